@@ -1,0 +1,116 @@
+"""Field errors: what is wrong with one field of an object, in upstream's words.
+
+Source: k8s.io/apimachinery/pkg/util/validation/field (1.36).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+REQUIRED = "Required value"
+INVALID = "Invalid value"
+NOT_SUPPORTED = "Unsupported value"
+DUPLICATE = "Duplicate value"
+NOT_FOUND = "Not found"
+FORBIDDEN = "Forbidden"
+TOO_LONG = "Too long"
+TOO_MANY = "Too many"
+TYPE_INVALID = "Invalid value"
+INTERNAL = "Internal error"
+
+_REASONS = {
+    REQUIRED: "FieldValueRequired",
+    INVALID: "FieldValueInvalid",
+    NOT_SUPPORTED: "FieldValueNotSupported",
+    DUPLICATE: "FieldValueDuplicate",
+    NOT_FOUND: "FieldValueNotFound",
+    FORBIDDEN: "FieldValueForbidden",
+    TOO_LONG: "FieldValueTooLong",
+    TOO_MANY: "FieldValueTooMany",
+    INTERNAL: "InternalError",
+}
+
+
+class Path:
+    """A path to a field: `Path("spec").child("containers").index(0).child("name")` is `spec.containers[0].name`."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str = "") -> None:
+        self._text = text
+
+    def child(self, *names: str) -> "Path":
+        return Path(".".join((self._text, *names) if self._text else names))
+
+    def index(self, number: int) -> "Path":
+        return Path(f"{self._text}[{number}]")
+
+    def key(self, key: str) -> "Path":
+        return Path(f"{self._text}[{key}]")
+
+    def __str__(self) -> str:
+        return self._text or "<nil>"
+
+
+@dataclass(frozen=True)
+class FieldError:
+    """One fault. `kind` is one of the constants above; `body` is all that follows the path and the colon."""
+
+    kind: str
+    path: str
+    body: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.body}"
+
+    def to_cause(self) -> dict[str, Any]:
+        return {"reason": _REASONS[self.kind], "message": self.body, "field": self.path}
+
+
+def required(path: Path, detail: str = "") -> FieldError:
+    return FieldError(REQUIRED, str(path), f"{REQUIRED}: {detail}" if detail else REQUIRED)
+
+
+def invalid(path: Path, value: Any, detail: str) -> FieldError:
+    text = f"{INVALID}: {_quote(value)}"
+    return FieldError(INVALID, str(path), f"{text}: {detail}" if detail else text)
+
+
+def not_supported(path: Path, value: Any, supported: Iterable[str]) -> FieldError:
+    names = ", ".join(f'"{name}"' for name in supported)
+    text = f"{NOT_SUPPORTED}: {_quote(value)}"
+    return FieldError(NOT_SUPPORTED, str(path), f"{text}: supported values: {names}" if names else text)
+
+
+def duplicate(path: Path, value: Any) -> FieldError:
+    return FieldError(DUPLICATE, str(path), f"{DUPLICATE}: {_quote(value)}")
+
+
+def not_found(path: Path, value: Any) -> FieldError:
+    return FieldError(NOT_FOUND, str(path), f"{NOT_FOUND}: {_quote(value)}")
+
+
+def forbidden(path: Path, detail: str) -> FieldError:
+    return FieldError(FORBIDDEN, str(path), f"{FORBIDDEN}: {detail}" if detail else FORBIDDEN)
+
+
+def too_long(path: Path, max_length: int) -> FieldError:
+    return FieldError(TOO_LONG, str(path), f"{TOO_LONG}: may not be more than {max_length} bytes")
+
+
+def too_many(path: Path, actual: int, most: int) -> FieldError:
+    return FieldError(TOO_MANY, str(path), f"{TOO_MANY}: {actual}: must have at most {most} items")
+
+
+def _quote(value: Any) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    return orjson.dumps(value, default=str).decode()

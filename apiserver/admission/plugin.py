@@ -1,0 +1,50 @@
+"""The seam of admission: a request on its way to the store, and the two kinds of plugin that judge it.
+
+Mutators run in the order of `chain.py`, each on what the one before returned; then the object is validated; then the validators run.
+Source: k8s.io/apiserver/pkg/admission (1.36).
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from api.resource import Obj, Resource
+from apiserver.http.message import Request, User
+
+
+@dataclass(frozen=True)
+class AdmissionRequest:
+    """`object` is None on DELETE; `old` is None on CREATE. Neither may be changed in place."""
+
+    operation: str  # CREATE, UPDATE, DELETE, CONNECT
+    resource: Resource[Any]
+    namespace: str
+    name: str
+    user: User
+    object: Obj | None = None
+    old: Obj | None = None
+    subresource: str = ""
+    options: Obj = field(default_factory=dict)
+    dry_run: bool = False
+    # The request itself, for warnings; None when the API server acts for itself.
+    request: Request | None = None
+
+    def with_object(self, obj: Obj) -> "AdmissionRequest":
+        return replace(self, object=obj)
+
+
+class Mutator(Protocol):
+    name: str
+
+    def handles(self, request: AdmissionRequest) -> bool: ...
+
+    async def mutate(self, request: AdmissionRequest) -> Obj:
+        """Return the object to go on with: a new one, or `request.object` itself. Raises an API error to refuse."""
+
+
+class Validator(Protocol):
+    name: str
+
+    def handles(self, request: AdmissionRequest) -> bool: ...
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        """Raise an API error (usually `Forbidden`) to refuse."""

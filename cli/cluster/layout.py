@@ -1,0 +1,147 @@
+"""A local cluster on paper: its settings, its files, its names and its addresses. Pure; the edges read everything from here.
+
+    D/cluster.json         the settings (Settings), written by `pelamis up`
+    D/kubeconfig           the administrator's; the other components' are under D/pki
+    D/pki/                 certificates and keys
+    D/store/               etcd's or SQLite's data
+    D/nodes/<node>/        containerd's data, the agent's pods and volumes, CNI configuration
+    D/logs/<process>.log   one file per process
+    D/run/                 the supervisor's socket and lock
+
+Every cluster of a machine has an index of its own (0-15), from which its networks and the names of its links follow, so
+that several live side by side.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+MAX_CLUSTERS = 16
+MAX_NODES = 200
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `pelamis up` was asked for, with `auto` resolved."""
+
+    index: int
+    port: int = 6443
+    nodes: int = 1
+    runtime: str = "containerd"  # containerd or hollow
+    store: str = "etcd"  # etcd, sqlite, memory or a store URL
+    components: tuple[str, ...] = ("apiserver", "scheduler", "controllers")
+    # Extra flags by component: {"controllers": ("--node-monitor-grace-period=8s",)}
+    extra: Mapping[str, tuple[str, ...]] = ()  # type: ignore[assignment]
+
+    def to_json(self) -> bytes:
+        return orjson.dumps(asdict(self) | {"extra": {k: list(v) for k, v in dict(self.extra).items()}})
+
+    @classmethod
+    def from_json(cls, data: bytes) -> "Settings":
+        raw: dict[str, Any] = orjson.loads(data)
+        raw["components"] = tuple(raw["components"])
+        raw["extra"] = {name: tuple(flags) for name, flags in raw["extra"].items()}
+        return cls(**raw)
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node of a local cluster."""
+
+    name: str
+    address: str
+    netns: str
+    link: str  # the host's end of the node's veth pair
+    dir: Path
+
+    @property
+    def containerd_socket(self) -> Path:
+        return self.dir / "containerd.sock"
+
+    @property
+    def runtime_endpoint(self) -> str:
+        return f"unix://{self.containerd_socket}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    dir: Path
+    settings: Settings
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.dir / "kubeconfig"
+
+    @property
+    def pki(self) -> Path:
+        return self.dir / "pki"
+
+    @property
+    def logs(self) -> Path:
+        return self.dir / "logs"
+
+    @property
+    def control_socket(self) -> Path:
+        return self.dir / "run" / "control.sock"
+
+    @property
+    def bridge(self) -> str:
+        return f"pel{self.settings.index}"
+
+    @property
+    def node_network(self) -> ipaddress.IPv4Network:
+        return ipaddress.IPv4Network(f"10.89.{self.settings.index}.0/24")
+
+    @property
+    def gateway(self) -> str:
+        """The host's address on the bridge: where nodes find the API server."""
+        return str(self.node_network[1])
+
+    @property
+    def cluster_cidr(self) -> str:
+        return f"10.{128 + self.settings.index}.0.0/16"
+
+    @property
+    def service_cidr(self) -> str:
+        return f"10.{96 + self.settings.index}.0.0/16"
+
+    @property
+    def service_address(self) -> str:
+        """The ClusterIP of `default/kubernetes`."""
+        return str(ipaddress.IPv4Network(self.service_cidr)[1])
+
+    @property
+    def dns_address(self) -> str:
+        return str(ipaddress.IPv4Network(self.service_cidr)[10])
+
+    @property
+    def server(self) -> str:
+        return f"https://127.0.0.1:{self.settings.port}"
+
+    @property
+    def node_server(self) -> str:
+        """The API server as nodes reach it."""
+        hollow = self.settings.runtime == "hollow"
+        return self.server if hollow else f"https://{self.gateway}:{self.settings.port}"
+
+    @property
+    def cgroup_root(self) -> str:
+        return f"/{self.bridge}"
+
+    def nodes(self) -> list[Node]:
+        return [self.node(number) for number in range(1, self.settings.nodes + 1)]
+
+    def node(self, number: int) -> Node:
+        name = f"node-{number}"
+        hollow = self.settings.runtime == "hollow"
+        return Node(
+            name,
+            "127.0.0.1" if hollow else str(self.node_network[9 + number]),
+            f"{self.bridge}-{name}",
+            f"{self.bridge}n{number}",
+            self.dir / "nodes" / name,
+        )

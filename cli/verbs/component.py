@@ -1,0 +1,49 @@
+"""`pelamis apiserver|scheduler|controllers|node|proxy|dns|hollow`: one component in the foreground."""
+
+import importlib
+from collections.abc import Sequence
+
+from kit import config, log, tasks
+
+# verb -> module that holds its Config, module that holds its `run`, description.
+COMPONENTS = {
+    "apiserver": ("apiserver.config", "apiserver.app", "Serves the Kubernetes API from a store."),
+    "scheduler": ("scheduler.config", "scheduler.app", "Binds pods to nodes."),
+    "controllers": (
+        "controllers.config",
+        "controllers.app",
+        "Drives the cluster towards what its objects say.",
+    ),
+    "node": ("nodeagent.config", "nodeagent.app", "Runs the pods of this machine on a CRI runtime."),
+    "proxy": ("serviceproxy.config", "serviceproxy.app", "Programs services and pod routes of this machine."),
+    "dns": ("clusterdns.config", "clusterdns.app", "Answers DNS queries for services and pods."),
+    "hollow": (
+        "nodeagent.hollow.config",
+        "nodeagent.hollow.app",
+        "Runs nodes without containers, for simulation.",
+    ),
+}
+
+
+def main(verb: str, argv: Sequence[str]) -> int:
+    """Run the component until it is told to stop."""
+    log.setup()
+    run_component(verb, tuple(argv))
+    return 0
+
+
+def run_component(component: str, argv: tuple[str, ...]) -> None:
+    """Parse the flags and run; exits on bad flags."""
+    config_module, app_module, text = COMPONENTS[component]
+    settings = config.parse(
+        importlib.import_module(config_module).Config, argv, prog=f"pelamis {component}", description=text
+    )
+    app = importlib.import_module(app_module)
+    tasks.run(lambda: app.run(settings))
+
+
+def preload(components: Sequence[str]) -> None:
+    """Import components ahead of forking, so that children start in milliseconds and share the memory of the code."""
+    for component in components:
+        for name in COMPONENTS[component][:2]:
+            importlib.import_module(name)

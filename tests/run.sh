@@ -1,0 +1,38 @@
+#!/bin/sh
+# Installs what is missing and runs the tests.
+# Usage: tests/run.sh [check|unit|integration|e2e|all] [pytest arguments]
+#   check         style, types, layers (make check)
+#   unit          pure tests and the contract suites; no network beyond loopback
+#   integration   the real API server, scheduler, controllers and agents in process
+#   e2e           real etcd, containerd and kubectl; root
+#   all           everything above, in this order (the default)
+set -eu
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root"
+what=${1:-all}
+[ $# -eq 0 ] || shift
+case $what in check|unit|integration|e2e|all) ;; *) sed -n 2,8p "$0" >&2; exit 2 ;; esac
+
+deploy/install.sh dev
+pytest="$root/.venv/bin/python -m pytest -q"
+
+suite() {
+  name=$1
+  shift
+  echo "== $name"
+  case $name in
+    check) make check ;;
+    unit) $pytest tests/unit tests/contract tests/sim "$@" ;;
+    integration) $pytest tests/integration "$@" ;;
+    e2e)
+      [ "$(id -u)" = 0 ] || { echo "e2e tests start containers and need root" >&2; exit 1; }
+      $pytest tests/e2e "$@"
+      ;;
+  esac
+}
+
+if [ "$what" = all ]; then
+  for name in check unit integration e2e; do suite $name "$@"; done
+else
+  suite "$what" "$@"
+fi

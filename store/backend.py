@@ -1,15 +1,16 @@
 """The waist of the store: what every backend does, and the errors that it raises.
 
-A store is an ordered map from keys to values under one increasing revision. Each successful write is one transaction on
-one key and takes the next revision. Acknowledged means durable. All backends pass `tests/contract/test_store.py`.
+A store is an ordered map from keys to values under one increasing revision. Each successful write is one
+transaction on one key and takes the next revision. Acknowledged means durable. All backends pass
+`tests/contract/test_store.py`.
 
     StoreError
       KeyExists          create: the key is there (carries it)
       RevisionMismatch   update, delete: the key is at another revision, or gone (carries it or None)
       Compacted          list, watch: the revision asked for is no longer kept (carries the oldest kept)
       FutureRevision     list, watch: the revision asked for has not happened yet
-      Unavailable        the store cannot be reached or has lost its quorum; `outcome_unknown` says whether a write may
-                         have happened all the same
+      Unavailable        the store cannot be reached or has lost its quorum; `outcome_unknown` says whether
+                         a write may have happened all the same
       NoSpace            the store refuses writes for lack of space
 """
 
@@ -50,7 +51,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Events in revision order, complete up to and including `revision`. Without events: a progress notice."""
+    """Events in revision order, complete up to and including `revision`; none: a progress notice."""
 
     events: tuple[Event, ...]
     revision: int
@@ -98,7 +99,7 @@ class NoSpace(StoreError):
 
 
 class Backend(Protocol):
-    """A store. Safe for any number of tasks of one event loop; cancelling a call leaves its outcome unknown."""
+    """A store, for any number of tasks of one event loop. A cancelled call has an unknown outcome."""
 
     async def get(self, key: str) -> KeyValue | None:
         """Return the key, linearizably: no acknowledged write is missed."""
@@ -110,20 +111,24 @@ class Backend(Protocol):
         """
 
     async def create(self, key: str, value: bytes, ttl_s: int = 0) -> int:
-        """Write a key that must not exist; return its revision. With `ttl_s` it deletes itself then. Raises `KeyExists`."""
+        """Write a key that must not exist; return its revision. Raises `KeyExists`.
+
+        With `ttl_s` the key is deleted after so many seconds, or a little later. A write without ends that.
+        """
 
     async def update(self, key: str, value: bytes, revision: int, ttl_s: int = 0) -> int:
         """Overwrite the key if it is at `revision`; return the new one. Raises `RevisionMismatch`."""
 
     async def delete(self, key: str, revision: int) -> int:
-        """Delete the key if it is at `revision`; return the revision of the deletion. Raises `RevisionMismatch`."""
+        """Delete the key if it is at `revision`; return the deletion's. Raises `RevisionMismatch`."""
 
     def watch(self, prefix: str, revision: int) -> AsyncGenerator[Batch, None]:
         """Yield every write under `prefix` after `revision`, in order, without gap or repeat, for ever.
 
-        A lost connection is made good inside. Progress notices (empty batches) come at least every 10 s when idle, and soon after
-        `progress` is called. Raises `Compacted` when the history has been compacted beyond where the watch stands.
-        Close the generator to end the watch.
+        A lost connection is made good inside. Progress notices (empty batches) come at least every 10 s when
+        idle, and soon after `progress` is called. Raises `Compacted` when the history has been compacted
+        beyond where the watch stands, `FutureRevision` when `revision` has not happened yet. Close the
+        generator to end the watch.
         """
 
     async def progress(self) -> None:

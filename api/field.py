@@ -34,7 +34,9 @@ _REASONS = {
 
 
 class Path:
-    """A path to a field: `Path("spec").child("containers").index(0).child("name")` is `spec.containers[0].name`."""
+    """A path to a field: `Path("spec").child("containers").index(0).child("name")` is
+    `spec.containers[0].name`.
+    """
 
     __slots__ = ("_text",)
 

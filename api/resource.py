@@ -1,6 +1,7 @@
 """What names a kind of object, and an object: `Resource` tokens and `Key`.
 
-Tokens are generated beside the shapes (`api/types/<group>_<version>.py`: `PODS: Resource[Pod]`), listed in `api/catalog.py`.
+Tokens are generated beside the shapes (`api/types/<group>_<version>.py`: `PODS: Resource[Pod]`), listed in
+`api/catalog.py`.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,8 @@
-"""What the API server's own parts (admission, authorizers, subresources, bootstrap) may ask of the stored objects.
+"""What the API server's own parts (admission, authorizers, subresources, bootstrap) may ask of the stored
+objects.
 
-The generic REST layer implements it; everything here goes through the same strategies, validation and store as a request does.
+The generic REST layer implements it; everything here goes through the same strategies, validation and store
+as a request does.
 """
 
 from collections.abc import Callable, Iterable
@@ -25,13 +27,17 @@ class Registry(Protocol):
         """Return the objects of a namespace (all namespaces: "") from the watch cache."""
 
     def cached_revision(self, resource: Resource[Any]) -> int:
-        """Return a number that grows whenever `cached_list(resource)` may answer differently: for derived tables."""
+        """Return a number that grows whenever `cached_list(resource)` may answer differently: for derived
+        tables.
+        """
 
     async def get(self, resource: Resource[Any], namespace: str, name: str) -> Obj:
         """Return the object, linearizably. Raises `NotFound`."""
 
     async def create(self, resource: Resource[Any], namespace: str, obj: Obj, user: User = APISERVER) -> Obj:
-        """Create the object with defaults, admission and validation. Raises `AlreadyExists`, `Invalid`, ..."""
+        """Create the object with defaults, admission and validation. Raises `AlreadyExists`, `Invalid`,
+        ...
+        """
 
     async def update(
         self,
@@ -42,7 +48,8 @@ class Registry(Protocol):
         subresource: str = "",
         user: User = APISERVER,
     ) -> Obj:
-        """Apply `change` to the present object and store the result, again and again until no other write comes between.
+        """Apply `change` to the present object and store the result, again and again until no other write
+        comes between.
 
         `change` must return a new object (or the same one for "nothing to do") and may raise an API error.
         """

@@ -1,7 +1,8 @@
 """The only place that reads the clock or sleeps.
 
-Everybody calls `now`, `monotonic` and `sleep`; a test or a simulation puts another `Clock` in place with `use`.
-`monotonic` and `sleep` follow the running event loop's own time, so a loop with virtual time needs nothing else.
+Everybody calls `now`, `monotonic` and `sleep`; a test or a simulation puts another `Clock` in place with
+`use`. `monotonic` and `sleep` follow the running event loop's own time, so a loop with virtual time needs
+nothing else.
 """
 
 import asyncio

@@ -3,10 +3,12 @@
     @dataclass(frozen=True)
     class Config:
         kubeconfig: Path = field(metadata={"help": "how to reach the API server"})
-        node_monitor_grace_period_s: float = field(default=50.0, metadata={"flag": "node-monitor-grace-period", "help": ...})
+        node_monitor_grace_period_s: float = field(default=50.0, metadata={"flag":
+        "node-monitor-grace-period", "help": ...})
 
-Flags are the field names with dashes unless `flag` says otherwise. A field whose name ends in `_s` takes Go durations
-("1m30s") as well as seconds. `bool` fields become `--x` / `--no-x`; tuples of strings are comma-separated.
+Flags are the field names with dashes unless `flag` says otherwise. A field whose name ends in `_s` takes Go
+durations ("1m30s") as well as seconds. `bool` fields become `--x` / `--no-x`; tuples of strings are
+comma-separated.
 """
 
 import argparse
@@ -38,7 +40,9 @@ def parse_duration(text: str) -> float:
 
 
 def parse(kind: type[C], argv: Sequence[str], prog: str, description: str) -> C:
-    """Return a `kind` from `argv`; `--config FILE` is read first and flags win. Exits with usage on bad input."""
+    """Return a `kind` from `argv`; `--config FILE` is read first and flags win. Exits with usage on bad
+    input.
+    """
     parser = argparse.ArgumentParser(
         prog=prog, description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )

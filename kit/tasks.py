@@ -21,7 +21,8 @@ _log = log.get("kit.tasks")
 class Tasks:
     """A set of background tasks with one owner: `spawn` adds, `close` cancels all and waits.
 
-    A task that fails is logged at once, with its name; with `fatal` the failure is also kept and raised by `wait`.
+    A task that fails is logged at once, with its name; with `fatal` the failure is also kept and raised by
+    `wait`.
     """
 
     def __init__(self) -> None:
@@ -81,7 +82,8 @@ async def retry(
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a component until it returns, fails, or SIGTERM or SIGINT asks it to stop (then its task is cancelled).
+    """Run a component until it returns, fails, or SIGTERM or SIGINT asks it to stop (then its task is
+    cancelled).
 
     Uses uvloop, and raises the garbage collector's thresholds: what is alive after start-up stays alive.
     """

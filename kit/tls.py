@@ -67,7 +67,9 @@ def issue(
     client: bool = True,
     days: int = LEAF_DAYS,
 ) -> KeyPair:
-    """Return a certificate signed by `ca`; with `server_names` (host names and IP addresses) it can also serve."""
+    """Return a certificate signed by `ca`; with `server_names` (host names and IP addresses) it can also
+    serve.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     authority = x509.load_pem_x509_certificate(ca.cert)
     signer = serialization.load_pem_private_key(ca.key, None)
@@ -103,7 +105,9 @@ def client_context(ca_file: Path | None, cert: Path | None = None, key: Path | N
 
 
 def server_context(cert: Path, key: Path, client_ca: Path | None = None) -> ssl.SSLContext:
-    """Return a TLS 1.2+ server context; with `client_ca`, client certificates are asked for but not required."""
+    """Return a TLS 1.2+ server context; with `client_ca`, client certificates are asked for but not
+    required.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(cert, key)

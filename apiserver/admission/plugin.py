@@ -1,7 +1,7 @@
 """The seam of admission: a request on its way to the store, and the two kinds of plugin that judge it.
 
-Mutators run in the order of `chain.py`, each on what the one before returned; then the object is validated; then the validators run.
-Source: k8s.io/apiserver/pkg/admission (1.36).
+Mutators run in the order of `chain.py`, each on what the one before returned; then the object is validated;
+then the validators run. Source: k8s.io/apiserver/pkg/admission (1.36).
 """
 
 from dataclasses import dataclass, field, replace
@@ -38,7 +38,9 @@ class Mutator(Protocol):
     def handles(self, request: AdmissionRequest) -> bool: ...
 
     async def mutate(self, request: AdmissionRequest) -> Obj:
-        """Return the object to go on with: a new one, or `request.object` itself. Raises an API error to refuse."""
+        """Return the object to go on with: a new one, or `request.object` itself. Raises an API error to
+        refuse.
+        """
 
 
 class Validator(Protocol):

@@ -20,6 +20,8 @@ class Decision:
 
 
 class Authorizer(Protocol):
-    """Decides without waiting: it reads only watch caches. The first authorizer with an opinion wins; none means no."""
+    """Decides without waiting: it reads only watch caches. The first authorizer with an opinion wins; none
+    means no.
+    """
 
     def authorize(self, user: User, info: RequestInfo) -> Decision: ...

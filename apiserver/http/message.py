@@ -1,6 +1,7 @@
 """Requests and answers, free of any HTTP library: what filters and handlers see.
 
-The listener (`server.py`) makes a `Request` and performs the `Response`, `Stream` or `Upgrade` that comes back.
+The listener (`server.py`) makes a `Request` and performs the `Response`, `Stream` or `Upgrade` that comes
+back.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -12,7 +13,9 @@ from api.resource import Resource
 
 @dataclass(frozen=True)
 class User:
-    """Who asks. `extra` values are lists of strings. Spec: k8s.io/apiserver/pkg/authentication/user (1.36)."""
+    """Who asks. `extra` values are lists of strings. Spec: k8s.io/apiserver/pkg/authentication/user
+    (1.36).
+    """
 
     name: str
     groups: tuple[str, ...] = ()
@@ -123,7 +126,9 @@ class Sink(Protocol):
 
 @dataclass(slots=True)
 class Stream:
-    """A chunked answer of unknown length: `run` writes to the sink until it returns or is cancelled (client gone)."""
+    """A chunked answer of unknown length: `run` writes to the sink until it returns or is cancelled (client
+    gone).
+    """
 
     run: Callable[[Sink], Awaitable[None]]
     status: int = 200

@@ -81,7 +81,9 @@ def resolve_store(store: str) -> str:
 
 
 def claim_index(folder: Path, root: Path = _INDEXES) -> int:
-    """Return the index of the cluster in `folder`: the one it holds, or the lowest that no living directory holds."""
+    """Return the index of the cluster in `folder`: the one it holds, or the lowest that no living directory
+    holds.
+    """
     root.mkdir(parents=True, exist_ok=True)
     with (root / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -188,7 +190,9 @@ class Probe:
 
 
 def wait_ready(layout: Layout, say: Say, seconds: float = 90.0) -> None:
-    """Wait for /readyz and for every node to be Ready. Raises `BringUpError` naming what is not, and the log to read."""
+    """Wait for /readyz and for every node to be Ready. Raises `BringUpError` naming what is not, and the log
+    to read.
+    """
     probe, deadline = Probe(layout), clock.monotonic() + seconds
     said: set[str] = set()
     while True:

@@ -18,15 +18,16 @@ class ImportFailed(Exception):
 def compute_config(node: Node, plugin_dir: Path, may_lower_oom_score: bool) -> str:
     """Return the TOML configuration (version 2, which containerd 1.4 to 2.x read).
 
-    Without CAP_SYS_RESOURCE a process may not lower an OOM score: `restrict_oom_score_adj` then keeps containerd from
-    trying, since otherwise no sandbox starts.
+    Without CAP_SYS_RESOURCE a process may not lower an OOM score: `restrict_oom_score_adj` then keeps
+    containerd from trying, since otherwise no sandbox starts.
     """
     return f"""version = 2
 root = "{node.dir}/containerd/root"
 state = "{node.dir}/containerd/state"
 disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.v1.btrfs",
-  "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.devmapper",
-  "io.containerd.tracing.processor.v1.otlp", "io.containerd.internal.v1.tracing"]
+  "io.containerd.snapshotter.v1.zfs", "io.containerd.snapshotter.v1.aufs",
+  "io.containerd.snapshotter.v1.devmapper", "io.containerd.tracing.processor.v1.otlp",
+  "io.containerd.internal.v1.tracing"]
 
 [grpc]
   address = "{node.containerd_socket}"

@@ -1,4 +1,5 @@
-"""How verbs talk to a running supervisor: one JSON line each way over a unix socket that only the owner may open.
+"""How verbs talk to a running supervisor: one JSON line each way over a unix socket that only the owner may
+open.
 
 {"do": "status"}                         -> {"processes": [...], "ready": true}
 {"do": "stop"}                           -> {} when every process has ended

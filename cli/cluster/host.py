@@ -1,8 +1,9 @@
-"""The machine's side of a local cluster: bridge, network namespaces, cgroups, mounts. Edge; every call may be repeated.
+"""The machine's side of a local cluster: bridge, network namespaces, cgroups, mounts. Edge; every call may
+be repeated.
 
-Each node is a network namespace with one veth pair on the cluster's bridge. Nodes are entered by their network namespace
-alone (`nsenter --net`): `ip netns exec` would also make a private mount namespace, in which mounts of the agent are
-invisible to containerd.
+Each node is a network namespace with one veth pair on the cluster's bridge. Nodes are entered by their
+network namespace alone (`nsenter --net`): `ip netns exec` would also make a private mount namespace, in
+which mounts of the agent are invisible to containerd.
 """
 
 import contextlib

@@ -1,4 +1,5 @@
-"""A local cluster on paper: its settings, its files, its names and its addresses. Pure; the edges read everything from here.
+"""A local cluster on paper: its settings, its files, its names and its addresses. Pure; the edges read
+everything from here.
 
     D/cluster.json         the settings (Settings), written by `pelamis up`
     D/kubeconfig           the administrator's; the other components' are under D/pki
@@ -8,8 +9,8 @@
     D/logs/<process>.log   one file per process
     D/run/                 the supervisor's socket and lock
 
-Every cluster of a machine has an index of its own (0-15), from which its networks and the names of its links follow, so
-that several live side by side.
+Every cluster of a machine has an index of its own (0-15), from which its networks and the names of its links
+follow, so that several live side by side.
 """
 
 import ipaddress

@@ -1,4 +1,6 @@
-"""The processes of a local cluster as values: which there are, where they run, with which command lines. Pure."""
+"""The processes of a local cluster as values: which there are, where they run, with which command lines.
+Pure.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +24,9 @@ class Process:
 
 
 def compute_processes(layout: Layout, store: tuple[str, ...]) -> list[Process]:
-    """Return every process in the order of starting. `store` is the command line of etcd, empty without one."""
+    """Return every process in the order of starting. `store` is the command line of etcd, empty without
+    one.
+    """
     found = [Process("etcd", store)] if store else []
     wanted = layout.settings.components
     for name, argv in (

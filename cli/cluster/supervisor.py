@@ -1,8 +1,9 @@
-"""Keeps the processes of a local cluster alive: one small process without threads or event loop, so that it can fork.
+"""Keeps the processes of a local cluster alive: one small process without threads or event loop, so that it
+can fork.
 
-Components are forked from here, after all modules have been imported once: a child is there within milliseconds and
-shares the memory of the code. A process that ends is started again after a delay that doubles from 0.1 s to 5 s, and
-falls back when it has lived for 10 s.
+Components are forked from here, after all modules have been imported once: a child is there within
+milliseconds and shares the memory of the code. A process that ends is started again after a delay that
+doubles from 0.1 s to 5 s, and falls back when it has lived for 10 s.
 
     wanted, not running --start--> running --exit--> waiting --delay over--> running
     running --stop-node--> off --start-node--> running
@@ -37,7 +38,9 @@ _GRACE_S = 8.0
 
 @dataclass
 class Child:
-    """What the supervisor knows of one process. `due` is when it is started again, None while it runs or is off."""
+    """What the supervisor knows of one process. `due` is when it is started again, None while it runs or is
+    off.
+    """
 
     process: Process
     pid: int = 0
@@ -49,7 +52,9 @@ class Child:
 
 
 class Supervisor:
-    """`run_component(component, argv)` is what a forked child calls; it never returns to the supervisor's loop."""
+    """`run_component(component, argv)` is what a forked child calls; it never returns to the supervisor's
+    loop.
+    """
 
     def __init__(
         self, layout: Layout, processes: list[Process], run_component: Callable[[str, tuple[str, ...]], None]
@@ -145,7 +150,9 @@ class Supervisor:
         )
 
     def _end_all(self, children: list[Child]) -> None:
-        """Stop children in reverse order of starting: agents before the API server, the API server before the store."""
+        """Stop children in reverse order of starting: agents before the API server, the API server before
+        the store.
+        """
         for child in reversed(children):
             self._signal(child, signal.SIGTERM)
             if child.process.name in ("apiserver", "etcd"):

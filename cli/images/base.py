@@ -1,4 +1,5 @@
-"""The images that every local cluster has, so that nothing needs a registry: pause, busybox and the examples' web server.
+"""The images that every local cluster has, so that nothing needs a registry: pause, busybox and the
+examples' web server.
 
 All are made from the machine's own static busybox (Debian package `busybox-static`).
 """
@@ -22,7 +23,8 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 # Says who answers and from where: an example should show the pod, not only that something answered.
 _HELLO_CGI = b"""#!/bin/sh
-printf 'Content-Type: text/plain\\r\\n\\r\\nHello from pod %s on node %s\\n' "$(hostname)" "${NODE_NAME:-unknown}"
+printf 'Content-Type: text/plain\\r\\n\\r\\nHello from pod %s on node %s\\n' "$(hostname)"
+"${NODE_NAME:-unknown}"
 """
 
 

@@ -1,6 +1,7 @@
 """Builds OCI image archives without a container engine: files in, one tar out that `ctr images import` takes.
 
-Archives are reproducible: same files, same bytes. Source: OCI image-spec 1.1 (image-layout, config, manifest).
+Archives are reproducible: same files, same bytes. Source: OCI image-spec 1.1 (image-layout, config,
+manifest).
 """
 
 import hashlib
@@ -19,7 +20,9 @@ _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 @dataclass(frozen=True)
 class File:
-    """A regular file of the image; `link` instead of `data` makes a symbolic link, neither makes a directory."""
+    """A regular file of the image; `link` instead of `data` makes a symbolic link, neither makes a
+    directory.
+    """
 
     path: str
     data: bytes | None = None

@@ -1,7 +1,7 @@
 """The pause program: the first process of a pod's sandbox, which holds its namespaces and reaps its orphans.
 
-It is a whole Linux executable of under 200 bytes: set SIGCHLD to "ignore" (then the kernel reaps children by itself)
-and wait for ever. So small an image makes a sandbox cheap to create, and needs no compiler.
+It is a whole Linux executable of under 200 bytes: set SIGCHLD to "ignore" (then the kernel reaps children by
+itself) and wait for ever. So small an image makes a sandbox cheap to create, and needs no compiler.
 """
 
 import struct
@@ -9,8 +9,8 @@ import struct
 _BASE = 0x400000
 _HEADERS = 64 + 56
 
-# rt_sigaction(SIGCHLD=17, &act, NULL, 8); then pause() for ever. `act` follows the code: handler SIG_IGN (1), flags 0,
-# restorer 0, mask 0.
+# rt_sigaction(SIGCHLD=17, &act, NULL, 8); then pause() for ever. `act` follows the code: handler SIG_IGN
+# (1), flags 0, restorer 0, mask 0.
 _CODE_AMD64 = bytes.fromhex(
     "b80d000000"  # mov eax, 13 (rt_sigaction)
     "bf11000000"  # mov edi, 17 (SIGCHLD)

@@ -43,7 +43,9 @@ def run_component(component: str, argv: tuple[str, ...]) -> None:
 
 
 def preload(components: Sequence[str]) -> None:
-    """Import components ahead of forking, so that children start in milliseconds and share the memory of the code."""
+    """Import components ahead of forking, so that children start in milliseconds and share the memory of the
+    code.
+    """
     for component in components:
         for name in COMPONENTS[component][:2]:
             importlib.import_module(name)

@@ -11,7 +11,7 @@ from cli.verbs.folder import add_dir, folder_of
 def main(verb: str, argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog=f"pelamis {verb}",
-        description="Remove a cluster: its processes, containers, networks and data. Certificates, images and logs stay.",
+        description="Remove a cluster: processes, containers, networks and data. Certificates and logs stay.",
     )
     add_dir(parser)
     parser.add_argument("--purge", action="store_true", help="remove the directory too")

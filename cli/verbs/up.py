@@ -42,7 +42,7 @@ def main(verb: str, argv: Sequence[str]) -> int:
 def _parse(verb: str, argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"pelamis {verb}",
-        description="Make and start a cluster on this machine. Returns when it is ready; prints the kubeconfig's path last.",
+        description="Make and start a cluster on this machine; prints the path of its kubeconfig last.",
     )
     add_dir(parser)
     parser.add_argument(
@@ -63,7 +63,7 @@ def _parse(verb: str, argv: Sequence[str]) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="COMPONENT:FLAG",
-        help="one more flag for a component, such as controllers:--node-monitor-grace-period=8s; may be repeated",
+        help="one more flag for a component, as controllers:--node-monitor-grace-period=8s; may be repeated",
     )
     args = parser.parse_args(argv)
     if not 0 <= args.nodes <= MAX_NODES:

@@ -111,7 +111,7 @@ def by_kind(group_version: str, kind: str) -> Resource[Any] | None:
 
 
 def find(word: str) -> Resource[Any] | None:
-    """Return the resource a user means by its plural, singular, short name or `plural.group`: the first match."""
+    """Return the first resource with this plural, singular, short name or `plural.group`, in any case."""
     wanted = word.lower()
     for item in ALL:
         if wanted in (item.plural, item.singular, *item.short_names, item.group_resource):

@@ -1,0 +1,44 @@
+"""Times on the wire: RFC 3339 in UTC, in seconds (metav1.Time) or microseconds (metav1.MicroTime).
+
+Called wherever an object holds a time. Logic holds aware `datetime` values.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+
+_RFC3339 = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9})\d*)?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII
+)
+
+
+def format_time(moment: datetime) -> str:
+    """`2026-01-02T03:04:05Z`: cut to seconds, as metav1.Time."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ").zfill(20)
+
+
+def format_micro(moment: datetime) -> str:
+    """`2026-01-02T03:04:05.000006Z`, as metav1.MicroTime."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
+
+
+def parse_time(text: str) -> datetime:
+    """Return the moment of an RFC 3339 text with any offset and fraction; ValueError in upstream's words."""
+    match = _RFC3339.fullmatch(text)
+    if not match:
+        raise ValueError(_refusal(text))
+    year, month, day, hour, minute, second, fraction, sign, offset_h, offset_m = match.groups()
+    zone = UTC
+    if sign:
+        offset = timedelta(hours=int(offset_h), minutes=int(offset_m))
+        zone = timezone(-offset if sign == "-" else offset)
+    micro = int((fraction or "0").ljust(6, "0")[:6])
+    try:
+        moment = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second), micro, zone)
+    except ValueError as error:
+        raise ValueError(f'parsing time "{text}": {error}') from error
+    return moment.astimezone(UTC)
+
+
+def _refusal(text: str) -> str:
+    layout = "2006-01-02T15:04:05Z07:00"
+    return f'parsing time "{text}" as "{layout}": cannot parse "{text}" as "2006"'

@@ -7,7 +7,7 @@
                                                  |--not renewed for 10 s--> LeadershipLost (end the process)
                                                  +--cancelled--> work is cancelled, the lease is given back
 
-Whether somebody else's lease has expired is judged by our own clock since it last changed, so skew does no harm.
+Whether another's lease has expired is judged by our own clock since its last change, so skew does no harm.
 Source: k8s.io/client-go/tools/leaderelection (1.36).
 """
 

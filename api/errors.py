@@ -181,33 +181,6 @@ def from_status(code: int, status: dict[str, Any]) -> StatusError:
 
 
 _ALL: tuple[type[StatusError], ...] = (
-    BadRequest,
-    Unauthorized,
-    Forbidden,
-    NotFound,
-    MethodNotAllowed,
-    NotAcceptable,
-    AlreadyExists,
-    Conflict,
-    Gone,
-    Expired,
-    RequestEntityTooLarge,
-    UnsupportedMediaType,
-    Invalid,
-    TooManyRequests,
-    InternalError,
-    ServiceUnavailable,
-    Timeout,
-)
-_BY_REASON.get(reason) or _BY_CODE.get(code, InternalError)
-    message = str(status.get("message") or f"the server answered {code}")
-    token = str(status.get("metadata", {}).get("continue", ""))
-    error = kind(message, status.get("details") or {})
-    error.continue_token = token
-    return error
-
-
-_ALL: tuple[type[StatusError], ...] = (
     BadRequest, Unauthorized, Forbidden, NotFound, MethodNotAllowed, NotAcceptable, AlreadyExists, Conflict, Gone,
     Expired, RequestEntityTooLarge, UnsupportedMediaType, Invalid, TooManyRequests, InternalError,
     ServiceUnavailable, Timeout,

@@ -203,7 +203,7 @@ class _Parser:
         return token
 
     def parse(self) -> list[Requirement]:
-        found = []
+        found: list[Requirement] = []
         while True:
             kind, literal = self.peek(values=True)
             if kind == _END:

@@ -124,6 +124,7 @@ async def test_a_client_certificate_issued_here_is_known_to_a_server_of_the_same
         reader, writer = await asyncio.open_connection("localhost", port, ssl=mine)
         await reader.read()
         writer.close()
+        await writer.wait_closed()
         with pytest.raises(ssl.SSLError):
             await asyncio.open_connection("localhost", port, ssl=tls.client_context(None))
     subject = x509.load_der_x509_certificate(seen[0]).subject

@@ -121,7 +121,9 @@ class Runtime:
         await self._call("StartContainer", request, cri.StartContainerResponse)
 
     async def stop_container(self, container_id: str, timeout_s: float) -> None:
-        """Send the stop signal, and SIGKILL after `timeout_s`; returns when the process is gone. Idempotent."""
+        """Send the stop signal, and SIGKILL after `timeout_s`; returns when the process is gone.
+        Idempotent.
+        """
         request = cri.StopContainerRequest(container_id=container_id, timeout=max(0, round(timeout_s)))
         await self._call("StopContainer", request, cri.StopContainerResponse, timeout_s + CALL_TIMEOUT_S)
 

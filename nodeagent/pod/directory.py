@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from api.types.core_v1 import Pod
+from api.resource import Obj
 from nodeagent.pod.observed import NOTHING, ContainerObserved, PodObserved
 
 
@@ -15,7 +15,7 @@ from nodeagent.pod.observed import NOTHING, ContainerObserved, PodObserved
 class PodRecord:
     """One pod. `pod` is the newest object seen; it is shared and must not be changed."""
 
-    pod: Pod
+    pod: Obj
     observed: PodObserved = NOTHING
     # The status computed last; newer than `pod["status"]` while a write is under way.
     status: dict[str, object] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class PodDirectory:
         """Return the uid of the pod that owns a container or sandbox, or ""."""
         return self._owner_of_id.get(runtime_id, "")
 
-    def put(self, pod: Pod) -> PodRecord:
+    def put(self, pod: Obj) -> PodRecord:
         """Add or renew a pod's object."""
         metadata = pod["metadata"]
         record = self._by_uid.get(metadata["uid"])

@@ -8,8 +8,8 @@ The function sees present state, never an event, and is called when something it
 - objects of `owns` whose controller it is;
 - objects of `watches`, by the keys that the given function returns for the old and for the new state;
 - when its last plan asked for it (`requeue_after`).
-A vanished key gets no call: what must be cleaned up holds a finalizer. All it reads is in `owns`, `watches` or
-`reads`.
+A vanished key gets no call: what must be cleaned up holds a finalizer. All it reads is in `owns`,
+`watches` or `reads`.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping

@@ -189,10 +189,10 @@ class Feed:
         watcher = _Watcher(prefix, revision)
         later = takewhile(lambda event: event.revision > revision, reversed(self.events))
         watcher.pending = [event for event in later if event.key.startswith(prefix)][::-1]
-        watcher.due = bool(watcher.pending)
+        # A new watch says at once where it stands: whoever asked for progress a moment ago is answered too.
+        watcher.due = True
         if self._closed is not None:
             watcher.error = self._closed
-            watcher.due = True
         self._watchers.append(watcher)
         self._routes.clear()
         return watcher

@@ -1,0 +1,369 @@
+"""The store in etcd v3 (3.4 to 3.6), over gRPC.
+
+One stream watches **all** keys and feeds every watch of this process. So an event is sent and decoded once
+however many watches there are; every revision is seen, so a missing one is noticed; and how far the watches
+are needs no progress request (which etcd before 3.4.25 and 3.5.8 answers too early: etcd issue 15220).
+`progress` asks for the present revision and waits until the stream has delivered it.
+
+    connect -> watch from feed.revision + 1 -> events -> feed
+       ^            | compacted, or the store went back in time: all watches end, the feed begins anew
+       +---<--------+ connection lost, server killed, stream silent although the store moved on: resume
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from kit import clock, log
+from kit.tasks import Tasks
+from proto.gen.etcd import rpc_pb2
+from store import wire
+from store.backend import (
+    Batch,
+    Compacted,
+    Event,
+    FutureRevision,
+    KeyExists,
+    KeyValue,
+    Page,
+    RevisionMismatch,
+    StoreError,
+    Unavailable,
+)
+from store.channels import Channels, ClientTLS, Member
+from store.feed import NOTICE_S, Feed
+from store.leases import Leases
+
+_log = log.get("store.etcd")
+
+# A call fails after this long, connecting included; etcd itself gives up after about 7 s without a quorum.
+CALL_S = 8.0
+# Between attempts of a call that certainly did nothing.
+RETRY_S = 0.05
+# Keys per request of a list: bounds what one answer costs the event loop.
+PAGE_KEYS = 500
+# Refuse at once, rather than after seconds, when the member has lost its leader.
+HAS_LEADER = (("hasleader", "true"),)
+
+
+class EtcdBackend:
+    """See `store.backend.Backend`. Make it with `EtcdBackend.open`."""
+
+    def __init__(self, channels: Channels, revision: int) -> None:
+        self._channels = channels
+        self._feed = Feed(revision)
+        self._leases = Leases(self._grant)
+        self._tasks = Tasks()
+        self._stream: Any = None
+        self._heard = 0
+        self._oldest = 0
+        self._closed = False
+
+    @classmethod
+    async def open(cls, targets: Sequence[str], tls: ClientTLS | None = None) -> "EtcdBackend":
+        """Connect to `host:port` targets. Raises `Unavailable` when none answers."""
+        channels = Channels(targets, tls)
+        self = cls(channels, 0)
+        try:
+            self._feed = Feed(await self.current_revision())
+        except BaseException:
+            await channels.close()
+            raise
+        self._tasks.spawn(self._keep_streaming(), "etcd-watch")
+        self._tasks.spawn(self._watch_over(), "etcd-watch-check")
+        return self
+
+    # Calls.
+
+    async def _call(self, service: str, method: str, request: Any, write: bool = False) -> Any:
+        """Call and return the answer; repeat, within `CALL_S`, what certainly did nothing."""
+        deadline = clock.monotonic() + CALL_S
+        while True:
+            if self._closed:
+                raise Unavailable("the store is closed")
+            member = self._channels.pick()
+            left = deadline - clock.monotonic()
+            try:
+                with_deadline = getattr(getattr(member, service), method)
+                return await with_deadline(request, timeout=left, metadata=HAS_LEADER, wait_for_ready=True)
+            except grpc.aio.AioRpcError as error:
+                failure = wire.error_for(error.code().name, error.details() or "")
+                if isinstance(failure, Unavailable):
+                    self._channels.avoid(member)
+                    harmless = not write or not failure.outcome_unknown
+                    if harmless and clock.monotonic() + RETRY_S < deadline:
+                        await clock.sleep(RETRY_S)
+                        continue
+                raise failure from error
+            except asyncio.CancelledError:
+                self._raise_if_closed()
+                raise
+
+    def _raise_if_closed(self) -> None:
+        # Closing a channel cancels its calls; that must not look as if the caller's task was cancelled.
+        task = asyncio.current_task()
+        if self._closed and task is not None and not task.cancelling():
+            raise Unavailable("the store is closed", outcome_unknown=True) from None
+
+    async def _range(self, request: rpc_pb2.RangeRequest) -> rpc_pb2.RangeResponse:
+        try:
+            response: rpc_pb2.RangeResponse = await self._call("kv", "Range", request)
+            return response
+        except StoreError as error:
+            if wire.COMPACTED in str(error):
+                raise Compacted(await self._find_oldest()) from error
+            if wire.FUTURE in str(error):
+                raise FutureRevision(await self.current_revision()) from error
+            raise
+
+    async def get(self, key: str) -> KeyValue | None:
+        response = await self._range(rpc_pb2.RangeRequest(key=wire.encode_key(key)))
+        return wire.key_value(response.kvs[0]) if response.kvs else None
+
+    async def list(self, prefix: str, *, limit: int = 0, after: str = "", revision: int = 0) -> Page:
+        items: list[KeyValue] = []
+        last = wire.encode_key(after)
+        while True:
+            wanted = min(PAGE_KEYS, limit - len(items)) if limit else PAGE_KEYS
+            response = await self._range(wire.range_of(prefix, last, wanted, revision))
+            revision = revision or response.header.revision
+            items.extend(map(wire.key_value, response.kvs))
+            if not response.more or (limit and len(items) >= limit):
+                return Page(items, revision, response.count - len(response.kvs))
+            last = response.kvs[-1].key
+
+    async def create(self, key: str, value: bytes, ttl_s: int = 0) -> int:
+        response = await self._put(key, value, 0, ttl_s)
+        if response.succeeded:
+            return response.header.revision
+        current = wire.found_instead(response)
+        if current is None:
+            raise StoreError(f"{key}: the store says both that it exists and that it does not")
+        raise KeyExists(current)
+
+    async def update(self, key: str, value: bytes, revision: int, ttl_s: int = 0) -> int:
+        if revision <= 0:
+            raise RevisionMismatch(key, await self.get(key))
+        response = await self._put(key, value, revision, ttl_s)
+        if response.succeeded:
+            return response.header.revision
+        raise RevisionMismatch(key, wire.found_instead(response))
+
+    async def _put(self, key: str, value: bytes, revision: int, ttl_s: int) -> rpc_pb2.TxnResponse:
+        raw = wire.encode_key(key)
+        if not ttl_s:
+            return await self._txn(wire.put_if(raw, value, revision, 0))
+        lease = await self._leases.lease_for(ttl_s)
+        try:
+            return await self._txn(wire.put_if(raw, value, revision, lease))
+        except StoreError as error:
+            if wire.NO_LEASE not in str(error):
+                raise
+            self._leases.forget(lease)
+            return await self._txn(wire.put_if(raw, value, revision, await self._leases.lease_for(ttl_s)))
+
+    async def _txn(self, request: rpc_pb2.TxnRequest) -> rpc_pb2.TxnResponse:
+        response: rpc_pb2.TxnResponse = await self._call("kv", "Txn", request, write=True)
+        return response
+
+    async def _grant(self, ttl_s: int) -> int:
+        response: rpc_pb2.LeaseGrantResponse = await self._call(
+            "lease", "LeaseGrant", rpc_pb2.LeaseGrantRequest(TTL=ttl_s)
+        )
+        return response.ID
+
+    async def delete(self, key: str, revision: int) -> int:
+        if revision <= 0:
+            raise RevisionMismatch(key, await self.get(key))
+        response = await self._txn(wire.delete_if(wire.encode_key(key), revision))
+        if response.succeeded:
+            return response.header.revision
+        raise RevisionMismatch(key, wire.found_instead(response))
+
+    async def current_revision(self) -> int:
+        request = rpc_pb2.RangeRequest(key=wire.EVERYTHING, count_only=True)
+        response: rpc_pb2.RangeResponse = await self._call("kv", "Range", request)
+        return response.header.revision
+
+    async def compact(self, revision: int) -> None:
+        try:
+            await self._call("kv", "Compact", rpc_pb2.CompactionRequest(revision=revision))
+        except StoreError as error:
+            if wire.FUTURE in str(error):
+                raise FutureRevision(await self.current_revision()) from error
+            if wire.COMPACTED not in str(error):
+                raise
+        self._oldest = max(self._oldest, revision)
+
+    async def size_bytes(self) -> int:
+        response: rpc_pb2.StatusResponse = await self._call("maintenance", "Status", rpc_pb2.StatusRequest())
+        return response.dbSize
+
+    # Watches.
+
+    async def watch(self, prefix: str, revision: int) -> AsyncGenerator[Batch, None]:
+        if revision > self._feed.revision and revision > (current := await self.current_revision()):
+            raise FutureRevision(current)
+        if revision < self._feed.revision:
+            await self._check_kept(revision)
+        follow = self._feed.follow(prefix, max(1, revision), self._replay)
+        try:
+            async for batch in follow:
+                yield batch
+        finally:
+            await follow.aclose()
+
+    async def _check_kept(self, revision: int) -> None:
+        # The feed may still hold what the store has forgotten: every API server must answer alike.
+        await self._range(
+            rpc_pb2.RangeRequest(key=wire.EVERYTHING, count_only=True, revision=max(1, revision))
+        )
+
+    @asynccontextmanager
+    async def _open_stream(self, start: int) -> AsyncIterator[tuple[Any, Member]]:
+        member = self._channels.pick()
+        call = member.watch.Watch(metadata=HAS_LEADER, wait_for_ready=True)
+        try:
+            await call.write(wire.watch_everything(start))
+            yield call, member
+        except grpc.aio.AioRpcError:
+            self._channels.avoid(member)
+            raise
+        finally:
+            call.cancel()
+
+    async def _replay(self, prefix: str, revision: int) -> AsyncGenerator[Batch, None]:
+        """Yield what happened after `revision`, by a stream of its own, up to what the feed keeps."""
+        while revision < self._feed.oldest:
+            try:
+                async with self._open_stream(revision + 1) as (call, _):
+                    assembler = wire.Assembler(revision + 1)
+                    while revision < self._feed.oldest:
+                        events = assembler.take(_checked(await call.read()))
+                        if assembler.next - 1 > revision:
+                            revision = assembler.next - 1
+                            yield Batch(tuple(e for e in events if e.key.startswith(prefix)), revision)
+            except wire.GapInHistory as gap:
+                raise Compacted(gap.revision) from gap
+            except (grpc.aio.AioRpcError, _StreamEnded):
+                await clock.sleep(RETRY_S)
+            except asyncio.CancelledError:
+                self._raise_if_closed()
+                raise
+
+    async def _keep_streaming(self) -> None:
+        """Feed the watches, for ever."""
+        delay = RETRY_S
+        while True:
+            before = self._heard
+            try:
+                await self._stream_once()
+            except wire.GapInHistory as gap:
+                await self._begin_anew(Compacted(gap.revision))
+            except (grpc.aio.AioRpcError, _StreamEnded) as error:
+                _log.info("watch stream lost", error=str(error).splitlines()[0], revision=self._feed.revision)
+            except asyncio.CancelledError:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+            delay = RETRY_S if self._heard > before else min(1.0, delay * 2)
+            await clock.sleep(delay)
+
+    async def _stream_once(self) -> None:
+        start = self._feed.revision + 1
+        assembler = wire.Assembler(start)
+        async with self._open_stream(start) as (call, _):
+            self._stream = call
+            try:
+                while True:
+                    response = _checked(await call.read())
+                    self._heard += 1
+                    if response.events:
+                        self._publish(assembler.take(response))
+                    elif response.created and response.header.revision < start - 1:
+                        await self._check_going_back(start - 1)
+            finally:
+                self._stream = None
+
+    def _publish(self, events: Sequence[Event]) -> None:
+        if events:
+            self._feed.publish(events, events[-1].revision)
+
+    async def _check_going_back(self, seen: int) -> None:
+        # A member that lags is ahead again in a moment; a store restored from a backup is not.
+        if (current := await self._settled_revision()) < seen:
+            _log.warning("the store went back in time", seen=seen, current=current)
+            self._feed.restart(current, FutureRevision(current))
+            raise _StreamEnded("the store went back in time")
+
+    async def _settled_revision(self) -> int:
+        while True:
+            try:
+                return await self.current_revision()
+            except Unavailable as error:
+                if self._closed:
+                    raise
+                _log.info("store unavailable", error=str(error))
+                await clock.sleep(RETRY_S)
+
+    async def _begin_anew(self, error: Compacted) -> None:
+        _log.warning("watch history lost: watches start over", oldest=error.oldest)
+        self._feed.restart(await self._settled_revision(), error)
+
+    async def _watch_over(self) -> None:
+        """End a stream that stays silent although the store has moved on."""
+        while True:
+            heard = self._heard
+            await clock.sleep(NOTICE_S)
+            if self._heard != heard or self._stream is None:
+                continue
+            try:
+                async with asyncio.timeout(NOTICE_S):
+                    await self._feed.reached(await self.current_revision())
+            except (TimeoutError, StoreError):
+                if self._stream is not None:
+                    _log.warning("watch stream silent: reconnecting", revision=self._feed.revision)
+                    self._stream.cancel()
+
+    async def progress(self) -> None:
+        await self._feed.reached(await self.current_revision())
+        self._feed.notify()
+
+    async def _find_oldest(self) -> int:
+        """Return the oldest revision kept, which etcd tells only to a watch that starts before it."""
+        try:
+            async with asyncio.timeout(2.0), self._open_stream(1) as (call, _):
+                while True:
+                    _checked(await call.read())
+        except wire.GapInHistory as gap:
+            self._oldest = max(self._oldest, gap.revision)
+        except (TimeoutError, grpc.aio.AioRpcError, _StreamEnded):
+            pass
+        return self._oldest
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        await self._tasks.close()
+        self._feed.close(Unavailable("the store is closed"))
+        await self._channels.close()
+
+
+class _StreamEnded(Exception):
+    """The server ended a watch stream without an error."""
+
+
+def _checked(response: Any) -> rpc_pb2.WatchResponse:
+    """Return the response if the watch goes on. Raises `GapInHistory` and `_StreamEnded`."""
+    if not isinstance(response, rpc_pb2.WatchResponse):
+        raise _StreamEnded("end of stream")
+    if response.canceled:
+        if response.compact_revision:
+            raise wire.GapInHistory(response.compact_revision)
+        raise _StreamEnded(response.cancel_reason)
+    return response

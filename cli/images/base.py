@@ -22,9 +22,9 @@ HELLO = "pelamis.dev/hello:1"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 # Says who answers and from where: an example should show the pod, not only that something answered.
-_HELLO_CGI = b"""#!/bin/sh
-printf 'Content-Type: text/plain\\r\\n\\r\\nHello from pod %s on node %s\\n' "$(hostname)"
-"${NODE_NAME:-unknown}"
+_HELLO_CGI = rb"""#!/bin/sh
+printf 'Content-Type: text/plain\r\n\r\n'
+echo "Hello from pod $(hostname) on node ${NODE_NAME:-unknown}"
 """
 
 

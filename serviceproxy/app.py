@@ -1,0 +1,166 @@
+"""The service proxy as a process: watches services, slices and nodes; keeps nftables and routes as they
+say.
+"""
+
+import asyncio
+
+from api.resource import Key
+from api.types.core_v1 import NODES, SERVICES
+from api.types.discovery_v1 import ENDPOINTSLICES, EndpointSlice
+from client.api import Client
+from client.http import HTTPTransport
+from client.informer import Informers
+from client.kubeconfig import load
+from kit import clock, log, metrics
+from kit.tasks import Tasks
+from serviceproxy import conntrack, routes
+from serviceproxy.config import Config
+from serviceproxy.libnft import Nft, NftError
+from serviceproxy.nft import Elements, Settings, from_scratch
+from serviceproxy.rules import NOTHING, ServiceRules, compute_rules, removed_udp
+
+_log = log.get("proxy")
+_APPLY_SECONDS = metrics.REGISTRY.histogram(
+    "proxy_apply_duration_seconds", "Time of one nftables transaction."
+)
+_SERVICE_LABEL = "kubernetes.io/service-name"
+# How long after a refused transaction the whole table is made anew.
+_RETRY_S = 1.0
+
+
+class Proxy:
+    """Owns the table. Changed services are collected while a transaction runs and go into the next one
+    together.
+    """
+
+    def __init__(self, config: Config, informers: Informers, nft: Nft) -> None:
+        self._config = config
+        self._nft = nft
+        self._settings = Settings(config.table, config.cluster_cidr)
+        self._elements = Elements(self._settings)
+        self._rules: dict[Key, ServiceRules] = {}
+        self._dirty: set[Key] = set()
+        self._wake = asyncio.Event()
+        self._services = informers.of(SERVICES)
+        self._slices = informers.of(ENDPOINTSLICES)
+        self._slices.index("service", _service_of)
+        self._services.subscribe(lambda old, new: self._changed(_key(new or old)))
+        self._slices.subscribe(self._slice_changed)
+
+    def _changed(self, key: Key) -> None:
+        self._dirty.add(key)
+        self._wake.set()
+
+    def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
+        for slice_ in (old, new):
+            for name in _service_of(slice_) if slice_ else ():
+                namespace, _, service = name.partition("/")
+                self._changed(Key(namespace, service))
+
+    async def run(self) -> None:
+        """Make the table, then follow changes until cancelled."""
+        anew = True
+        while True:
+            try:
+                await (self._start_anew() if anew else self._apply_changes())
+                anew = False
+                await self._wake.wait()
+            except NftError as error:
+                _log.error("transaction refused; making the table anew", error=str(error))
+                anew = True
+                await clock.sleep(_RETRY_S)
+
+    async def _start_anew(self) -> None:
+        self._wake.clear()
+        self._dirty.clear()
+        rules = {_key(service): self._compute(_key(service)) for service in self._services.list()}
+        elements, text = from_scratch(self._settings, list(rules.values()))
+        await self._nft.run(text)
+        self._elements, self._rules = elements, rules
+        _log.info("table made", services=len(rules))
+
+    async def _apply_changes(self) -> None:
+        self._wake.clear()
+        keys, self._dirty = self._dirty, set()
+        commands: list[str] = []
+        stale = []
+        for key in keys:
+            before, after = self._rules.get(key, NOTHING), self._compute(key)
+            if after != before:
+                commands += self._elements.change(before, after)
+                stale += removed_udp(before, after)
+            self._remember(key, after)
+        if commands:
+            began = clock.monotonic()
+            await self._nft.run("\n".join(commands) + "\n")
+            _APPLY_SECONDS.observe(clock.monotonic() - began)
+        await conntrack.flush(stale)
+
+    def _remember(self, key: Key, rules: ServiceRules) -> None:
+        if rules == NOTHING:
+            self._rules.pop(key, None)
+        else:
+            self._rules[key] = rules
+
+    def _compute(self, key: Key) -> ServiceRules:
+        service = self._services.get(*key)
+        if service is None:
+            return NOTHING
+        slices = self._slices.by("service", str(key))
+        return compute_rules(service, slices, self._config.hostname_override, self._rules.get(key, NOTHING))
+
+
+class Router:
+    """Keeps the routes to other nodes' pods."""
+
+    def __init__(self, config: Config, informers: Informers) -> None:
+        self._config = config
+        self._nodes = informers.of(NODES)
+        self._wake = asyncio.Event()
+        self._nodes.subscribe(lambda old, new: self._wake.set())
+
+    async def run(self) -> None:
+        present = await asyncio.to_thread(routes.read_routes)
+        while True:
+            self._wake.clear()
+            wanted = routes.compute_routes(self._nodes.list(), self._config.hostname_override)
+            if commands := routes.route_commands(present, wanted):
+                if trouble := await routes.apply(commands):
+                    _log.warning("routes", error=trouble)
+                present = await asyncio.to_thread(routes.read_routes)
+                if present != wanted:
+                    await clock.sleep(_RETRY_S)
+                    continue
+            await self._wake.wait()
+
+
+def _key(obj: object) -> Key:
+    metadata = obj["metadata"]  # type: ignore[index]
+    return Key(metadata["namespace"], metadata["name"])
+
+
+def _service_of(slice_: EndpointSlice) -> list[str]:
+    metadata = slice_["metadata"]
+    name = metadata.get("labels", {}).get(_SERVICE_LABEL)
+    return [f"{metadata['namespace']}/{name}"] if name else []
+
+
+async def run(config: Config) -> None:
+    """Serve until cancelled. The table stays: traffic flows on while the proxy is restarted."""
+    tasks = Tasks()
+    transport = HTTPTransport(load(config.kubeconfig), user_agent="pelamis-proxy")
+    informers = Informers(Client(transport))
+    nft = Nft()
+    try:
+        proxy = Proxy(config, informers, nft)
+        router = Router(config, informers) if config.routes else None
+        await informers.start(tasks)
+        await informers.synced()
+        tasks.spawn(proxy.run(), "proxy", fatal=True)
+        if router is not None:
+            tasks.spawn(router.run(), "routes", fatal=True)
+        await tasks.wait()
+    finally:
+        await tasks.close()
+        await transport.close()
+        nft.close()

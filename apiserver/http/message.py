@@ -6,7 +6,7 @@ back.
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from api.resource import Resource
 
@@ -48,6 +48,8 @@ class RequestInfo:
     rest: str = ""
     # The served resource, None if the server has no such one.
     token: Resource[Any] | None = None
+    # The field selector of a list or watch; filled in only for authorizers that look at it.
+    field_selector: str = ""
 
 
 class Request:
@@ -122,6 +124,17 @@ class Sink(Protocol):
 
     @property
     def closed(self) -> bool: ...
+
+
+@runtime_checkable
+class FrameSink(Protocol):
+    """A sink that speaks HTTP/1.1 itself and takes ready-made chunks (size line, data, line end), as many as
+    are due."""
+
+    def write_frames(self, frames: bytes) -> None: ...
+
+    def pending_bytes(self) -> int:
+        """Return how much has been written but not yet sent."""
 
 
 @dataclass(slots=True)

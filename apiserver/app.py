@@ -1,0 +1,152 @@
+"""Where the parts of the API server meet: `run` for the process, `build` for tests and for one process with
+others.
+
+Listener -> Server.handle: router -> filters -> paths outside the API | Dispatch -> verbs -> caches and store
+"""
+
+from typing import Any
+
+import orjson
+
+from api.catalog import ALL
+from api.errors import StatusError
+from api.resource import Resource
+from apiserver import metrics
+from apiserver.config import Config
+from apiserver.filters.chain import compose
+from apiserver.filters.limits import deadline, in_flight
+from apiserver.health import Health
+from apiserver.http import router
+from apiserver.http.message import Answer, Filter, Request, Response
+from apiserver.http.server import Listener, error_response
+from apiserver.resources.catalog import strategy_of
+from apiserver.rest.dispatch import Dispatch, not_served
+from apiserver.rest.hub import AdmitAll, Collection, Hub
+from apiserver.rest.registry import HubRegistry
+from apiserver.version import version_info
+from apiserver.watchcache.cache import Cache
+from apiserver.watchcache.feed import Feed
+from apiserver.watchcache.gate import Gate
+from kit import clock, log, tls
+from kit.metrics import REGISTRY
+from kit.tasks import Tasks
+from store.backend import Backend, StoreError
+from store.open import open_backend
+
+_log = log.get("apiserver.app")
+
+
+class Server:
+    """A whole API server over a store. `handle` is the in-process entry; `listen` adds HTTPS."""
+
+    def __init__(self, config: Config, backend: Backend) -> None:
+        self.config = config
+        self.backend = backend
+        self.tasks = Tasks()
+        self.feed = Feed(backend)
+        self.gate = Gate(backend.current_revision)
+        self.hub = Hub(backend, self.feed, self.gate, AdmitAll())
+        self.registry = HubRegistry(self.hub)
+        self.health = Health()
+        for resource in ALL:
+            if "list" in resource.verbs and "create" in resource.verbs:
+                self.serve(resource)
+        self._dispatch = Dispatch(self.hub, {})
+        filters: list[Filter] = [
+            metrics.count,
+            deadline(config.request_timeout_s),
+            in_flight(config.max_requests_inflight, config.max_mutating_requests_inflight),
+        ]
+        self._handler = compose(filters, self._inner)
+        self.listener = Listener(self.handle)
+        self.health.add("etcd", self._store_health, live=True)
+        REGISTRY.collect.append(metrics.observe(lambda: self.feed.caches))
+
+    def serve(self, resource: Resource[Any]) -> Collection:
+        """Serve a resource: its strategy, its cache, its routes."""
+        strategy = strategy_of(resource)
+        cache = Cache(resource, strategy.fields, strategy.indexed_fields, self.feed.pump, self.feed.progress)
+        self.feed.add(cache, (resource.group, resource.plural))
+        collection = Collection(strategy, cache, resource)
+        self.hub.add(collection)
+        return collection
+
+    async def start(self) -> None:
+        """Fill the caches and begin to follow the store."""
+        await self.feed.fill()
+        self.tasks.spawn(self.feed.run(), "feed", fatal=True)
+        self.tasks.spawn(self.gate.run(), "gate", fatal=True)
+        if self.config.etcd_compaction_interval_s:
+            self.tasks.spawn(self._compact(), "compaction")
+
+    async def listen(self) -> int:
+        """Serve HTTPS as the configuration says; return the port."""
+        config = self.config
+        if config.tls_cert_file is None or config.tls_private_key_file is None:
+            raise ValueError("--tls-cert-file and --tls-private-key-file are required")
+        context = tls.server_context(config.tls_cert_file, config.tls_private_key_file, config.client_ca_file)
+        return await self.listener.start(config.bind_address, config.secure_port, context, config.reuse_port)
+
+    async def close(self) -> None:
+        """Stop serving; the store stays open."""
+        await self.listener.close()
+        await self.tasks.close()
+
+    async def handle(self, request: Request) -> Answer:
+        """Answer one request; API errors become Status answers."""
+        try:
+            request.info = router.parse(request.method, request.path, request.query, self.hub.lookup)
+            return await self._handler(request)
+        except StatusError as error:
+            return error_response(error)
+
+    async def _inner(self, request: Request) -> Answer:
+        if request.info.is_resource:
+            return await self._dispatch(request)
+        if request.path == "/version" or request.path == "/version/":
+            return Response(200, orjson.dumps(version_info(), option=orjson.OPT_INDENT_2))
+        if request.path == "/metrics":
+            return metrics.render()
+        found = await self.health.answer(request)
+        return found or not_served()
+
+    async def _store_health(self) -> str:
+        try:
+            await self.gate.current()
+        except StoreError as error:
+            return f"reason withheld: {error}"
+        return ""
+
+    async def _compact(self) -> None:
+        """Drop what was old one interval ago. Spec: storage/etcd3 compactor (1.36)."""
+        mark = self.feed.revision
+        while True:
+            await clock.sleep(self.config.etcd_compaction_interval_s)
+            target, mark = mark, self.feed.revision
+            try:
+                await self.backend.compact(target)
+                self.hub.compacted = max(self.hub.compacted, target)
+            except StoreError as error:
+                _log.warning("compaction failed", error=str(error))
+
+
+async def build(config: Config, backend: Backend) -> Server:
+    """Return a started server over `backend`, not yet listening."""
+    server = Server(config, backend)
+    await server.start()
+    return server
+
+
+async def run(config: Config) -> None:
+    """Run the API server until cancelled."""
+    backend = await open_backend(
+        config.etcd_servers, ca=config.etcd_cafile, cert=config.etcd_certfile, key=config.etcd_keyfile
+    )
+    server = await build(config, backend)
+    try:
+        port = await server.listen()
+        _log.info("serving", port=port)
+        await server.tasks.wait()
+    finally:
+        await server.close()
+        await backend.close()

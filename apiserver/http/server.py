@@ -1,0 +1,348 @@
+"""The listener: aiohttp's low-level server over TLS. Makes a `Request` of each HTTP request and performs the
+answer.
+
+bytes -> Request -> handler -> Response   headers and pieces, written as they are
+                            -> Stream     chunked; ready-made chunks go straight to the transport
+                            -> Upgrade    101, then the connection belongs to the answer
+handler fails -> Status; anything but an API error is logged and told as InternalError
+"""
+
+import asyncio
+import gzip
+import socket
+import ssl
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+from aiohttp import web
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.web_protocol import RequestHandler
+
+from api.errors import InternalError, RequestEntityTooLarge, StatusError
+from apiserver.http.message import Answer, Handler, Request, Response, Stream, Upgrade
+from kit import log
+
+_log = log.get("apiserver.http")
+
+# Spec: MaxRequestBodyBytes (1.36): 3 MiB.
+BODY_LIMIT = 3 * 1024 * 1024
+# Answers from this size on are compressed if the client asks. Spec: gzip threshold 128 KiB (1.36).
+GZIP_BYTES = 128 * 1024
+# Beyond this a whole answer is not compressed: the time of one core is worth more than a local network's.
+GZIP_MOST_BYTES = 1 << 20
+# Bytes of an answer handed to the transport before waiting for the client.
+WRITE_BYTES = 1 << 20
+# Bytes unsent at which a write waits.
+HIGH_WATER = 2 << 20
+
+
+class Listener:
+    """Serves a handler on one or more addresses."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._server: web.Server | None = None
+        self._listening: list[asyncio.Server] = []
+
+    async def start(
+        self, host: str, port: int, context: ssl.SSLContext | None, reuse_port: bool = False
+    ) -> int:
+        """Begin to serve; return the port (useful when 0 was asked for)."""
+        loop = asyncio.get_running_loop()
+        if self._server is None:
+            self._server = _Server(
+                self._serve,
+                access_log=None,
+                keepalive_timeout=300.0,
+                lingering_time=2.0,
+                max_line_size=65536,
+                max_field_size=65536,
+            )
+        listening = await loop.create_server(
+            self._server, host, port, ssl=context, backlog=1024, reuse_port=reuse_port or None
+        )
+        self._listening.append(listening)
+        name = listening.sockets[0].getsockname()
+        return int(name[1])
+
+    async def close(self) -> None:
+        """Stop listening and end what is under way."""
+        for listening in self._listening:
+            listening.close()
+        if self._server is not None:
+            await self._server.shutdown(1.0)
+        self._listening.clear()
+
+    async def _serve(self, http: web.BaseRequest) -> web.StreamResponse:
+        try:
+            request = await _request(http)
+            answer = await self._handler(request)
+        except StatusError as error:
+            return await _respond(http, error_response(error))
+        except ConnectionError:
+            raise
+        except Exception as error:  # noqa: BLE001 (one of the three places where all is caught)
+            _log.exception("handler failed", method=http.method, path=http.path)
+            return await _respond(http, error_response(InternalError(f"Internal error occurred: {error}")))
+        return await _perform(http, request, answer)
+
+
+class _Connection(RequestHandler):
+    """One connection; remembers the client certificate, which never changes while it lasts.
+
+    A lost connection cancels a stream, but no write: its outcome matters though nobody hears of it.
+    """
+
+    __slots__ = ("peer_cert", "streaming")
+
+    peer_cert: bytes | None
+    streaming: asyncio.Task[Any] | None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.streaming = None
+        found = transport.get_extra_info("ssl_object")
+        self.peer_cert = found.getpeercert(True) if found is not None else None
+        raw = transport.get_extra_info("socket")
+        if raw is not None:
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        transport.set_write_buffer_limits(HIGH_WATER)  # type: ignore[attr-defined]
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        super().connection_lost(exc)
+        if self.streaming is not None:
+            self.streaming.cancel()
+
+
+class _Server(web.Server):
+    def __call__(self) -> RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+async def _request(http: web.BaseRequest) -> Request:
+    url = http.rel_url
+    query = parse_qs(url.raw_query_string, keep_blank_values=True) if url.raw_query_string else {}
+    body = await _body(http) if http.body_exists else b""
+    protocol = http.protocol
+    return Request(
+        http.method,
+        url.path,
+        query,
+        http.headers,
+        body,
+        protocol.peer_cert if isinstance(protocol, _Connection) else None,
+        http.remote or "",
+    )
+
+
+async def _body(http: web.BaseRequest) -> bytes:
+    length = http.content_length
+    if length is not None and length > BODY_LIMIT:
+        raise _too_large()
+    parts: list[bytes] = []
+    size = 0
+    async for part in http.content.iter_any():
+        size += len(part)
+        if size > BODY_LIMIT:
+            raise _too_large()
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _too_large() -> RequestEntityTooLarge:
+    return RequestEntityTooLarge(f"Request entity too large: limit is {BODY_LIMIT}")
+
+
+def error_response(error: StatusError) -> Response:
+    """Return the answer that tells an API error."""
+    response = Response(error.code, orjson.dumps(error.to_status()))
+    if error.retry_after_s:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
+
+
+def _warnings(request: Request) -> Iterable[tuple[str, str]]:
+    for text in request.audit.get("warnings", ()):
+        quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+        yield "Warning", f'299 - "{quoted}"'
+
+
+async def _perform(http: web.BaseRequest, request: Request, answer: Answer) -> web.StreamResponse:
+    if isinstance(answer, Response):
+        return await _respond(http, answer, request)
+    if isinstance(answer, Stream):
+        return await _stream(http, request, answer)
+    return await _upgrade(http, answer)
+
+
+async def _respond(
+    http: web.BaseRequest, answer: Response, request: Request | None = None
+) -> web.StreamResponse:
+    body = answer.body
+    headers: dict[str, str] = answer.headers
+    length = len(body) if isinstance(body, bytes) else sum(map(len, body))
+    if (
+        length >= GZIP_BYTES
+        and length <= GZIP_MOST_BYTES
+        and "gzip" in http.headers.get("Accept-Encoding", "")
+    ):
+        joined = body if isinstance(body, bytes) else b"".join(body)
+        body = gzip.compress(joined, 1)
+        headers = {**headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+    elif length >= GZIP_BYTES:
+        headers = {**headers, "Vary": "Accept-Encoding"}
+    if isinstance(body, list) and length < WRITE_BYTES // 4:
+        body = b"".join(body)
+    headers = {**headers, "Content-Type": answer.content_type, "Cache-Control": "no-cache, private"}
+    if isinstance(body, bytes):
+        response: web.StreamResponse = web.Response(status=answer.status, body=body, headers=headers)
+        if request is not None and request.audit:
+            for name, value in _warnings(request):
+                response.headers.add(name, value)
+        return response
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    response.content_length = length
+    if request is not None and request.audit:
+        for name, value in _warnings(request):
+            response.headers.add(name, value)
+    await response.prepare(http)
+    if http.method != "HEAD":
+        for piece in body:
+            await response.write(piece)
+    await response.write_eof()
+    return response
+
+
+class _HTTPSink:
+    """The sink of a stream, on aiohttp's connection; speaks chunks itself."""
+
+    def __init__(self, http: web.BaseRequest, response: web.StreamResponse) -> None:
+        self._http = http
+        self._response = response
+
+    def write(self, data: bytes) -> None:
+        if data:
+            self.write_frames(b"%x\r\n%b\r\n" % (len(data), data))
+
+    def write_frames(self, frames: bytes) -> None:
+        transport = self._http.transport
+        if transport is not None and not transport.is_closing():
+            transport.write(frames)
+
+    def pending_bytes(self) -> int:
+        transport = self._http.transport
+        return transport.get_write_buffer_size() if transport is not None else 0
+
+    async def drain(self) -> None:
+        protocol: BaseProtocol = self._http.protocol
+        await protocol._drain_helper()
+
+    @property
+    def closed(self) -> bool:
+        transport = self._http.transport
+        return transport is None or transport.is_closing()
+
+
+async def _stream(http: web.BaseRequest, request: Request, answer: Stream) -> web.StreamResponse:
+    headers = {
+        **answer.headers,
+        "Content-Type": answer.content_type,
+        "Cache-Control": "no-cache, private",
+    }
+    response = web.StreamResponse(status=answer.status, headers=headers)
+    for name, value in _warnings(request):
+        response.headers.add(name, value)
+    response.enable_chunked_encoding()
+    await response.prepare(http)
+    writer = http._payload_writer
+    writer.send_headers()
+    protocol = http.protocol
+    if isinstance(protocol, _Connection):
+        protocol.streaming = asyncio.current_task()
+    try:
+        await answer.run(_HTTPSink(http, response))
+    finally:
+        if isinstance(protocol, _Connection):
+            protocol.streaming = None
+    await response.write_eof()
+    return response
+
+
+class _RawConnection(asyncio.Protocol):
+    """A connection taken over from HTTP."""
+
+    def __init__(self, transport: asyncio.Transport, early: bytes) -> None:
+        self._transport = transport
+        self._parts: list[bytes] = [early] if early else []
+        self._readable = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._ended = False
+        self.lost = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        self._parts.append(data)
+        self._readable.set()
+        if sum(map(len, self._parts)) > HIGH_WATER:
+            self._transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        self._readable.set()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._ended = True
+        self._readable.set()
+        self._writable.set()
+        self.lost.set()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    async def read(self) -> bytes:
+        while not self._parts and not self._ended:
+            self._readable.clear()
+            await self._readable.wait()
+        data = b"".join(self._parts)
+        self._parts.clear()
+        if not self._ended:
+            self._transport.resume_reading()
+        return data
+
+    def write(self, data: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(data)
+
+    async def drain(self) -> None:
+        await self._writable.wait()
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+async def _upgrade(http: web.BaseRequest, answer: Upgrade) -> web.StreamResponse:
+    transport = http.transport
+    if transport is None:
+        raise ConnectionResetError("the client has gone")
+    protocol = http.protocol
+    head = "HTTP/1.1 101 Switching Protocols\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
+    connection = _RawConnection(transport, b"")
+    # What the parser kept belongs to the new protocol.
+    early, protocol._message_tail = protocol._message_tail, b""
+    if early:
+        connection.data_received(early)
+    transport.set_protocol(connection)
+    transport.write(head.encode() + b"\r\n")
+    try:
+        await answer.run(connection)
+    finally:
+        connection.close()
+        protocol.force_close()
+    return web.StreamResponse(status=101)

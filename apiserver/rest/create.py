@@ -1,0 +1,93 @@
+"""Create: POST, and what the API server itself creates.
+
+Spec: k8s.io/apiserver/pkg/registry/generic/registry Store.Create, endpoints/handlers createHandler (1.36).
+"""
+
+from api import errors
+from api.resource import Obj
+from apiserver.admission.plugin import AdmissionRequest
+from apiserver.rest import meta
+from apiserver.rest.hub import Collection, Hub, Operation, Stored, translated
+from apiserver.rest.managed import stamped
+from kit import rand
+from store.backend import KeyExists, StoreError
+
+# How often another generated name is tried.
+NAME_ATTEMPTS = 8
+
+
+async def create(hub: Hub, collection: Collection, namespace: str, body: Obj, operation: Operation) -> Stored:
+    """Store a new object with defaults, admission and validation; return it.
+
+    Raises `AlreadyExists`, `Invalid`, `Forbidden`, `BadRequest`, ...
+    """
+    metadata = body.get("metadata") or {}
+    generated = bool(metadata.get("generateName")) and not metadata.get("name")
+    for _ in range(NAME_ATTEMPTS - 1 if generated else 0):
+        try:
+            return await _once(hub, collection, namespace, body, operation)
+        except errors.AlreadyExists:
+            continue
+    return await _once(hub, collection, namespace, body, operation)
+
+
+async def _once(hub: Hub, collection: Collection, namespace: str, body: Obj, operation: Operation) -> Stored:
+    resource, strategy = collection.resource, collection.strategy
+    obj = strategy.defaults(meta.for_create(resource, body, namespace, hub.now(), rand.uid(), rand.suffix()))
+    if not obj["metadata"]["name"]:
+        raise meta.name_required(resource)
+    request = AdmissionRequest(
+        "CREATE",
+        resource,
+        namespace,
+        obj["metadata"]["name"],
+        operation.user,
+        obj,
+        options=operation.options,
+        dry_run=operation.dry_run,
+        request=operation.request,
+    )
+    obj = strategy.prepare_for_create(await hub.admission.mutate(request))
+    if strategy.has_generation:
+        obj = meta.with_metadata(obj, generation=1)
+    obj, guard = await strategy.reserve(obj, None, operation.dry_run)
+    try:
+        if faults := strategy.validate(obj):
+            raise errors.invalid(resource.group, resource.kind, obj["metadata"]["name"], faults)
+        for text in strategy.warnings(obj) if operation.request else ():
+            operation.request.warn(text)  # type: ignore[union-attr]
+        await hub.admission.validate(request.with_object(obj))
+        if not operation.managed:
+            obj = stamped(hub, resource, obj, None, operation)
+        return await _write(hub, collection, obj, operation)
+    except BaseException:
+        if guard is not None:
+            guard.release()
+        raise
+
+
+async def _write(hub: Hub, collection: Collection, obj: Obj, operation: Operation) -> Stored:
+    namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
+    key = collection.key(namespace, name)
+    value = collection.encode(obj)
+    if operation.dry_run:
+        if await _exists(hub, key):
+            raise errors.already_exists(collection.resource, name)
+        return Stored(collection.convert(value), obj, created=True)
+    hub.remember(collection, key, value, obj)
+    try:
+        revision = await hub.backend.create(key, value, collection.strategy.ttl_s)
+    except KeyExists as error:
+        hub.feed.pending.pop(key, None)
+        raise errors.already_exists(collection.resource, name) from error
+    except StoreError as error:
+        hub.feed.pending.pop(key, None)
+        raise translated(error) from error
+    return Stored(collection.served(value, revision), obj, created=True)
+
+
+async def _exists(hub: Hub, key: str) -> bool:
+    try:
+        return await hub.backend.get(key) is not None
+    except StoreError as error:
+        raise translated(error) from error

@@ -1,0 +1,192 @@
+"""Delete and deletecollection: preconditions, grace, finalizers, propagation.
+
+    finalizers or grace left  -> the object is marked (deletionTimestamp) and stays
+    nothing left              -> it goes at once
+
+Spec: k8s.io/apiserver/pkg/registry/generic/registry Store.Delete, registry/rest BeforeDelete (1.36).
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from api import errors
+from api.errors import NotFound, StatusError
+from api.resource import Key, Obj
+from apiserver.admission.plugin import AdmissionRequest
+from apiserver.rest import meta
+from apiserver.rest.hub import Collection, Hub, Operation, translated
+from apiserver.rest.strategy import FOREGROUND, ORPHAN, Deletion
+from apiserver.rest.update import Present, read
+from apiserver.watchcache.entry import Entry
+from apiserver.watchcache.layout import decode
+from store.backend import KeyValue, RevisionMismatch, StoreError
+
+# Deletions of one deletecollection under way at once. Upstream has one worker by default; each write is
+# durable all the same.
+COLLECTION_WORKERS = 16
+
+
+async def delete(
+    hub: Hub, collection: Collection, key: Key, deletion: Deletion, operation: Operation
+) -> tuple[Obj, bool]:
+    """Delete an object, or begin to; return its last state and whether it is gone. Raises `NotFound`,
+    `Conflict`, ..."""
+    entry = collection.cache.get(key)
+    if entry is not None:
+        present = Present(entry.data, entry.revision, collection.cache.decoded(entry), False)
+    else:
+        present = await read(hub, collection, key)
+    while True:
+        try:
+            return await _attempt(hub, collection, key, present, deletion, operation)
+        except RevisionMismatch as error:
+            if error.current is None:
+                raise errors.not_found(collection.resource, key.name) from error
+            present = _again(collection, error.current)
+        except StatusError:
+            if present.sure:
+                raise
+            fresh = await read(hub, collection, key)
+            if fresh.revision == present.revision:
+                raise
+            present = fresh
+        except StoreError as error:
+            raise translated(error) from error
+
+
+def _again(collection: Collection, current: KeyValue) -> Present:
+    data = collection.served(current.value, current.revision)
+    return Present(data, current.revision, decode(data), True)
+
+
+async def _attempt(
+    hub: Hub, collection: Collection, key: Key, present: Present, deletion: Deletion, operation: Operation
+) -> tuple[Obj, bool]:
+    _check_preconditions(collection, present, deletion)
+    await hub.admission.validate(
+        AdmissionRequest(
+            "DELETE",
+            collection.resource,
+            key.namespace,
+            key.name,
+            operation.user,
+            None,
+            present.obj,
+            options=operation.options,
+            dry_run=deletion.dry_run,
+            request=operation.request,
+        )
+    )
+    marked = mark(collection, present.obj, deletion, hub)
+    path = collection.key(key.namespace, key.name)
+    if marked is None:
+        if not deletion.dry_run:
+            await hub.backend.delete(path, present.revision)
+            collection.strategy.released(present.obj)
+        return present.obj, True
+    if marked is present.obj or deletion.dry_run:
+        return marked, False
+    revision = await hub.backend.update(
+        path, collection.encode(marked), present.revision, collection.strategy.ttl_s
+    )
+    return meta.with_metadata(marked, resourceVersion=str(revision)), False
+
+
+def mark(collection: Collection, obj: Obj, deletion: Deletion, hub: Hub) -> Obj | None:
+    """Return what a deletion makes of the object: None if it goes at once, the same object if nothing
+    changes."""
+    strategy, metadata = collection.strategy, obj["metadata"]
+    now = hub.now()
+    graceful: Obj | None = None
+    grace_left = metadata.get("deletionGracePeriodSeconds") or 0
+    if meta.is_deleting(obj) and grace_left:
+        if deletion.grace_s is None or deletion.grace_s >= grace_left:
+            return obj
+        graceful = meta.shortened(obj, deletion.grace_s)
+    elif not meta.is_deleting(obj):
+        grace = strategy.grace_s(obj, deletion, now)
+        if grace is not None:
+            graceful = meta.marked_deleted(obj, now, grace)
+    result = _with_finalizers(graceful or obj, _finalizers(collection, obj, deletion))
+    if strategy.finalizers_left(result):
+        if graceful is None and not meta.is_deleting(result):
+            result = meta.marked_deleted(result, now, 0)
+        return strategy.prepare_for_delete(result) if result is not obj else obj
+    # DEVIATION: a grace of zero is one write, not an update and a deletion.
+    if graceful is None or not graceful["metadata"]["deletionGracePeriodSeconds"]:
+        return None
+    return strategy.prepare_for_delete(result)
+
+
+def _check_preconditions(collection: Collection, present: Present, deletion: Deletion) -> None:
+    metadata = present.obj["metadata"]
+    pairs = (
+        ("UID", deletion.uid, metadata["uid"]),
+        ("ResourceVersion", deletion.resource_version, str(present.revision)),
+    )
+    for what, wanted, found in pairs:
+        if wanted and wanted != found:
+            raise errors.conflict(
+                collection.resource,
+                metadata["name"],
+                f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}",
+            )
+
+
+def _finalizers(collection: Collection, obj: Obj, deletion: Deletion) -> list[str]:
+    """Return the finalizers with the garbage collector's as the propagation policy has them.
+
+    Spec: registry.deletionFinalizersForGarbageCollection (1.36).
+    """
+    present = obj["metadata"].get("finalizers") or []
+    orphan = _wants(ORPHAN, deletion, present, collection.strategy.default_propagation)
+    foreground = _wants(FOREGROUND, deletion, present, "")
+    kept = [name for name in present if name not in (ORPHAN, FOREGROUND)]
+    wanted = [*kept, *([ORPHAN] if orphan else []), *([FOREGROUND] if foreground and not orphan else [])]
+    return present if sorted(wanted) == sorted(present) else wanted
+
+
+def _wants(finalizer: str, deletion: Deletion, present: Sequence[str], default: str) -> bool:
+    if deletion.orphan_dependents is not None:
+        return deletion.orphan_dependents and finalizer == ORPHAN
+    if deletion.propagation:
+        return deletion.propagation == ("Orphan" if finalizer == ORPHAN else "Foreground")
+    if finalizer in present:
+        return True
+    return default == ("Orphan" if finalizer == ORPHAN else "Foreground")
+
+
+def _with_finalizers(obj: Obj, finalizers: list[str]) -> Obj:
+    if (obj["metadata"].get("finalizers") or []) == finalizers:
+        return obj
+    return meta.with_metadata(obj, finalizers=finalizers or None)
+
+
+async def delete_entries(
+    hub: Hub, collection: Collection, entries: Sequence[Entry], deletion: Deletion, operation: Operation
+) -> list[Obj]:
+    """Delete these objects, several at once; return their last states. Those gone meanwhile are left out."""
+    waiting = list(reversed(entries))
+    done: dict[Key, Obj] = {}
+
+    async def worker() -> None:
+        while waiting:
+            entry = waiting.pop()
+            try:
+                obj, _ = await delete(hub, collection, entry.key, deletion, operation)
+            except NotFound:
+                continue
+            done[entry.key] = obj
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(COLLECTION_WORKERS, len(waiting))):
+                group.create_task(worker())
+    except* StatusError as failures:
+        raise _first(failures) from None
+    return [done[entry.key] for entry in entries if entry.key in done]
+
+
+def _first(failures: BaseExceptionGroup[StatusError]) -> StatusError:
+    first = failures.exceptions[0]
+    return first if isinstance(first, StatusError) else _first(first)

@@ -1,0 +1,192 @@
+"""The innermost handler: a resource request -> its verb or its subresource -> an answer.
+
+collection   POST create  GET list, watch  DELETE deletecollection
+object       GET  PUT update  PATCH  DELETE
+subresource  the table of `apiserver/subresources/catalog.py`
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
+
+from api.errors import BadRequest, MethodNotAllowed, NotFound
+from api.resource import Key, Obj
+from apiserver.http.message import Answer, Request
+from apiserver.rest import render
+from apiserver.rest.body import read_object
+from apiserver.rest.create import create
+from apiserver.rest.delete import delete, delete_entries
+from apiserver.rest.get import fetch
+from apiserver.rest.hub import Collection, Hub
+from apiserver.rest.list import handle_list, selection_of
+from apiserver.rest.options import deletion_of, operation_of
+from apiserver.rest.patch import patch
+from apiserver.rest.update import Change, update
+from apiserver.rest.watch import handle_watch
+
+# Answers a request to a subresource, whatever its method.
+Sub: TypeAlias = Callable[[Hub, Collection, Request], Awaitable[Answer]]
+
+_PAGE_NOT_FOUND = "404 page not found\n"
+
+
+class Dispatch:
+    """Routes resource requests. `subs` by (plural or "*", subresource)."""
+
+    def __init__(self, hub: Hub, subs: Mapping[tuple[str, str], Sub]) -> None:
+        self._hub = hub
+        self._subs = subs
+
+    async def __call__(self, request: Request) -> Answer:
+        info = request.info
+        collection = self._hub.find(info.group, info.version, info.resource)
+        if collection is None:
+            return not_served()
+        resource = collection.resource
+        if info.subresource:
+            return await self._sub(collection, request)
+        if resource.namespaced and not info.namespace and (info.name and info.verb != "list"):
+            return not_served()
+        if not resource.namespaced and info.namespace and info.resource != "namespaces":
+            return not_served()
+        if info.verb not in resource.verbs:
+            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+        return await _VERBS[info.verb](self._hub, collection, request)
+
+    async def _sub(self, collection: Collection, request: Request) -> Answer:
+        info = request.info
+        group = f"{info.resource}.{info.group}" if info.group else info.resource
+        handler = self._subs.get((group, info.subresource))
+        if handler is None and info.subresource in collection.resource.subresources:
+            handler = self._subs.get(("*", info.subresource))
+        if handler is None:
+            return not_served()
+        return await handler(self._hub, collection, request)
+
+
+def not_served() -> Answer:
+    """The answer for paths that lead nowhere, which upstream gives as plain text to be told from a missing
+    object."""
+    raise NotFound("the server could not find the requested resource")
+
+
+async def _create(hub: Hub, collection: Collection, request: Request) -> Answer:
+    form = render.form_of(request, render.OBJECT_VIEWS)
+    info = request.info
+    if info.name:
+        raise MethodNotAllowed("the server does not allow this method on the requested resource")
+    obj = read_object(request, collection.resource)
+    if collection.resource.namespaced and not info.namespace:
+        raise BadRequest("an empty namespace may not be set during creation")
+    stored = await create(hub, collection, info.namespace, obj, operation_of(request))
+    return render.object_response(form, collection.resource, stored.data, request, hub.now(), 201)
+
+
+async def _get(hub: Hub, collection: Collection, request: Request) -> Answer:
+    form = render.form_of(request, render.OBJECT_VIEWS)
+    entry = await fetch(hub, collection, _key(collection, request), request)
+    return render.object_response(form, collection.resource, entry.data, request, hub.now())
+
+
+async def _list(hub: Hub, collection: Collection, request: Request) -> Answer:
+    return await handle_list(hub, collection, request)
+
+
+async def _watch(hub: Hub, collection: Collection, request: Request) -> Answer:
+    return await handle_watch(hub, collection, request)
+
+
+async def _update(hub: Hub, collection: Collection, request: Request) -> Answer:
+    form = render.form_of(request, render.OBJECT_VIEWS)
+    key, operation = _key(collection, request), operation_of(request)
+    change = replacement(collection, key, read_object(request, collection.resource))
+    try:
+        stored = await update(hub, collection, key, change, operation)
+    except NotFound:
+        if not collection.strategy.create_on_update:
+            raise
+        obj = read_object(request, collection.resource)
+        stored = await create(hub, collection, key.namespace, obj, operation)
+    status = 201 if stored.created else 200
+    return render.object_response(form, collection.resource, stored.data, request, hub.now(), status)
+
+
+def replacement(collection: Collection, key: Key, obj: Obj) -> Change:
+    """Return the change that puts `obj` in place. Raises `BadRequest` if it names another object."""
+    metadata = obj.get("metadata") or {}
+    name = metadata.get("name") or ""
+    if name != key.name:
+        raise BadRequest(f"the name of the object ({name}) does not match the name on the URL ({key.name})")
+    if metadata.get("namespace") and metadata["namespace"] != key.namespace:
+        raise BadRequest(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    return lambda old: obj
+
+
+async def _patch(hub: Hub, collection: Collection, request: Request) -> Answer:
+    form = render.form_of(request, render.OBJECT_VIEWS)
+    stored = await patch(hub, collection, _key(collection, request), request, operation_of(request))
+    status = 201 if stored.created else 200
+    return render.object_response(form, collection.resource, stored.data, request, hub.now(), status)
+
+
+async def _delete(hub: Hub, collection: Collection, request: Request) -> Answer:
+    form = render.form_of(request, render.OBJECT_VIEWS)
+    deletion, options = deletion_of(request)
+    operation = operation_of(request)
+    operation = type(operation)(operation.user, deletion.dry_run, "", request, options)
+    obj, gone = await delete(hub, collection, _key(collection, request), deletion, operation)
+    if not gone or collection.strategy.returns_deleted:
+        status = 202 if not gone and deletion.orphan_dependents is False else 200
+        return render.response(
+            form, render.viewed(form, collection.resource, obj, render.include_of(request), hub.now()), status
+        )
+    details = {
+        "name": obj["metadata"]["name"],
+        "group": collection.resource.group,
+        "kind": collection.resource.plural,
+        "uid": obj["metadata"]["uid"],
+    }
+    return render.response(
+        render.plain(form), success({key: value for key, value in details.items() if value})
+    )
+
+
+def success(details: Obj) -> Obj:
+    """Return the `Status` of something done that has no object to show."""
+    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+
+
+async def _deletecollection(hub: Hub, collection: Collection, request: Request) -> Answer:
+    form = render.form_of(request, render.LIST_VIEWS)
+    deletion, options = deletion_of(request)
+    if collection.resource.namespaced and not request.info.namespace:
+        raise MethodNotAllowed("the server does not allow this method on the requested resource")
+    selection, match = selection_of(collection, request)
+    revision = await hub.fresh()
+    entries = collection.cache.select(selection, match)
+    operation = operation_of(request)
+    operation = type(operation)(operation.user, deletion.dry_run, "", request, options)
+    objects = await delete_entries(hub, collection, entries, deletion, operation)
+    metadata = {"resourceVersion": str(revision)}
+    view = render.list_view(
+        form, collection.resource, objects, metadata, render.include_of(request), hub.now()
+    )
+    return render.response(form, view)
+
+
+def _key(collection: Collection, request: Request) -> Key:
+    info = request.info
+    return Key(info.namespace if collection.resource.namespaced else "", info.name)
+
+
+_VERBS: dict[str, Sub] = {
+    "create": _create,
+    "get": _get,
+    "list": _list,
+    "watch": _watch,
+    "update": _update,
+    "patch": _patch,
+    "delete": _delete,
+    "deletecollection": _deletecollection,
+}

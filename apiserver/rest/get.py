@@ -1,0 +1,30 @@
+"""Get: one object, linearizably, from the watch cache after a shared check of the store's revision.
+
+Source: k8s.io/apiserver/pkg/storage/cacher Cacher.Get (1.36).
+"""
+
+from api import errors
+from api.errors import BadRequest
+from api.resource import Key
+from apiserver.http.message import Request
+from apiserver.rest.hub import Collection, Hub
+from apiserver.rest.list import reach
+from apiserver.watchcache.entry import Entry
+from store.versions import InvalidResourceVersion, parse_resource_version
+
+
+async def fetch(hub: Hub, collection: Collection, key: Key, request: Request | None = None) -> Entry:
+    """Return the object as no acknowledged write is missed; "0" takes what the cache has. Raises
+    `NotFound`."""
+    text = request.param("resourceVersion") if request is not None else ""
+    if not text:
+        await hub.fresh()
+    elif text != "0":
+        try:
+            await reach(hub, parse_resource_version(text))
+        except InvalidResourceVersion as error:
+            raise BadRequest(str(error)) from error
+    entry = collection.cache.get(key)
+    if entry is None:
+        raise errors.not_found(collection.resource, key.name)
+    return entry

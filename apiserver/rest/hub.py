@@ -1,0 +1,191 @@
+"""What every verb works with: the store, the caches, admission, and one `Collection` per served resource.
+Made by `app.py`."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from api.errors import InternalError, StatusError, Timeout
+from api.resource import Key, Obj, Resource
+from apiserver.admission.plugin import AdmissionRequest
+from apiserver.http.message import APISERVER, Request, User
+from apiserver.rest.strategy import Strategy
+from apiserver.watchcache.cache import Cache
+from apiserver.watchcache.feed import Feed
+from apiserver.watchcache.gate import Gate
+from apiserver.watchcache.layout import Layout
+from kit import clock
+from store.backend import Backend, NoSpace, StoreError, Unavailable
+from store.keys import key_for, prefix_of
+
+
+class Admission(Protocol):
+    """The admission chain: `apiserver/admission/chain.py`."""
+
+    async def mutate(self, request: AdmissionRequest) -> Obj:
+        """Return the object to go on with. Raises an API error to refuse."""
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        """Raise an API error to refuse."""
+
+
+class AdmitAll:
+    """No admission: for tests of the verbs themselves."""
+
+    async def mutate(self, request: AdmissionRequest) -> Obj:
+        return request.object or {}
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """Between a served version and the stored one: pure functions of whole objects."""
+
+    to_stored: Callable[[Obj], Obj]
+    from_stored: Callable[[Obj], Obj]
+
+
+class Collection:
+    """One served resource: how it behaves, where it is stored, its cache."""
+
+    def __init__(
+        self,
+        strategy: Strategy,
+        cache: Cache,
+        stored: Resource[Any],
+        conversion: Conversion | None = None,
+    ) -> None:
+        self.resource = strategy.resource
+        self.strategy = strategy
+        self.cache = cache
+        self.layout = cache.layout
+        # The resource (version) under which objects are stored; differs for second versions and views.
+        self.stored = stored
+        self.stored_layout = Layout(stored)
+        self.conversion = conversion
+        self.prefix = prefix_of(stored)
+
+    def key(self, namespace: str, name: str) -> str:
+        return key_for(self.stored, namespace, name)
+
+    def space(self, namespace: str) -> str:
+        """Return the prefix of the keys of a namespace, of all of them for ""."""
+        return prefix_of(self.stored, namespace)
+
+    def encode(self, obj: Obj) -> bytes:
+        """Return the store value of an object of the served version."""
+        if self.conversion is None:
+            return self.layout.encode(obj)
+        return self.stored_layout.encode(self.conversion.to_stored(obj))
+
+    def served(self, value: bytes, revision: int) -> bytes:
+        """Return the wire bytes of a store value."""
+        return self.layout.serve(self.convert(value), revision)
+
+    def convert(self, value: bytes) -> bytes:
+        """Return the store value as it would be if the served version were stored."""
+        if self.conversion is None:
+            return value
+        from apiserver.watchcache.layout import decode
+
+        return self.layout.encode(self.conversion.from_stored(decode(value)))
+
+
+@dataclass(frozen=True)
+class Operation:
+    """On whose behalf, and with which options, something is written."""
+
+    user: User = APISERVER
+    dry_run: bool = False
+    field_manager: str = ""
+    request: Request | None = None
+    # The options object as admission sees it (CreateOptions, ...).
+    options: Obj = field(default_factory=dict)
+    # Set by server-side apply: managedFields are already worked out.
+    managed: bool = False
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The outcome of a write: wire bytes, and the object if it is at hand."""
+
+    data: bytes
+    obj: Obj
+    created: bool = False
+
+
+class Hub:
+    """The served resources and what they share."""
+
+    def __init__(self, backend: Backend, feed: Feed, gate: Gate, admission: Admission) -> None:
+        self.backend = backend
+        self.feed = feed
+        self.gate = gate
+        self.admission = admission
+        self._collections: dict[tuple[str, str, str], Collection] = {}
+        # Revision before which the store's history has been dropped by this server.
+        self.compacted = 0
+
+    def add(self, collection: Collection) -> None:
+        resource = collection.resource
+        self._collections[resource.group, resource.version, resource.plural] = collection
+
+    def remove(self, resource: Resource[Any]) -> None:
+        self._collections.pop((resource.group, resource.version, resource.plural), None)
+
+    def find(self, group: str, version: str, plural: str) -> Collection | None:
+        return self._collections.get((group, version, plural))
+
+    def lookup(self, group: str, version: str, plural: str) -> Resource[Any] | None:
+        """Return the served resource that a URL names; for the router."""
+        found = self._collections.get((group, version, plural))
+        return found.resource if found else None
+
+    def of(self, resource: Resource[Any]) -> Collection:
+        """Return the collection of a served resource. Raises `InternalError` if there is none."""
+        found = self._collections.get((resource.group, resource.version, resource.plural))
+        if found is None:
+            raise InternalError(f"{resource.group_resource} is not served")
+        return found
+
+    @property
+    def collections(self) -> Iterable[Collection]:
+        return self._collections.values()
+
+    def now(self) -> datetime:
+        return clock.now()
+
+    async def fresh(self) -> int:
+        """Wait until the caches hold every write acknowledged before this call; return their revision."""
+        try:
+            revision = await self.gate.current()
+        except StoreError as error:
+            raise translated(error) from error
+        await self.feed.progress.wait(revision)
+        return self.feed.revision
+
+    def remember(
+        self, collection: Collection, key: str, value: bytes, obj: Mapping[str, Any]
+    ) -> tuple[bytes, tuple[Mapping[str, str], Mapping[str, str]]]:
+        """Spare the cache the decoding of what this process is about to write."""
+        labels = obj["metadata"].get("labels") or {}
+        known = (value, (labels, collection.strategy.fields(dict(obj))))
+        if collection.conversion is None:
+            self.feed.pending[key] = known
+        return known
+
+
+def key_of(namespace: str, name: str) -> Key:
+    return Key(namespace, name)
+
+
+def translated(error: StoreError) -> StatusError:
+    """Return the API error for trouble with the store."""
+    if isinstance(error, Unavailable):
+        return Timeout(f"the store is not available: {error}", {"retryAfterSeconds": 1})
+    if isinstance(error, NoSpace):
+        return InternalError(f"etcdserver: mvcc: database space exceeded: {error}")
+    return InternalError(str(error))

@@ -1,0 +1,329 @@
+"""List: consistent or cached, whole or in chunks, from blocks of the watch cache; older revisions from the
+store.
+
+Spec: k8s.io/apiserver/pkg/storage/cacher GetList, apis/meta/internalversion/validation (1.36).
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from api import field
+from api.errors import BadRequest, Expired, Timeout, invalid
+from api.resource import Key
+from apiserver.http.message import Request, Response
+from apiserver.http.negotiate import Form
+from apiserver.rest import render
+from apiserver.rest.hub import Collection, Hub, translated
+from apiserver.watchcache.entry import Entry
+from apiserver.watchcache.select import Match, Selection
+from store.backend import Compacted, FutureRevision, StoreError
+from store.versions import (
+    ANY_REVISION,
+    InvalidContinue,
+    InvalidResourceVersion,
+    decode_continue,
+    encode_continue,
+    parse_resource_version,
+)
+
+# How long a read waits for a revision that the caches have not reached.
+TOO_LARGE_WAIT_S = 3.0
+# Keys read at a time when a selector thins out pages read from the store.
+STORE_PAGE = 500
+
+
+@dataclass(frozen=True)
+class ListOptions:
+    """The query of a list, checked."""
+
+    selection: Selection
+    match: Match
+    limit: int = 0
+    token: str = ""
+    revision: int = 0
+    # The client gave "0": anything the cache has.
+    any_version: bool = False
+    exact: bool = False
+
+
+@dataclass(frozen=True)
+class Found:
+    """Objects in order at a revision, and where the list goes on. `pieces`: the same as joined bytes."""
+
+    revision: int
+    pieces: Sequence[bytes]
+    token: str = ""
+    remaining: int | None = None
+
+
+async def handle_list(hub: Hub, collection: Collection, request: Request) -> Response:
+    """Answer a list request."""
+    form = render.form_of(request, render.LIST_VIEWS)
+    options = options_of(collection, request)
+    found = await find(hub, collection, options)
+    metadata = _metadata(found)
+    if form.plain:
+        return Response(200, _plain(collection, found, metadata))
+    return _other(collection, request, form, found, metadata, hub)
+
+
+def options_of(collection: Collection, request: Request) -> ListOptions:
+    """Return the checked query of a list. Raises `BadRequest`, `Invalid`."""
+    text = request.param("resourceVersion")
+    try:
+        revision = parse_resource_version(text)
+        limit = int(request.param("limit") or 0)
+    except InvalidResourceVersion as error:
+        raise BadRequest(str(error)) from error
+    except ValueError as error:
+        raise BadRequest(
+            f"strconv.ParseInt: parsing {_quoted(request.param('limit'))}: invalid syntax"
+        ) from error
+    token, how = request.param("continue"), request.param("resourceVersionMatch")
+    _check(collection, text, how, token)
+    selection, match = selection_of(collection, request)
+    return ListOptions(
+        selection,
+        match,
+        max(0, limit),
+        token,
+        revision,
+        text == "0",
+        how == "Exact" or (limit > 0 and revision > 0 and not how),
+    )
+
+
+def selection_of(collection: Collection, request: Request) -> tuple[Selection, Match]:
+    """Return what the selectors of a list or watch ask for. Raises `BadRequest`."""
+    namespace = request.info.namespace if collection.resource.namespaced else ""
+    selection = Selection(namespace, request.param("labelSelector"), request.param("fieldSelector"))
+    try:
+        match = selection.compiled()
+    except ValueError as error:
+        raise BadRequest(str(error)) from error
+    for path, _, _ in match.fields.terms if match.fields else ():
+        if not collection.strategy.knows_field(path):
+            raise BadRequest(f"field label not supported: {path}")
+    return selection, match
+
+
+def _check(collection: Collection, version: str, how: str, token: str) -> None:
+    """Check how resourceVersion, resourceVersionMatch and continue go together."""
+    if token and version not in ("", "0"):
+        raise BadRequest("specifying resource version is not allowed when using continue")
+    if not how:
+        return
+    path = field.Path("resourceVersionMatch")
+    faults = []
+    if not version:
+        faults.append(
+            field.forbidden(path, "resourceVersionMatch is forbidden unless resourceVersion is provided")
+        )
+    if token:
+        faults.append(field.forbidden(path, "resourceVersionMatch is forbidden when continue is provided"))
+    if how not in ("Exact", "NotOlderThan"):
+        faults.append(field.not_supported(path, how, ["Exact", "NotOlderThan", ""]))
+    elif how == "Exact" and version == "0":
+        faults.append(
+            field.forbidden(path, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+        )
+    if faults:
+        raise invalid("meta.k8s.io", "ListOptions", "", faults)
+
+
+async def find(hub: Hub, collection: Collection, options: ListOptions) -> Found:
+    """Return what a list asks for. Raises `Expired`, `Timeout`, `BadRequest`."""
+    if options.token:
+        return await _continued(hub, collection, options)
+    if options.exact and options.revision:
+        return await _at(hub, collection, options, options.revision, None)
+    if options.revision:
+        await reach(hub, options.revision)
+    elif not options.any_version:
+        await hub.fresh()
+    return _from_cache(collection, options, None)
+
+
+async def reach(hub: Hub, revision: int) -> None:
+    """Wait a little until the caches have reached a revision that the client has seen. Raises `Timeout`."""
+    if hub.feed.revision >= revision:
+        return
+    try:
+        async with asyncio.timeout(TOO_LARGE_WAIT_S):
+            await hub.feed.progress.wait(revision)
+    except TimeoutError as error:
+        text = f"Too large resource version: {revision}, current: {hub.feed.revision}"
+        cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+        raise Timeout(f"Timeout: {text}", {"causes": [cause], "retryAfterSeconds": 1}) from error
+
+
+def _from_cache(collection: Collection, options: ListOptions, after: Key | None) -> Found:
+    cache, match = collection.cache, options.match
+    if match.everything and after is None and not options.limit:
+        pieces = [block.joined() for space in cache.spaces(match.namespace) for block in space.blocks]
+        return Found(cache.revision, pieces)
+    if match.everything:
+        return _chunk(collection, options, cache.scan(match.namespace, after))
+    found = cache.select(options.selection, match)
+    if after is not None:
+        found = [entry for entry in found if _order(entry.key) > _order(after)]
+    if not options.limit:
+        return Found(cache.revision, _joined(found))
+    return _chunk(collection, options, iter(found))
+
+
+def _order(key: Key) -> tuple[str, str]:
+    return (key.namespace + "/", key.name)
+
+
+def _joined(entries: Sequence[Entry]) -> list[bytes]:
+    return [b",".join([entry.data for entry in entries])] if entries else []
+
+
+def _chunk(collection: Collection, options: ListOptions, entries: Iterator[Entry]) -> Found:
+    """Take one chunk of entries; the token that goes on is for the revision of the cache."""
+    cache, match = collection.cache, options.match
+    taken: list[Entry] = []
+    rest = 0
+    for entry in entries:
+        if options.limit and len(taken) == options.limit:
+            rest += 1
+            if not match.everything:
+                break
+            continue
+        taken.append(entry)
+    revision = cache.revision
+    if not rest:
+        return Found(revision, _joined(taken))
+    token = _token(collection, options, taken[-1].key, revision)
+    return Found(revision, _joined(taken), token, rest if match.everything else None)
+
+
+def _token(collection: Collection, options: ListOptions, last: Key, revision: int) -> str:
+    key = collection.key(last.namespace, last.name)
+    return encode_continue(key, collection.space(options.selection.namespace), revision)
+
+
+async def _continued(hub: Hub, collection: Collection, options: ListOptions) -> Found:
+    space = collection.space(options.selection.namespace)
+    try:
+        token = decode_continue(options.token, space)
+    except InvalidContinue as error:
+        raise BadRequest(f"invalid continue token: {error}") from error
+    after = _key_of(collection, token.after)
+    if token.revision == ANY_REVISION:
+        await hub.fresh()
+        return _from_cache(collection, options, after)
+    if token.revision < hub.compacted:
+        raise _expired(space, token.after)
+    if collection.cache.changed <= token.revision <= collection.cache.revision:
+        # Nothing has changed since: the cache is what the store held then.
+        found = _from_cache(collection, options, after)
+        token_text = found.token and _retimed(found.token, space, token.revision)
+        return Found(token.revision, found.pieces, token_text, found.remaining)
+    return await _at(hub, collection, options, token.revision, token.after)
+
+
+def _retimed(token: str, space: str, revision: int) -> str:
+    return encode_continue(decode_continue(token, space).after, space, revision)
+
+
+def _key_of(collection: Collection, path: str) -> Key:
+    parts = path.removeprefix(collection.prefix).split("/")
+    return (
+        Key(parts[0], parts[1]) if collection.resource.namespaced and len(parts) > 1 else Key("", parts[-1])
+    )
+
+
+def _expired(space: str, after: str) -> Expired:
+    error = Expired(
+        "The provided continue parameter is too old to display a consistent list result. You can start a new "
+        "list without the continue parameter, or use the continue token in this response to retrieve the "
+        "remainder of the results. Continuing with the provided token results in an inconsistent list - "
+        "objects that were created, modified, or deleted between the time the first chunk was returned "
+        "and now may show up in the list."
+    )
+    error.continue_token = encode_continue(after, space, ANY_REVISION)
+    return error
+
+
+async def _at(
+    hub: Hub, collection: Collection, options: ListOptions, revision: int, after: str | None
+) -> Found:
+    """Read a past revision from the store, page by page until the limit is met."""
+    space = collection.space(options.selection.namespace)
+    taken: list[Entry] = []
+    position, remaining = after or "", 0
+    while True:
+        wanted = (options.limit - len(taken)) if options.limit else 0
+        size = wanted if options.match.everything or not wanted else max(wanted, STORE_PAGE)
+        try:
+            page = await hub.backend.list(space, limit=size, after=position, revision=revision)
+        except Compacted as error:
+            if after is None:
+                raise Expired("The resourceVersion for the provided list is too old.") from error
+            raise _expired(space, after) from error
+        except FutureRevision as error:
+            await reach(hub, revision)
+            raise translated(error) from error
+        except StoreError as error:
+            raise translated(error) from error
+        for number, item in enumerate(page.items):
+            entry = Entry(
+                _key_of(collection, item.key),
+                item.revision,
+                collection.served(item.value, item.revision),
+                collection.strategy.fields,
+            )
+            position = item.key
+            if options.match(entry):
+                taken.append(entry)
+            if options.limit and len(taken) == options.limit:
+                remaining = len(page.items) - number - 1 + page.remaining
+                break
+        else:
+            if page.remaining and page.items:
+                continue
+            return Found(revision, _joined(taken))
+        if not remaining:
+            return Found(revision, _joined(taken))
+        token = encode_continue(position, space, revision)
+        return Found(revision, _joined(taken), token, remaining if options.match.everything else None)
+
+
+def _metadata(found: Found) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"resourceVersion": str(found.revision)}
+    if found.token:
+        metadata["continue"] = found.token
+        if found.remaining is not None:
+            metadata["remainingItemCount"] = found.remaining
+    return metadata
+
+
+def _plain(collection: Collection, found: Found, metadata: dict[str, Any]) -> bytes | list[bytes]:
+    resource = collection.resource
+    kind = resource.list_kind or f"{resource.kind}List"
+    opening = orjson.dumps({"kind": kind, "apiVersion": resource.group_version, "metadata": metadata})
+    body: list[bytes] = [opening[:-1] + b',"items":[']
+    for number, piece in enumerate(found.pieces):
+        if number:
+            body.append(b",")
+        body.append(piece)
+    body.append(b"]}\n")
+    return body
+
+
+def _other(
+    collection: Collection, request: Request, form: Form, found: Found, metadata: dict[str, Any], hub: Hub
+) -> Response:
+    items = [obj for piece in found.pieces for obj in orjson.loads(b"[" + piece + b"]")]
+    view = render.list_view(form, collection.resource, items, metadata, render.include_of(request), hub.now())
+    return render.response(form, view)
+
+
+def _quoted(text: str) -> str:
+    return orjson.dumps(text).decode()

@@ -1,0 +1,85 @@
+"""Patch: JSON patch, merge patch, strategic merge patch and server-side apply, on the object or a
+subresource.
+
+Source: k8s.io/apiserver/pkg/endpoints/handlers patch.go (1.36).
+"""
+
+from typing import Any
+
+from api.codec import json, yaml
+from api.codec.json import DecodeError
+from api.errors import BadRequest, UnsupportedMediaType
+from api.patch.json import apply_patch
+from api.patch.merge import apply_merge
+from api.patch.strategic import apply_strategic
+from api.resource import Key, Obj
+from api.schemas import schema_name
+from apiserver.http.message import Request
+from apiserver.http.negotiate import (
+    APPLY_PATCH,
+    JSON_PATCH,
+    MERGE_PATCH,
+    PATCHES,
+    STRATEGIC_PATCH,
+    patch_type,
+)
+from apiserver.rest import body
+from apiserver.rest.hub import Collection, Hub, Operation, Stored
+from apiserver.rest.update import Change, update
+
+
+async def patch(
+    hub: Hub, collection: Collection, key: Key, request: Request, operation: Operation, subresource: str = ""
+) -> Stored:
+    """Patch a stored object as the request says; return what is stored. Raises `NotFound`, `Invalid`,
+    `BadRequest`, ..."""
+    change = change_of(collection, request)
+    return await update(hub, collection, key, change, operation, subresource)
+
+
+def change_of(collection: Collection, request: Request) -> Change:
+    """Return the change that a patch makes to an object. Raises `UnsupportedMediaType`, `BadRequest`."""
+    name = schema_name(collection.resource)
+    supported = PATCHES if name else tuple(media for media in PATCHES if media != STRATEGIC_PATCH)
+    media = patch_type(request.headers, supported)
+    if media == APPLY_PATCH:
+        raise UnsupportedMediaType("server-side apply is not served here")
+    patch_body = parsed(request, media)
+
+    def change(old: Obj) -> Obj:
+        new = applied(media, old, patch_body, name)
+        if not isinstance(new, dict) or not isinstance(new.get("metadata", {}), dict):
+            raise BadRequest("the patch does not leave an object")
+        body.report(request, collection.resource.group_version, collection.resource.kind, new, [], "patch")
+        return new
+
+    return change
+
+
+def parsed(request: Request, media: str) -> Any:
+    """Return the decoded patch. Raises `BadRequest`."""
+    try:
+        if media == APPLY_PATCH:
+            return yaml.loads(request.body)
+        found = json.loads_any(request.body)
+    except DecodeError as error:
+        raise BadRequest(f"error decoding patch: {error}") from error
+    if media == JSON_PATCH and not isinstance(found, list):
+        raise BadRequest(
+            "error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch"
+        )
+    if media != JSON_PATCH and not isinstance(found, dict):
+        raise BadRequest(
+            f"error decoding patch: json: cannot unmarshal {json.go_kind(found)} into Go value of type "
+            "map[string]interface {}"
+        )
+    return found
+
+
+def applied(media: str, old: Obj, patch_body: Any, name: str) -> Any:
+    """Return a new object: `old` with the patch. Raises the API error of a patch that does not fit."""
+    if media == JSON_PATCH:
+        return apply_patch(old, patch_body)
+    if media == MERGE_PATCH:
+        return apply_merge(old, patch_body)
+    return apply_strategic(old, patch_body, name)

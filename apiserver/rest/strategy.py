@@ -1,0 +1,205 @@
+"""How one kind behaves under REST: the hooks that the generic verbs call, with what most kinds want as
+defaults.
+
+Kinds that differ have a subclass in `apiserver/resources/<group>/<kind>.py`, listed in
+`apiserver/resources/catalog.py`.
+Hooks are pure: they return new objects and change none. What needs the outside (allocators) is a `Guard`.
+
+    create:  body -> defaults -> admission -> prepare_for_create -> validate -> admission -> store
+    update:  body + present object -> defaults -> admission -> prepare_for_update -> validate_update ->
+    admission -> store
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from api.field import FieldError
+from api.kinds import KindRules
+from api.resource import Obj, Resource
+
+# `spec.finalizers`-like waiting is a matter of the kind; these two are the garbage collector's.
+FOREGROUND = "foregroundDeletion"
+ORPHAN = "orphan"
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """DeleteOptions as the verbs understand them. `grace_s` None: the kind decides."""
+
+    grace_s: int | None = None
+    propagation: str = ""
+    orphan_dependents: bool | None = None
+    uid: str = ""
+    resource_version: str = ""
+    dry_run: bool = False
+
+
+class Guard(Protocol):
+    """Something reserved for a write (an address, a port) that is given back when the write does not
+    happen."""
+
+    def release(self) -> None: ...
+
+
+class Strategy:
+    """The generic behaviour. One instance per resource, shared by all requests."""
+
+    # PUT without a resourceVersion overwrites whatever is there.
+    unconditional_update = True
+    # PUT of a missing object creates it.
+    create_on_update = False
+    # `metadata.generation` counts changes of everything but metadata and status.
+    has_generation = False
+    # What the garbage collector does with dependents when the client does not say: "" is background.
+    default_propagation = ""
+    # Parts of the object besides metadata that `/status` may write.
+    status_parts: tuple[str, ...] = ("status",)
+    # Field paths with an index in the watch cache.
+    indexed_fields: tuple[str, ...] = ()
+    # Field paths selectable besides metadata.name and metadata.namespace.
+    selectable: tuple[str, ...] = ()
+    # DELETE answers with the object instead of a Status when it is gone.
+    returns_deleted = False
+    # Seconds after which the store itself drops an object; 0: never.
+    ttl_s = 0
+
+    def __init__(self, resource: Resource[Any], kind: KindRules) -> None:
+        self.resource = resource
+        self.kind = kind
+        self.has_status = "status" in resource.subresources
+        self.has_generation = type(self).has_generation or self.has_status
+
+    # What the object is about.
+
+    def fields(self, obj: Obj) -> dict[str, str]:
+        """Return the values that field selectors may ask for."""
+        metadata = obj["metadata"]
+        found = {
+            "metadata.name": metadata.get("name", ""),
+            "metadata.namespace": metadata.get("namespace", ""),
+        }
+        for path in self.selectable:
+            found[path] = text_at(obj, path)
+        return found
+
+    def knows_field(self, path: str) -> bool:
+        return path in ("metadata.name", "metadata.namespace") or path in self.selectable
+
+    # Shape.
+
+    def defaults(self, obj: Obj) -> Obj:
+        return self.kind.defaults(obj)
+
+    # Create.
+
+    def prepare_for_create(self, obj: Obj) -> Obj:
+        """Return the object to validate: what clients may not set is dropped, what the server sets is set."""
+        if not self.has_status or not self.drops_status_on_create:
+            return obj
+        obj = {key: value for key, value in obj.items() if key != "status"}
+        if status := self.kind.new_status():
+            obj["status"] = status
+        return obj
+
+    # Most kinds forget a status sent with a create.
+    drops_status_on_create = True
+
+    def validate(self, obj: Obj) -> list[FieldError]:
+        return self.kind.validate(obj)
+
+    def warnings(self, obj: Obj) -> list[str]:
+        return []
+
+    # Update.
+
+    def prepare_for_update(self, new: Obj, old: Obj) -> Obj:
+        """Return the object to validate; the main resource does not write status."""
+        if self.has_status:
+            new = with_part(new, "status", old)
+        return new
+
+    def prepare_for_status(self, new: Obj, old: Obj) -> Obj:
+        """Return what `/status` stores: the present object with the new status, labels and annotations."""
+        result = dict(old)
+        for part in self.status_parts:
+            result = with_part(result, part, new)
+        metadata = dict(old["metadata"])
+        for name in ("labels", "annotations", "managedFields", "resourceVersion"):
+            _carry(metadata, name, new["metadata"])
+        result["metadata"] = metadata
+        return result
+
+    def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
+        return self.kind.validate_update(new, old)
+
+    def validate_status(self, new: Obj, old: Obj) -> list[FieldError]:
+        return self.kind.validate_status(new, old)
+
+    def validate_other(self, subresource: str, new: Obj, old: Obj) -> list[FieldError]:
+        """Check an update through another subresource than status."""
+        check = self.kind.subresources.get(subresource, self.kind.validate_update)
+        return check(new, old)
+
+    def is_new_generation(self, new: Obj, old: Obj) -> bool:
+        """Say whether the desired state differs: everything but metadata and status."""
+        keys = (new.keys() | old.keys()) - {"metadata", "status", "kind", "apiVersion"}
+        return any(new.get(key) != old.get(key) for key in keys)
+
+    # Delete.
+
+    def grace_s(self, obj: Obj, deletion: Deletion, now: datetime) -> int | None:
+        """Return the seconds of grace of a graceful deletion; None: this kind is deleted at once."""
+        return None
+
+    def finalizers_left(self, obj: Obj) -> bool:
+        """Say whether something besides the grace period still holds the object."""
+        return bool(obj["metadata"].get("finalizers"))
+
+    def prepare_for_delete(self, obj: Obj) -> Obj:
+        """Return the object that is marked as being deleted (it has a deletionTimestamp)."""
+        return obj
+
+    # The outside.
+
+    async def reserve(self, obj: Obj, old: Obj | None, dry_run: bool) -> tuple[Obj, Guard | None]:
+        """Return the object with what the server hands out (addresses, ports); `old` None on create."""
+        return obj, None
+
+    def released(self, obj: Obj) -> None:
+        """The object is gone from the store: give back what `reserve` handed out."""
+
+
+def with_part(obj: Obj, part: str, source: Mapping[str, Any]) -> Obj:
+    """Return `obj` with the member `part` as `source` has it (absent if it has none)."""
+    if obj.get(part) == source.get(part) and (part in obj) == (part in source):
+        return obj
+    result = dict(obj)
+    _carry(result, part, source)
+    return result
+
+
+def _carry(target: dict[str, Any], name: str, source: Mapping[str, Any]) -> None:
+    if name in source:
+        target[name] = source[name]
+    else:
+        target.pop(name, None)
+
+
+def text_at(obj: Mapping[str, Any], path: str) -> str:
+    """Return the value at a dotted path as field selectors compare it: text, "" if absent, true or false."""
+    value: Any = obj
+    for part in path.split("."):
+        if not isinstance(value, Mapping):
+            return ""
+        value = value.get(part)
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+# A constructor of strategies, as the catalog lists them.
+StrategyType = Callable[[Resource[Any], KindRules], Strategy]

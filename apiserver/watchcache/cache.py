@@ -1,0 +1,285 @@
+"""The watch cache of one resource: its present objects and its recent history, as bytes. Written by
+`feed.py` alone.
+
+Lists come from blocks of joined bytes, selections from label and field indexes that are built when first
+asked for.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from api.resource import Key, Obj, Resource
+from apiserver.watchcache.blocks import Blocks
+from apiserver.watchcache.channel import Channel, Outlet, Pump, Transform, Watcher
+from apiserver.watchcache.entry import Entry, FieldsOf
+from apiserver.watchcache.layout import Layout, decode
+from apiserver.watchcache.progress import Progress
+from apiserver.watchcache.ring import ADDED, DELETED, MODIFIED, Ring, RingEvent
+from apiserver.watchcache.select import Match, Selection, equal_labels
+
+# Decoded objects kept for `decoded`: enough for the service accounts, namespaces and policies of a busy
+# moment.
+DECODED = 256
+# Label keys indexed at most, so that a client cannot make the cache grow without bound.
+INDEXED_LABELS = 16
+
+Index = dict[str, dict[Key, Entry]]
+
+
+class TooOld(Exception):
+    """A watch asked for history that is no longer kept; `oldest` is."""
+
+    def __init__(self, oldest: int) -> None:
+        super().__init__(f"history starts after {oldest}")
+        self.oldest = oldest
+
+
+class Cache:
+    """All objects of a resource."""
+
+    def __init__(
+        self,
+        resource: Resource[Any],
+        fields_of: FieldsOf,
+        indexed_fields: Iterable[str],
+        pump: Pump,
+        progress: Progress,
+    ) -> None:
+        self.resource = resource
+        self.layout = Layout(resource)
+        self.fields_of = fields_of
+        self._progress = progress
+        # Revision of the last change of any object of this resource.
+        self.changed = 0
+        self.ring = Ring(0)
+        self._pump = pump
+        self._entries: dict[Key, Entry] = {}
+        self._spaces: dict[str, Blocks] = {}
+        self._ordered_spaces: list[str] | None = []
+        self._labels: dict[str, Index] = {}
+        self._fields: dict[str, Index | None] = dict.fromkeys(indexed_fields)
+        self._decoded: OrderedDict[Key, tuple[int, Obj]] = OrderedDict()
+        self._channels: dict[tuple[Selection, str], Channel] = {}
+        # The same channels by what they can be told apart by: field and value, else namespace ("" = all).
+        self._by_field: dict[str, dict[str, dict[Channel, None]]] = {path: {} for path in self._fields}
+        self._by_space: dict[str, dict[Channel, None]] = {}
+
+    # Reading.
+
+    @property
+    def revision(self) -> int:
+        """The store's revision up to which the cache is complete."""
+        return self._progress.revision
+
+    def get(self, key: Key) -> Entry | None:
+        return self._entries.get(key)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def decoded(self, entry: Entry) -> Obj:
+        """Return the object of an entry; shared, so it must not be changed."""
+        found = self._decoded.get(entry.key)
+        if found is not None and found[0] == entry.revision:
+            self._decoded.move_to_end(entry.key)
+            return found[1]
+        obj = decode(entry.data)
+        self._decoded[entry.key] = (entry.revision, obj)
+        if len(self._decoded) > DECODED:
+            self._decoded.popitem(last=False)
+        return obj
+
+    def spaces(self, namespace: str) -> list[Blocks]:
+        """Return the blocks of a namespace, or of all of them in the order of the store's keys."""
+        if namespace:
+            blocks = self._spaces.get(namespace)
+            return [blocks] if blocks else []
+        if self._ordered_spaces is None:
+            self._ordered_spaces = sorted(self._spaces, key=lambda name: name + "/")
+        return [self._spaces[name] for name in self._ordered_spaces]
+
+    def count(self, namespace: str) -> int:
+        return sum(blocks.size for blocks in self.spaces(namespace))
+
+    def scan(self, namespace: str, after: Key | None = None) -> Iterator[Entry]:
+        """Yield the entries of a namespace (all: "") in the order of keys, those beyond `after`."""
+        if after is None:
+            for blocks in self.spaces(namespace):
+                yield from blocks
+            return
+        for name in [namespace] if namespace else self._names_from(after.namespace):
+            blocks = self._spaces.get(name, Blocks())
+            yield from blocks.after(after.name) if name == after.namespace else blocks
+
+    def _names_from(self, first: str) -> list[str]:
+        self.spaces("")
+        return [name for name in self._ordered_spaces or [] if name + "/" >= first + "/"]
+
+    def select(self, selection: Selection, match: Match) -> list[Entry]:
+        """Return the matching entries in the order of keys."""
+        if match.name and (selection.namespace or not self.resource.namespaced):
+            entry = self._entries.get(Key(selection.namespace, match.name))
+            return [entry] if entry is not None and match(entry) else []
+        candidates = self._indexed(selection, match)
+        if candidates is None:
+            return [entry for entry in self.scan(selection.namespace) if match(entry)]
+        found = [entry for entry in candidates.values() if match(entry)]
+        found.sort(key=lambda entry: (entry.key.namespace + "/", entry.key.name))
+        return found
+
+    def _indexed(self, selection: Selection, match: Match) -> dict[Key, Entry] | None:
+        for path, value in match.field_terms().items():
+            if path in self._fields:
+                return self._field_index(path).get(value, {})
+        for label, value in equal_labels(selection.labels_text).items():
+            index = self._label_index(label)
+            if index is not None:
+                return index.get(value, {})
+        return None
+
+    def _field_index(self, path: str) -> Index:
+        index = self._fields[path]
+        if index is None:
+            index = self._fields[path] = {}
+            for entry in self._entries.values():
+                index.setdefault(entry.fields.get(path, ""), {})[entry.key] = entry
+        return index
+
+    def _label_index(self, label: str) -> Index | None:
+        index = self._labels.get(label)
+        if index is None and len(self._labels) < INDEXED_LABELS:
+            index = self._labels[label] = {}
+            for entry in self._entries.values():
+                if (value := entry.labels.get(label)) is not None:
+                    index.setdefault(value, {})[entry.key] = entry
+        return index
+
+    # Writing: by the feed.
+
+    def load(self, items: Iterable[tuple[Key, int, bytes]], revision: int) -> None:
+        """Fill the empty cache with what the store held at `revision`."""
+        for key, changed, value in items:
+            self._put(Entry(key, changed, self.layout.serve(value, changed), self.fields_of), None)
+        self.ring = Ring(revision)
+        self.changed = revision
+
+    def put(
+        self, key: Key, revision: int, value: bytes, known: tuple[Mapping[str, str], Mapping[str, str]] | None
+    ) -> Entry:
+        """Take in a write. `known`: labels and fields of the object, if the writer was this process."""
+        labels, fields = known or (None, None)
+        entry = Entry(key, revision, self.layout.serve(value, revision), self.fields_of, labels, fields)
+        before = self._entries.get(key)
+        self._put(entry, before)
+        self._tell(RingEvent(MODIFIED if before else ADDED, entry, before))
+        return entry
+
+    def remove(self, key: Key, revision: int) -> None:
+        """Take in a deletion."""
+        before = self._entries.pop(key, None)
+        if before is None:
+            return
+        blocks = self._spaces[key.namespace]
+        blocks.remove(key.name)
+        if not blocks.size:
+            del self._spaces[key.namespace]
+            self._ordered_spaces = None
+        self._reindex(None, before)
+        self._decoded.pop(key, None)
+        self._tell(RingEvent(DELETED, before.moved(revision, self.layout.at(before.data, revision)), before))
+
+    def keys(self) -> list[Key]:
+        return list(self._entries)
+
+    def _put(self, entry: Entry, before: Entry | None) -> None:
+        self._entries[entry.key] = entry
+        blocks = self._spaces.get(entry.key.namespace)
+        if blocks is None:
+            blocks = self._spaces[entry.key.namespace] = Blocks()
+            self._ordered_spaces = None
+        blocks.put(entry)
+        self._reindex(entry, before)
+
+    def _reindex(self, entry: Entry | None, before: Entry | None) -> None:
+        for path, index in self._fields.items():
+            if index is not None:
+                _move(index, entry, before, lambda one, path=path: one.fields.get(path, ""))  # type: ignore[misc]
+        for label, index in self._labels.items():
+            _move(index, entry, before, lambda one, label=label: one.labels.get(label))  # type: ignore[misc]
+
+    def _tell(self, event: RingEvent) -> None:
+        self.changed = event.revision
+        self.ring.append(event)
+        for channel in self._concerned(event):
+            channel.accept(event)
+
+    # Watching.
+
+    def subscribe(
+        self, selection: Selection, match: Match, form: str, transform: Transform | None, outlet: Outlet
+    ) -> Watcher:
+        """Return a new watcher that will get, once live, every event after now. `form` names `transform`."""
+        channel = self._channels.get((selection, form))
+        if channel is None:
+            channel = self._channels[selection, form] = Channel(
+                selection, match, transform, self.layout, self._pump
+            )
+            shelf, name = self._shelf(channel)
+            shelf.setdefault(name, {})[channel] = None
+            channel.emptied = lambda: self._close(selection, form)
+        watcher = Watcher(channel, outlet)
+        channel.watchers[watcher] = None
+        return watcher
+
+    def history(self, watcher: Watcher, revision: int) -> list[bytes]:
+        """Return the frames of the events after `revision` that the watcher would have had. Raises
+        `TooOld`."""
+        if revision < self.ring.start:
+            raise TooOld(self.ring.start)
+        frames = (watcher.channel.framed(event) for event in self.ring.after(revision))
+        return [made for made in frames if made]
+
+    @property
+    def watchers(self) -> int:
+        return sum(len(channel.watchers) for channel in self._channels.values())
+
+    def _close(self, selection: Selection, form: str) -> None:
+        channel = self._channels.pop((selection, form), None)
+        if channel is not None:
+            shelf, name = self._shelf(channel)
+            shelf[name].pop(channel, None)
+            if not shelf[name]:
+                del shelf[name]
+
+    def _shelf(self, channel: Channel) -> tuple[dict[str, dict[Channel, None]], str]:
+        for path, value in channel.match.field_terms().items():
+            if path in self._by_field:
+                return self._by_field[path], value
+        return self._by_space, channel.match.namespace
+
+    def _concerned(self, event: RingEvent) -> list[Channel]:
+        found = list(self._by_space.get("", ()))
+        if event.entry.key.namespace:
+            found.extend(self._by_space.get(event.entry.key.namespace, ()))
+        for path, shelf in self._by_field.items():
+            if shelf:
+                values = {event.entry.fields.get(path, "")}
+                if event.before is not None:
+                    values.add(event.before.fields.get(path, ""))
+                for value in values:
+                    found.extend(shelf.get(value, ()))
+        return found
+
+
+def _move(
+    index: Index, entry: Entry | None, before: Entry | None, value_of: Callable[[Entry], str | None]
+) -> None:
+    if before is not None and (old := value_of(before)) is not None:
+        found = index.get(old)
+        if found is not None:
+            found.pop(before.key, None)
+            if not found:
+                del index[old]
+    if entry is not None and (new := value_of(entry)) is not None:
+        index.setdefault(new, {})[entry.key] = entry

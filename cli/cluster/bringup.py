@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from store.process import etcd_argv, find_etcd
 
 from cli.cluster import containerd, control, host, pki
 from cli.cluster.layout import MAX_CLUSTERS, Layout, Settings
@@ -22,6 +21,7 @@ from cli.cluster.processes import compute_processes
 from cli.cluster.supervisor import Supervisor, daemonize
 from cli.images.base import build_base
 from kit import clock, files, log, tls
+from store.process import build_command, ensure_certs, find_etcd
 
 _INDEXES = Path("/run/pelamis")
 Say = Callable[[str], None]
@@ -132,9 +132,7 @@ def up(layout: Layout, say: Say, run_component: Callable[[str, tuple[str, ...]],
 
 
 def _detach(layout: Layout, run_component: Callable[[str, tuple[str, ...]], None]) -> None:
-    store = ()
-    if layout.settings.store == "etcd" and "apiserver" in layout.settings.components:
-        store = etcd_argv(layout.dir / "store" / "etcd", layout.dir / "run" / "etcd.sock")
+    store = _etcd_command(layout) if layout.settings.store == "etcd" else ()
     sys.stdout.flush()
     layout.logs.mkdir(parents=True, exist_ok=True)
     if daemonize(layout.logs / "supervisor.log"):
@@ -148,6 +146,13 @@ def _detach(layout: Layout, run_component: Callable[[str, tuple[str, ...]], None
         if clock.monotonic() > deadline:
             raise BringUpError(f"the supervisor did not start; see {layout.logs}/supervisor.log")
         clock.block(0.005)
+
+
+def _etcd_command(layout: Layout) -> tuple[str, ...]:
+    data = layout.dir / "store" / "etcd"
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    port = layout.etcd_port
+    return tuple(build_command("etcd", data, port, port + 1, ensure_certs(layout.pki / "etcd")))
 
 
 def _check_port(layout: Layout) -> None:

@@ -39,7 +39,9 @@ def set_up(layout: Layout) -> None:
     """Make the bridge and the namespaces of all nodes. Raises `HostError`."""
     if not Path(f"/sys/class/net/{layout.bridge}").exists():
         _ip([f"link add {layout.bridge} type bridge", f"addr add {layout.gateway}/24 dev {layout.bridge}"])
-    _ip([f"link set {layout.bridge} up"])
+    # The machine itself uses services too: packets need some route before rules can redirect them.
+    service_route = f"route replace {layout.service_cidr} dev {layout.bridge} src {layout.gateway}"
+    _ip([f"link set {layout.bridge} up", service_route])
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     _masquerade(layout)
     for node in layout.nodes():

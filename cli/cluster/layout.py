@@ -130,6 +130,11 @@ class Layout:
         return self.server if hollow else f"https://{self.gateway}:{self.settings.port}"
 
     @property
+    def etcd_port(self) -> int:
+        """Where etcd serves clients on the loopback interface; the next port is its peers'."""
+        return 23790 + 2 * self.settings.index
+
+    @property
     def cgroup_root(self) -> str:
         return f"/{self.bridge}"
 

@@ -22,7 +22,6 @@ def write_pki(layout: Layout) -> None:
     """Make whatever is missing under `layout.pki`, and the kubeconfigs."""
     ca = _ensure_ca(layout.pki / "ca", f"pelamis-{layout.settings.index}")
     front_proxy = _ensure_ca(layout.pki / "front-proxy-ca", "front-proxy-ca")
-    _ensure_store(layout)
     if not (layout.pki / "sa.key").exists():
         files.write_atomic(layout.pki / "sa.key", tls.new_key(), 0o600)
     _ensure(
@@ -40,14 +39,6 @@ def write_pki(layout: Layout) -> None:
         names = (node.name, node.address)
         pair = _ensure(base, lambda u=user, n=names: tls.issue(ca, u, ("system:nodes",), server_names=n))  # type: ignore[misc]
         _write_kubeconfig(base.with_name(f"{node.name}.kubeconfig"), layout.node_server, ca.cert, pair, user)
-
-
-def _ensure_store(layout: Layout) -> None:
-    """etcd trusts its own authority alone: a certificate of the cluster opens no door to the store."""
-    ca = _ensure_ca(layout.pki / "etcd-ca", "etcd-ca")
-    names = ("localhost", "127.0.0.1")
-    _ensure(layout.pki / "etcd-server", lambda: tls.issue(ca, "etcd-server", server_names=names))
-    _ensure(layout.pki / "etcd-client", lambda: tls.issue(ca, "kube-apiserver-etcd-client"))
 
 
 def _server_names(layout: Layout) -> tuple[str, ...]:

@@ -74,18 +74,31 @@ def _node_processes(layout: Layout, node: Node) -> list[Process]:
     ]
 
 
+def _store(layout: Layout) -> tuple[str, ...]:
+    match layout.settings.store:
+        case "etcd":
+            certs = layout.pki / "etcd"
+            return (
+                f"--etcd-servers=https://127.0.0.1:{layout.etcd_port}",
+                f"--etcd-cafile={certs}/ca.crt",
+                f"--etcd-certfile={certs}/etcd.crt",
+                f"--etcd-keyfile={certs}/etcd.key",
+            )
+        case "sqlite":
+            return (f"--etcd-servers=sqlite:{layout.dir}/store/pelamis.db",)
+        case "memory":
+            return ("--etcd-servers=memory:",)
+        case url:
+            return (f"--etcd-servers={url}",)
+
+
 def _apiserver(layout: Layout) -> tuple[str, ...]:
     pki, hollow = layout.pki, layout.settings.runtime == "hollow"
-    store = {
-        "etcd": f"unix://{layout.dir}/run/etcd.sock",
-        "sqlite": f"sqlite:{layout.dir}/store/pelamis.db",
-        "memory": "memory:",
-    }.get(layout.settings.store, layout.settings.store)
     return (
         f"--secure-port={layout.settings.port}",
         f"--bind-address={'127.0.0.1' if hollow else '0.0.0.0'}",
         f"--advertise-address={'127.0.0.1' if hollow else layout.gateway}",
-        f"--etcd-servers={store}",
+        *_store(layout),
         f"--tls-cert-file={pki}/apiserver.crt",
         f"--tls-private-key-file={pki}/apiserver.key",
         f"--client-ca-file={pki}/ca.crt",

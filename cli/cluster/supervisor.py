@@ -110,7 +110,8 @@ class Supervisor:
             if process.component:
                 self._run_component(process.component, process.argv)
                 os._exit(0)
-            os.execvpe(process.argv[0], process.argv, {**os.environ, **process.environment})
+            clean = {name: value for name, value in os.environ.items() if not name.startswith("ETCD_")}
+            os.execvpe(process.argv[0], process.argv, {**clean, **process.environment})
         except BaseException as error:  # noqa: BLE001 - a child must never fall back into the supervisor's loop
             if not isinstance(error, SystemExit):
                 _log.exception("process failed", process=process.name)

@@ -4,7 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from cli.cluster import bringup
+from cli.cluster import bringup, host
 from cli.verbs.folder import add_dir, folder_of
 
 
@@ -18,7 +18,7 @@ def main(verb: str, argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     try:
         bringup.down(bringup.load(folder_of(args)), args.purge)
-    except (bringup.BringUpError, bringup.host.HostError) as error:
+    except (bringup.BringUpError, host.HostError) as error:
         print(f"pelamis down: {error}", file=sys.stderr)
         return 1
     return 0

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cli.cluster import bringup
+from cli.cluster import bringup, containerd, host
 from cli.cluster.layout import MAX_NODES, Layout, Settings
 from cli.verbs import component
 from cli.verbs.folder import add_dir, folder_of
@@ -32,7 +32,7 @@ def main(verb: str, argv: Sequence[str]) -> int:
             say(f"store: {layout.settings.store}; API server: {layout.server}")
             bringup.up(layout, say, component.run_component)
             say("ready")
-    except (bringup.BringUpError, bringup.containerd.ImportFailed, bringup.host.HostError) as error:
+    except (bringup.BringUpError, containerd.ImportFailed, host.HostError) as error:
         print(f"pelamis up: {error}", file=sys.stderr)
         return 1
     print(layout.kubeconfig)

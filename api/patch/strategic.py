@@ -212,9 +212,9 @@ def _identities(items: Sequence[Any], merge_key: str) -> list[Any]:
 
 
 def _in_order(merged: list[Any], order: list[Any], server: list[Any], merge_key: str) -> list[Any]:
-    """Put elements named by `order` in that order, keep the others as on the server; interleave the two.
+    """Put elements named by `order` in that order, keep the others as on the server, interleave both.
 
-    Where both sides have a place in the server's list, that place decides; else the patch's element goes first.
+    Where both have a place in the server's list, that place decides; else the patch's element goes first.
     """
     wanted = {identity: place for place, identity in reversed(list(enumerate(_identities(order, merge_key))))}
     places = {

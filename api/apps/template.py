@@ -1,0 +1,108 @@
+"""Checks that the workload kinds share: replicas, selectors and their templates, counts in a status.
+
+Source: pkg/apis/apps/validation (1.36).
+"""
+
+import re
+
+from api import field
+from api.core.pod_template import validate_template
+from api.field import FieldError, Path
+from api.labels import from_label_selector
+from api.meta import validate_label_selector
+from api.resource import Obj
+
+NOT_NEGATIVE = "must be greater than or equal to 0"
+_PERCENT = re.compile(r"[0-9]+%").fullmatch
+
+
+def non_negative(obj: Obj, name: str, path: Path) -> list[FieldError]:
+    """Check that a number, if it is there, is not below zero."""
+    number = obj.get(name)
+    if number is None or number >= 0:
+        return []
+    return [field.invalid(path.child(name), number, NOT_NEGATIVE)]
+
+
+def at_most(status: Obj, path: Path, *pairs: tuple[str, str]) -> list[FieldError]:
+    """Check that the first count of each pair does not exceed the second."""
+    return [
+        field.invalid(path.child(name), status.get(name, 0), f"cannot be greater than {_words(other)}")
+        for name, other in pairs
+        if status.get(name, 0) > status.get(other, 0)
+    ]
+
+
+def _words(name: str) -> str:
+    return name if name == "readyReplicas" else f"status.{name}"
+
+
+def validate_replicas(spec: Obj, path: Path) -> list[FieldError]:
+    """Check `replicas` and `minReadySeconds`."""
+    return non_negative(spec, "replicas", path) + non_negative(spec, "minReadySeconds", path)
+
+
+def validate_selector(selector: Obj | None, path: Path, kind: str = "deployment") -> list[FieldError]:
+    """Check the selector of a workload: it must be there and select something."""
+    if selector is None:
+        return [field.required(path)]
+    errors = validate_label_selector(selector, path)
+    if not selector.get("matchLabels") and not selector.get("matchExpressions"):
+        errors.append(field.invalid(path, selector, f"empty selector is invalid for {kind}"))
+    return errors
+
+
+def validate_template_labels(selector: Obj | None, template: Obj | None, path: Path) -> list[FieldError]:
+    """Check that the template makes pods which the selector selects."""
+    if template is None:
+        return [field.required(path)]
+    if not selector or not (selector.get("matchLabels") or selector.get("matchExpressions")):
+        return []
+    labels = (template.get("metadata") or {}).get("labels") or {}
+    if from_label_selector(selector).matches(labels):
+        return []
+    text = "`selector` does not match template `labels`"
+    return [field.invalid(path.child("metadata").child("labels"), labels, text)]
+
+
+def validate_template_of(spec: Obj, path: Path, kind: str) -> list[FieldError]:
+    """Check the template of a workload whose pods restart for ever; `kind` is named in one message."""
+    template, at = spec.get("template"), path.child("template")
+    errors = validate_template_labels(spec.get("selector"), template, at)
+    if template is None:
+        return errors
+    errors += validate_template(template, at)
+    inner, at = template.get("spec") or {}, at.child("spec")
+    if inner.get("restartPolicy") != "Always":
+        errors.append(
+            field.not_supported(at.child("restartPolicy"), inner.get("restartPolicy", ""), ("Always",))
+        )
+    if "activeDeadlineSeconds" in inner:
+        text = f"activeDeadlineSeconds in {kind} is not Supported"
+        errors.append(field.forbidden(at.child("activeDeadlineSeconds"), text))
+    return errors
+
+
+def percent_or_int(value: int | str, path: Path) -> list[FieldError]:
+    """Check a number or percentage that may not be negative."""
+    if isinstance(value, int):
+        return [field.invalid(path, value, NOT_NEGATIVE)] if value < 0 else []
+    if _PERCENT(value):
+        return []
+    text = (
+        "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%', or '93%', "
+        "regex used for validation is '[0-9]+%')"
+    )
+    return [field.invalid(path, value, text)]
+
+
+def percent_at_most_100(value: int | str, path: Path) -> list[FieldError]:
+    """Check that a percentage does not exceed 100 %."""
+    if isinstance(value, str) and _PERCENT(value) and int(value[:-1]) > 100:
+        return [field.invalid(path, value, "must not be greater than 100%")]
+    return []
+
+
+def is_zero(value: int | str) -> bool:
+    """Say whether a number or percentage is zero."""
+    return value == 0 if isinstance(value, int) else bool(_PERCENT(value)) and int(value[:-1]) == 0

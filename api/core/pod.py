@@ -1,0 +1,100 @@
+"""Pods: defaults, validation, and what may change.
+
+Spec: pkg/apis/core/v1 SetDefaults_Pod, pkg/apis/core/validation ValidatePodCreate, ValidatePodUpdate (1.36).
+"""
+
+from api import field
+from api.core.pod_containers import whitespace_errors
+from api.core.pod_defaults import default_pod
+from api.core.pod_spec import validate_spec
+from api.core.pod_update import (
+    validate_ephemeral_update,
+    validate_resize,
+    validate_spec_update,
+    validate_status,
+)
+from api.field import FieldError, Path
+from api.meta import validate_metadata, validate_metadata_update
+from api.resource import Obj
+
+_SPEC = Path("spec")
+_DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
+
+defaults = default_pod
+
+
+def _pod_errors(obj: Obj) -> list[FieldError]:
+    metadata, spec = obj.get("metadata") or {}, obj.get("spec") or {}
+    errors = validate_spec(spec, _SPEC, metadata.get("name", ""))
+    if _DELETION_COST in (metadata.get("annotations") or {}):
+        errors += _cost_errors(metadata["annotations"][_DELETION_COST])
+    for name in ("containers", "initContainers"):
+        for number, container in enumerate(spec.get(name) or ()):
+            image = container.get("image", "")
+            if image != image.strip():
+                errors += whitespace_errors(container, _SPEC.child(name).index(number))
+    if not spec.get("serviceAccountName"):
+        errors += _token_errors(spec)
+    return errors
+
+
+def _cost_errors(text: str) -> list[FieldError]:
+    at = Path("metadata").child("annotations").key(_DELETION_COST)
+    plain = text.removeprefix("-")
+    if plain.isascii() and plain.isdigit() and str(int(plain)) == plain and abs(int(plain)) < 1 << 31:
+        return []
+    return [field.invalid(at, text, "must be a 32bit integer")]
+
+
+def _token_errors(spec: Obj) -> list[FieldError]:
+    text = "must not be specified when serviceAccountName is not set"
+    return [
+        field.forbidden(
+            _SPEC.child("volumes")
+            .index(number)
+            .child("projected")
+            .child("sources")
+            .index(place)
+            .child("serviceAccountToken"),
+            text,
+        )
+        for number, volume in enumerate(spec.get("volumes") or ())
+        for place, source in enumerate((volume.get("projected") or {}).get("sources") or ())
+        if "serviceAccountToken" in source
+    ]
+
+
+def validate(obj: Obj) -> list[FieldError]:
+    """Check a new pod."""
+    errors = validate_metadata(obj, namespaced=True) + _pod_errors(obj)
+    spec = obj.get("spec") or {}
+    if spec.get("ephemeralContainers"):
+        text = "cannot be set on create"
+        errors.append(field.forbidden(_SPEC.child("ephemeralContainers"), text))
+    if spec.get("schedulingGates") and spec.get("nodeName"):
+        text = "cannot be set until all schedulingGates have been cleared"
+        errors.append(field.forbidden(_SPEC.child("nodeName"), text))
+    return errors
+
+
+def validate_update(new: Obj, old: Obj) -> list[FieldError]:
+    """Check an ordinary update: images, deadlines, tolerations and gates only."""
+    errors = validate_metadata_update(new, old) + _pod_errors(new)
+    return errors + validate_spec_update(new.get("spec") or {}, old.get("spec") or {}, _SPEC)
+
+
+def validate_status_update(new: Obj, old: Obj) -> list[FieldError]:
+    """Check a write to the subresource `status`."""
+    return validate_metadata_update(new, old) + validate_status(new, old)
+
+
+def validate_ephemeralcontainers_update(new: Obj, old: Obj) -> list[FieldError]:
+    """Check a write to the subresource `ephemeralcontainers`."""
+    errors = validate_metadata_update(new, old) + _pod_errors(new)
+    return errors + validate_ephemeral_update(new.get("spec") or {}, old.get("spec") or {}, _SPEC)
+
+
+def validate_resize_update(new: Obj, old: Obj) -> list[FieldError]:
+    """Check a write to the subresource `resize`."""
+    errors = validate_metadata_update(new, old) + _pod_errors(new)
+    return errors + validate_resize(new, old, _SPEC)

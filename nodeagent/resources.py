@@ -99,8 +99,17 @@ def oom_score(pod: Obj, container: Obj, memory_capacity: int) -> int:
 
 def cgroup_parent(pod: Obj, root: str) -> str:
     """Return the pod's cgroup path: `/<root>/kubepods[/burstable|/besteffort]/pod<uid>`."""
-    folder = {"Guaranteed": "", "Burstable": "/burstable", "BestEffort": "/besteffort"}[
-        (pod.get("status") or {}).get("qosClass") or qos_class(pod)
-    ]
-    prefix = "/" + root.strip("/") if root.strip("/") else ""
-    return f"{prefix}/kubepods{folder}/pod{pod['metadata']['uid']}"
+    qos = (pod.get("status") or {}).get("qosClass") or qos_class(pod)
+    return f"{_kubepods(root)}{_QOS_FOLDERS[qos]}/pod{pod['metadata']['uid']}"
+
+
+def cgroup_paths(uid: str, root: str) -> list[str]:
+    """Return every path that the cgroup of a pod may have."""
+    return [f"{_kubepods(root)}{folder}/pod{uid}" for folder in _QOS_FOLDERS.values()]
+
+
+_QOS_FOLDERS = {"Guaranteed": "", "Burstable": "/burstable", "BestEffort": "/besteffort"}
+
+
+def _kubepods(root: str) -> str:
+    return ("/" + root.strip("/") if root.strip("/") else "") + "/kubepods"

@@ -6,7 +6,7 @@ from nodeagent.cri import convert
 from nodeagent.pod.observed import ContainerObserved, SandboxObserved, State
 from proto.gen.cri import runtime_v1_pb2 as cri
 
-_STATES = {
+_STATES: dict[int, State] = {
     cri.CONTAINER_CREATED: State.CREATED,
     cri.CONTAINER_RUNNING: State.RUNNING,
     cri.CONTAINER_EXITED: State.EXITED,
@@ -18,6 +18,11 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 def moment(nanoseconds: int) -> datetime | None:
     """Return the time of a CRI timestamp; None for 0 (and for the negative ones of unset Go times)."""
     return _EPOCH + timedelta(microseconds=nanoseconds // 1000) if nanoseconds > 0 else None
+
+
+def container_state(state: int) -> State:
+    """Return a container state of CRI as ours."""
+    return _STATES.get(state, State.UNKNOWN)
 
 
 def sandbox_observed(status: cri.PodSandboxStatus) -> SandboxObserved:
@@ -39,7 +44,7 @@ def container_observed(
     return ContainerObserved(
         id=status.id,
         name=status.labels.get(convert.CONTAINER_NAME) or status.metadata.name,
-        state=_STATES.get(status.state, State.UNKNOWN),
+        state=container_state(status.state),
         sandbox_id=sandbox_id,
         restarts=_number(annotations.get(convert.RESTART_COUNT), status.metadata.attempt),
         image=status.image.user_specified_image or status.image.image,

@@ -18,7 +18,7 @@ class PodRecord:
     pod: Obj
     observed: PodObserved = NOTHING
     # The status computed last; newer than `pod["status"]` while a write is under way.
-    status: dict[str, object] = field(default_factory=dict)
+    status: Obj = field(default_factory=dict)
 
     @property
     def uid(self) -> str:

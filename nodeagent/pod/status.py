@@ -15,6 +15,8 @@ from nodeagent.pod import order
 from nodeagent.pod.container_status import Knowledge, container_statuses
 from nodeagent.pod.observed import PodObserved
 
+# The conditions that this module owns; others (DisruptionTarget, readiness gates, ...) are left alone.
+OWNED_CONDITIONS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
 ENDED_PHASES = frozenset({"Succeeded", "Failed"})
 
 

@@ -71,6 +71,7 @@ table ip {table} {{
     type nat hook postrouting priority srcnat;
     ct mark and {_MASQUERADE} == {_MASQUERADE} masquerade fully-random
     ct status dnat ip saddr . ip daddr @hairpins masquerade fully-random
+    ip saddr {settings.cluster_cidr} ip daddr != {settings.cluster_cidr} fib saddr type != local masquerade
   }}
   chain filter_input {{ type filter hook input priority filter; ct state new jump refusals; }}
   chain filter_forward {{ type filter hook forward priority filter; ct state new jump refusals; }}

@@ -1,0 +1,117 @@
+"""The admission plugins in order, and the chain that runs those that care for a kind of request.
+
+    mutate:   every mutator in order, each on what the one before returned
+    validate: every validator in order, on the final object
+
+Which plugins care is asked once per (operation, resource, subresource) and remembered: `handles` of a
+plugin may look at nothing else of a request. A plugin that decides by anything else returns True and looks
+again when run. Called by the generic verbs of the REST layer; built by `app.py`. Source:
+pkg/kubeapiserver/options/plugins.go (1.36).
+"""
+
+from collections.abc import Collection, Sequence
+from typing import Any, TypeAlias
+
+from api.resource import Obj
+from apiserver.admission.plugin import AdmissionRequest, Mutator, Validator
+from apiserver.admission.plugins.default_ingress_class import DefaultIngressClass
+from apiserver.admission.plugins.default_storage_class import DefaultStorageClass
+from apiserver.admission.plugins.default_toleration_seconds import DefaultTolerationSeconds
+from apiserver.admission.plugins.limit_ranger import LimitRanger
+from apiserver.admission.plugins.namespace_lifecycle import NamespaceLifecycle
+from apiserver.admission.plugins.node_restriction import NodeRestriction
+from apiserver.admission.plugins.owner_references_permission_enforcement import (
+    OwnerReferencesPermissionEnforcement,
+)
+from apiserver.admission.plugins.priority import Priority
+from apiserver.admission.plugins.rbac_escalation import RBACEscalation
+from apiserver.admission.plugins.resource_quota import ResourceQuota
+from apiserver.admission.plugins.runtime_class import RuntimeClass
+from apiserver.admission.plugins.service_account import ServiceAccount
+from apiserver.admission.plugins.storage_object_in_use_protection import StorageObjectInUseProtection
+from apiserver.admission.plugins.taint_nodes_by_condition import TaintNodesByCondition
+from apiserver.authz.authorizer import Authorizer
+from apiserver.authz.rbac import RBAC
+from apiserver.registry import Registry
+
+Plugin: TypeAlias = Mutator | Validator
+
+# Off unless asked for with --enable-admission-plugins, as upstream.
+OFF_BY_DEFAULT = frozenset(("OwnerReferencesPermissionEnforcement",))
+
+
+class Chain:
+    """Runs the plugins. Any plugin may raise an API error to refuse."""
+
+    def __init__(self, plugins: Sequence[Plugin]) -> None:
+        self._plugins = tuple(plugins)
+        self._mutators: dict[tuple[str, Any, str], tuple[Mutator, ...]] = {}
+        self._validators: dict[tuple[str, Any, str], tuple[Validator, ...]] = {}
+
+    @property
+    def names(self) -> list[str]:
+        return [plugin.name for plugin in self._plugins]
+
+    async def mutate(self, request: AdmissionRequest) -> Obj:
+        """Return the object as the mutators leave it (`{}` on DELETE). Raises the API error of the first
+        refusal."""
+        key = (request.operation, request.resource, request.subresource)
+        mutators = self._mutators.get(key)
+        if mutators is None:
+            mutators = self._plan(request)[0]
+        for plugin in mutators:
+            obj = await plugin.mutate(request)
+            if obj is not request.object and request.object is not None:
+                request = request.with_object(obj)
+        return request.object if request.object is not None else {}
+
+    async def validate(self, request: AdmissionRequest) -> None:
+        """Let every validator see the final object. Raises the API error of the first refusal."""
+        key = (request.operation, request.resource, request.subresource)
+        validators = self._validators.get(key)
+        if validators is None:
+            validators = self._plan(request)[1]
+        for plugin in validators:
+            await plugin.validate(request)
+
+    def _plan(self, request: AdmissionRequest) -> tuple[tuple[Mutator, ...], tuple[Validator, ...]]:
+        key = (request.operation, request.resource, request.subresource)
+        caring = [plugin for plugin in self._plugins if plugin.handles(request)]
+        # Told apart by what they have: a plugin may be both.
+        mutators: Any = tuple(plugin for plugin in caring if hasattr(plugin, "mutate"))
+        validators: Any = tuple(plugin for plugin in caring if hasattr(plugin, "validate"))
+        self._mutators[key], self._validators[key] = mutators, validators
+        return mutators, validators
+
+
+def build_chain(
+    registry: Registry,
+    rbac: RBAC,
+    authorizer: Authorizer,
+    disabled: Collection[str] = (),
+    enabled: Collection[str] = (),
+) -> Chain:
+    """Return the chain of all plugins but the disabled ones. Raises `ValueError` for a name that no plugin
+    has."""
+    plugins: list[Plugin] = [
+        NamespaceLifecycle(registry),
+        LimitRanger(registry),
+        ServiceAccount(registry),
+        NodeRestriction(registry),
+        TaintNodesByCondition(),
+        Priority(registry),
+        DefaultTolerationSeconds(),
+        DefaultStorageClass(registry),
+        StorageObjectInUseProtection(),
+        OwnerReferencesPermissionEnforcement(authorizer),
+        RuntimeClass(registry),
+        DefaultIngressClass(registry),
+        RBACEscalation(registry, rbac, authorizer),
+        ResourceQuota(registry),
+    ]
+    known = {plugin.name for plugin in plugins}
+    off = (set(disabled) | OFF_BY_DEFAULT) - set(enabled)
+    # Names of upstream's plugins that we do not have may be disabled all the same.
+    if unknown := set(enabled) - known:
+        raise ValueError(f"unknown admission plugins: {', '.join(sorted(unknown))}")
+    return Chain([plugin for plugin in plugins if plugin.name not in off])

@@ -1,0 +1,117 @@
+"""Brings the bootstrap objects into being at every start, and keeps the ones that must stay true.
+
+    missing         created
+    role, binding   extended by what is missing (if the annotation `autoupdate` is not "false"); extra
+    rights stay authentication ConfigMap, `kubernetes` Service's port: brought up to date
+    anything else   left as it is: it belongs to the administrator
+
+Called by `app.py`: `ensure` before the server calls itself ready, then `maintain` for ever.
+Source: pkg/registry/rbac/reconciliation, pkg/controlplane/controller (1.36).
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from api.errors import AlreadyExists, StatusError
+from api.resource import Obj
+from api.types.core_v1 import CONFIGMAPS
+from api.types.rbac_v1 import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
+from apiserver.authz.rules import compile_rules, uncovered
+from apiserver.bootstrap import objects
+from apiserver.bootstrap.kubernetes_service import KubernetesService
+from apiserver.bootstrap.objects import Settings, Wanted
+from apiserver.bootstrap.rule import AUTO_UPDATE
+from apiserver.registry import Registry
+from kit import clock, log
+
+_log = log.get("apiserver.bootstrap")
+
+# Creates under way at once: enough to fill the store's batches.
+_PARALLEL = 64
+_INTERVAL_S = 10.0
+
+
+class Bootstrap:
+    """Creates and keeps the bootstrap objects of one cluster."""
+
+    def __init__(self, registry: Registry, settings: Settings) -> None:
+        self._registry = registry
+        self._settings = settings
+        self._service = KubernetesService(registry, settings)
+
+    async def ensure(self) -> None:
+        """Make every bootstrap object exist. Raises the API error of the first that cannot be written."""
+        await self._all(objects.namespaces())
+        await self._all([*objects.rbac(), *objects.rest(self._settings)])
+        await self._service.reconcile()
+
+    async def maintain(self) -> None:
+        """Reconcile the namespaces and the `kubernetes` Service again and again, until cancelled."""
+        while True:
+            await clock.sleep(_INTERVAL_S)
+            try:
+                await self._all(objects.namespaces())
+                await self._all([wanted for wanted in objects.rest(self._settings) if wanted.namespace])
+                await self._service.reconcile()
+            except StatusError as error:
+                _log.warning("bootstrap objects not reconciled", error=error.message)
+
+    async def stop(self) -> None:
+        """Take this server's address off the `kubernetes` Service."""
+        await self._service.withdraw()
+
+    async def _all(self, wanted: Sequence[Wanted]) -> None:
+        limit = asyncio.Semaphore(_PARALLEL)
+
+        async def one(item: Wanted) -> None:
+            async with limit:
+                await self._one(item)
+
+        await asyncio.gather(*(one(item) for item in wanted))
+
+    async def _one(self, item: Wanted) -> None:
+        existing = self._registry.cached(item.resource, item.namespace, item.name)
+        if existing is None:
+            try:
+                await self._registry.create(item.resource, item.namespace, item.object)
+                return
+            except AlreadyExists:
+                # The cache lags, or another server was faster.
+                existing = await self._registry.get(item.resource, item.namespace, item.name)
+        if improved(item, existing) is not existing:
+            await self._registry.update(
+                item.resource, item.namespace, item.name, lambda found: improved(item, found)
+            )
+
+
+def improved(item: Wanted, found: Obj) -> Obj:
+    """Return the stored object as it should be: itself if it is good."""
+    if item.resource in (CLUSTERROLES, ROLES):
+        return _with_rules(item.object, found)
+    if item.resource in (CLUSTERROLEBINDINGS, ROLEBINDINGS):
+        return _with_subjects(item.object, found)
+    if item.resource is CONFIGMAPS and item.object["data"].items() - (found.get("data") or {}).items():
+        return {**found, "data": {**(found.get("data") or {}), **item.object["data"]}}
+    return found
+
+
+def _is_protected(found: Obj) -> bool:
+    return (found["metadata"].get("annotations") or {}).get(AUTO_UPDATE) == "false"
+
+
+def _with_rules(wanted: Obj, found: Obj) -> Obj:
+    """Return the role with the wanted rules that it lacks; an aggregated role's rules are its
+    controller's."""
+    if _is_protected(found) or "aggregationRule" in found:
+        return found
+    owned = compile_rules(found.get("rules"))
+    missing = [rule for rule in wanted["rules"] if uncovered(owned, compile_rules([rule]))]
+    return {**found, "rules": [*(found.get("rules") or []), *missing]} if missing else found
+
+
+def _with_subjects(wanted: Obj, found: Obj) -> Obj:
+    if _is_protected(found):
+        return found
+    present = found.get("subjects") or []
+    missing = [subject for subject in wanted.get("subjects") or () if subject not in present]
+    return {**found, "subjects": [*present, *missing]} if missing else found

@@ -1,0 +1,246 @@
+"""What the server serves, told to clients: `/api`, `/apis` and below, plain and aggregated.
+
+    /api                 APIVersions, or the aggregated list of the core group
+    /apis                APIGroupList, or the aggregated list of all other groups
+    /apis/<group>        APIGroup
+    /api/v1, /apis/<group>/<version>     APIResourceList
+
+Every answer is built once, as bytes, when it is first asked for; `replace` starts afresh (custom resources).
+Source: k8s.io/apiserver/pkg/endpoints/discovery and discovery/aggregated, KEP-3352 (1.36).
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from api import catalog
+from api.resource import Obj, Resource
+from apiserver.http.message import Request, Response
+
+_AGGREGATED = "APIGroupDiscoveryList"
+# Newest first. v2beta1 has the same form; kubectl before 1.30 asks for it alone.
+_AGGREGATED_VERSIONS = ("v2", "v2beta1")
+
+
+@dataclass(frozen=True)
+class _Whole:
+    body: bytes
+    content_type: str
+    etag: str
+
+
+class Discovery:
+    """Answers discovery for a set of resources, given in the order of their groups' and versions'
+    priority."""
+
+    def __init__(self, resources: Iterable[Resource[Any]], server_address: str) -> None:
+        """`server_address` is `host:port`, told to clients of `/api`."""
+        self._address = server_address
+        self._resources: tuple[Resource[Any], ...] = ()
+        self._built: dict[tuple[str, str], _Whole | None] = {}
+        self.replace(resources)
+
+    def replace(self, resources: Iterable[Resource[Any]]) -> None:
+        """Serve another set of resources from now on."""
+        self._resources = tuple(resources)
+        self._built.clear()
+
+    async def handle(self, request: Request) -> Response | None:
+        """Answer a request to a path of discovery; None if there is no such group or version."""
+        path = request.path.rstrip("/")
+        form = _form(request.headers.get("accept", "")) if path in ("/api", "/apis") else ""
+        key = (path, form)
+        if key not in self._built:
+            built = self._build(path, form)
+            if built is None:
+                return None
+            self._built[key] = built
+        whole = self._built[key]
+        if whole is None:
+            return None
+        headers = {"Vary": "Accept"}
+        if form:
+            headers["ETag"] = whole.etag
+            if whole.etag in request.headers.get("if-none-match", ""):
+                return Response(304, b"", whole.content_type, headers)
+        return Response(200, whole.body, whole.content_type, headers)
+
+    def _build(self, path: str, form: str) -> _Whole | None:
+        obj = self._aggregated(path == "/api", form) if form else self._plain(path)
+        if obj is None:
+            return None
+        body = orjson.dumps(obj)
+        etag = '"' + hashlib.sha512(body).hexdigest().upper() + '"'
+        kind = (
+            f"application/json;g=apidiscovery.k8s.io;v={form};as={_AGGREGATED}"
+            if form
+            else "application/json"
+        )
+        return _Whole(body, kind, etag)
+
+    def _plain(self, path: str) -> Obj | None:
+        words = path.strip("/").split("/")
+        match words:
+            case ["api"]:
+                return self._versions()
+            case ["apis"]:
+                groups = [_group(name, self._versions_of(name)) for name in self._groups()]
+                return {"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}
+            case ["apis", group] if group in self._groups():
+                found = _group(group, self._versions_of(group))
+                return {"kind": "APIGroup", "apiVersion": "v1", **found}
+            case ["api", version]:
+                return self._resource_list("", version)
+            case ["apis", group, version]:
+                return self._resource_list(group, version)
+        return None
+
+    def _versions(self) -> Obj:
+        address = {"clientCIDR": "0.0.0.0/0", "serverAddress": self._address}
+        versions = self._versions_of("")
+        return {
+            "kind": "APIVersions",
+            "versions": versions,
+            "serverAddressByClientCIDRs": [address],
+        }
+
+    def _resource_list(self, group: str, version: str) -> Obj | None:
+        found = self._of(group, version)
+        if not found:
+            return None
+        entries = [entry for item in found for entry in _entries(item)]
+        entries.sort(key=lambda entry: entry["name"])
+        group_version = f"{group}/{version}" if group else version
+        return {
+            "kind": "APIResourceList",
+            "apiVersion": "v1",
+            "groupVersion": group_version,
+            "resources": entries,
+        }
+
+    def _aggregated(self, core: bool, form: str) -> Obj:
+        groups = [""] if core else self._groups()
+        items = [
+            {
+                "metadata": {"name": group} if group else {"name": ""},
+                "versions": [
+                    {
+                        "version": version,
+                        "resources": [_aggregated_entry(item) for item in self._sorted(group, version)],
+                        "freshness": "Current",
+                    }
+                    for version in self._versions_of(group)
+                ],
+            }
+            for group in groups
+        ]
+        return {
+            "kind": _AGGREGATED,
+            "apiVersion": f"apidiscovery.k8s.io/{form}",
+            "metadata": {},
+            "items": items,
+        }
+
+    def _groups(self) -> list[str]:
+        return [name for name in dict.fromkeys(item.group for item in self._resources) if name]
+
+    def _versions_of(self, group: str) -> list[str]:
+        return list(dict.fromkeys(item.version for item in self._resources if item.group == group))
+
+    def _of(self, group: str, version: str) -> list[Resource[Any]]:
+        return [item for item in self._resources if item.group == group and item.version == version]
+
+    def _sorted(self, group: str, version: str) -> list[Resource[Any]]:
+        return sorted(self._of(group, version), key=lambda item: item.plural)
+
+
+def _form(accept: str) -> str:
+    """Return the version of aggregated discovery that a client prefers, "" for the plain form."""
+    for clause in accept.split(","):
+        words = {word.strip() for word in clause.split(";")}
+        for version in _AGGREGATED_VERSIONS:
+            if {f"as={_AGGREGATED}", f"v={version}", "g=apidiscovery.k8s.io", "application/json"} <= words:
+                return version
+        if clause.strip().split(";")[0] in ("application/json", "*/*") and f"as={_AGGREGATED}" not in words:
+            return ""
+    return ""
+
+
+def _group(name: str, versions: Sequence[str]) -> Obj:
+    told = [{"groupVersion": f"{name}/{version}", "version": version} for version in versions]
+    return {"name": name, "versions": told, "preferredVersion": told[0]}
+
+
+def _subresources(item: Resource[Any]) -> list[catalog.Subresource]:
+    return [catalog.subresource(item, name) for name in sorted(item.subresources)]
+
+
+def _entries(item: Resource[Any]) -> list[Obj]:
+    """Return the plain entries of a resource and its subresources."""
+    entry: Obj = {
+        "name": item.plural,
+        "singularName": item.singular,
+        "namespaced": item.namespaced,
+        "kind": item.kind,
+        "verbs": list(item.verbs),
+    }
+    if item.short_names:
+        entry["shortNames"] = list(item.short_names)
+    if item.categories:
+        entry["categories"] = list(item.categories)
+    if item.verbs != ("create",):
+        entry["storageVersionHash"] = _storage_hash(item)
+    return [entry, *(_sub_entry(item, sub) for sub in _subresources(item))]
+
+
+def _sub_entry(item: Resource[Any], sub: catalog.Subresource) -> Obj:
+    entry: Obj = {
+        "name": f"{item.plural}/{sub.name}",
+        "singularName": "",
+        "namespaced": item.namespaced,
+        "kind": sub.kind,
+        "verbs": list(sub.verbs),
+    }
+    if (sub.group, sub.version) != (item.group, item.version):
+        entry |= {"group": sub.group, "version": sub.version}
+    return entry
+
+
+def _aggregated_entry(item: Resource[Any]) -> Obj:
+    entry: Obj = {
+        "resource": item.plural,
+        "responseKind": {"group": item.group, "version": item.version, "kind": item.kind},
+        "scope": "Namespaced" if item.namespaced else "Cluster",
+        "singularResource": item.singular,
+        "verbs": list(item.verbs),
+    }
+    if item.short_names:
+        entry["shortNames"] = list(item.short_names)
+    if item.categories:
+        entry["categories"] = list(item.categories)
+    subresources = [_aggregated_sub(sub) for sub in _subresources(item)]
+    if subresources:
+        entry["subresources"] = subresources
+    return entry
+
+
+def _aggregated_sub(sub: catalog.Subresource) -> Obj:
+    kind = {"group": sub.group, "version": sub.version, "kind": sub.kind}
+    return {"subresource": sub.name, "responseKind": kind, "verbs": list(sub.verbs)}
+
+
+def _storage_hash(item: Resource[Any]) -> str:
+
+    text = f"{item.group}/{item.version}/{item.kind}"
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
+
+
+def build_discovery(
+    server_address: str, served: Callable[[], Iterable[Resource[Any]]] | None = None
+) -> Discovery:
+    """Return the discovery of the built-in resources, or of those that `served` gives."""
+    return Discovery(catalog.ALL if served is None else served(), server_address)

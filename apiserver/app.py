@@ -19,10 +19,12 @@ from apiserver.health import Health
 from apiserver.http import router
 from apiserver.http.message import Answer, Filter, Request, Response
 from apiserver.http.server import Listener, error_response
-from apiserver.resources.catalog import strategy_of
+from apiserver.resources.catalog import VIEWS, strategy_of
+from apiserver.resources.events.event import EventStrategy, NewEventStrategy
 from apiserver.rest.dispatch import Dispatch, not_served
 from apiserver.rest.hub import AdmitAll, Collection, Hub
 from apiserver.rest.registry import HubRegistry
+from apiserver.subresources.catalog import SUBRESOURCES
 from apiserver.version import version_info
 from apiserver.watchcache.cache import Cache
 from apiserver.watchcache.feed import Feed
@@ -51,7 +53,7 @@ class Server:
         for resource in ALL:
             if "list" in resource.verbs and "create" in resource.verbs:
                 self.serve(resource)
-        self._dispatch = Dispatch(self.hub, {})
+        self._dispatch = Dispatch(self.hub, SUBRESOURCES)
         filters: list[Filter] = [
             metrics.count,
             deadline(config.request_timeout_s),
@@ -65,9 +67,13 @@ class Server:
     def serve(self, resource: Resource[Any]) -> Collection:
         """Serve a resource: its strategy, its cache, its routes."""
         strategy = strategy_of(resource)
+        if isinstance(strategy, EventStrategy | NewEventStrategy):
+            strategy.ttl_s = int(self.config.event_ttl_s)
         cache = Cache(resource, strategy.fields, strategy.indexed_fields, self.feed.pump, self.feed.progress)
-        self.feed.add(cache, (resource.group, resource.plural))
-        collection = Collection(strategy, cache, resource)
+        stored, conversion = VIEWS.get(resource, (resource, None))
+        collection = Collection(strategy, cache, stored, conversion)
+        convert = collection.convert if conversion is not None else None
+        self.feed.add(cache, (stored.group, stored.plural), convert)
         self.hub.add(collection)
         return collection
 

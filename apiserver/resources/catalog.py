@@ -1,16 +1,101 @@
-"""Which strategy each resource has; those not listed have the generic one. Called by `app.py`."""
+"""Which strategy each resource has, and which ones are views of others. Called by `app.py`.
+
+Those not listed have the generic strategy, with the small differences of the tables below.
+"""
 
 from collections.abc import Mapping
 from typing import Any
 
 from api.kinds import kind_of
 from api.resource import Resource
+from api.types.autoscaling_v1 import HORIZONTALPODAUTOSCALERS as HPA_V1
+from api.types.autoscaling_v2 import HORIZONTALPODAUTOSCALERS as HPA_V2
+from api.types.core_v1 import EVENTS
+from api.types.events_v1 import EVENTS as NEW_EVENTS
+from apiserver.resources.autoscaling.horizontalpodautoscaler import to_v1, to_v2
+from apiserver.resources.batch.job import JobStrategy
+from apiserver.resources.certificates.certificatesigningrequest import CertificateSigningRequestStrategy
+from apiserver.resources.core.namespace import NamespaceStrategy
+from apiserver.resources.core.node import NodeStrategy
+from apiserver.resources.core.pod import PodStrategy
+from apiserver.resources.core.replicationcontroller import ReplicationControllerStrategy
+from apiserver.resources.events.event import EventStrategy, NewEventStrategy, from_core, to_core
+from apiserver.rest.hub import Conversion
 from apiserver.rest.strategy import Strategy, StrategyType
 
-_BY_RESOURCE: Mapping[tuple[str, str], StrategyType] = {}
+_BY_RESOURCE: Mapping[tuple[str, str], StrategyType] = {
+    ("", "events"): EventStrategy,
+    ("", "namespaces"): NamespaceStrategy,
+    ("", "nodes"): NodeStrategy,
+    ("", "pods"): PodStrategy,
+    ("", "replicationcontrollers"): ReplicationControllerStrategy,
+    ("batch", "jobs"): JobStrategy,
+    ("certificates.k8s.io", "certificatesigningrequests"): CertificateSigningRequestStrategy,
+    ("events.k8s.io", "events"): NewEventStrategy,
+}
+
+# Served resource -> the resource as which it is stored, and the way between.
+VIEWS: Mapping[Resource[Any], tuple[Resource[Any], Conversion]] = {
+    HPA_V1: (HPA_V2, Conversion(to_stored=to_v2, from_stored=to_v1)),
+    NEW_EVENTS: (EVENTS, Conversion(to_stored=to_core, from_stored=from_core)),
+}
+
+_SELECTABLE: Mapping[tuple[str, str], tuple[str, ...]] = {
+    ("", "secrets"): ("type",),
+    ("apps", "replicasets"): ("status.replicas",),
+}
+# Status, but no generation, as upstream.
+_NO_GENERATION = frozenset(
+    {
+        ("", "persistentvolumeclaims"), ("", "persistentvolumes"), ("", "resourcequotas"), ("", "services"),
+        ("apiregistration.k8s.io", "apiservices"), ("autoscaling", "horizontalpodautoscalers"),
+        ("networking.k8s.io", "servicecidrs"), ("resource.k8s.io", "resourceclaims"),
+        ("storage.k8s.io", "volumeattachments"),
+    }
+)  # fmt: skip
+# Generation, but no status.
+_GENERATION = frozenset(
+    {
+        ("admissionregistration.k8s.io", "mutatingadmissionpolicies"),
+        ("admissionregistration.k8s.io", "mutatingadmissionpolicybindings"),
+        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
+        ("admissionregistration.k8s.io", "validatingadmissionpolicybindings"),
+        ("admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+        ("discovery.k8s.io", "endpointslices"), ("networking.k8s.io", "ingressclasses"),
+        ("networking.k8s.io", "networkpolicies"), ("resource.k8s.io", "resourceslices"),
+        ("scheduling.k8s.io", "priorityclasses"),
+    }
+)  # fmt: skip
+_CREATE_ON_UPDATE = frozenset(
+    {
+        ("", "endpoints"), ("", "limitranges"), ("coordination.k8s.io", "leases"),
+        ("rbac.authorization.k8s.io", "clusterrolebindings"), ("rbac.authorization.k8s.io", "clusterroles"),
+        ("rbac.authorization.k8s.io", "rolebindings"), ("rbac.authorization.k8s.io", "roles"),
+    }
+)  # fmt: skip
+_RETURNS_DELETED = frozenset(
+    {
+        ("", "persistentvolumeclaims"), ("", "persistentvolumes"), ("", "podtemplates"),
+        ("", "resourcequotas"),
+        ("", "serviceaccounts"), ("", "services"), ("storage.k8s.io", "storageclasses"),
+        ("storage.k8s.io", "volumeattachments"), ("storage.k8s.io", "csidrivers"),
+        ("storage.k8s.io", "csinodes"),
+    }
+)  # fmt: skip
 
 
 def strategy_of(resource: Resource[Any]) -> Strategy:
     """Return the strategy of a built-in resource."""
-    make = _BY_RESOURCE.get((resource.group, resource.plural), Strategy)
-    return make(resource, kind_of(resource))
+    key = (resource.group, resource.plural)
+    make = _BY_RESOURCE.get(key, Strategy)
+    strategy = make(resource, kind_of(resource))
+    strategy.selectable += _SELECTABLE.get(key, ())
+    if key in _NO_GENERATION:
+        strategy.has_generation = False
+    if key in _GENERATION:
+        strategy.has_generation = True
+    if key in _CREATE_ON_UPDATE:
+        strategy.create_on_update = True
+    if key in _RETURNS_DELETED:
+        strategy.returns_deleted = True
+    return strategy

@@ -4,16 +4,18 @@ the client asks.
 Source: k8s.io/apiserver/pkg/endpoints/handlers create.go, update.go; fieldValidation (KEP-2885).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from api.codec import json, yaml
 from api.codec.json import DecodeError
+from api.codec.typed import Conformed, conform
 from api.errors import BadRequest, invalid
 from api.field import Path, not_supported
 from api.resource import Obj, Resource
+from api.schemas import schema_of_kind
 from apiserver.http.message import Request
 from apiserver.http.negotiate import YAML, body_type
-from apiserver.rest.structure import unknown_fields
 
 STRICT, WARN, IGNORE = "Strict", "Warn", "Ignore"
 
@@ -30,10 +32,7 @@ def read_object(request: Request, resource: Resource[Any], kind: str = "", group
     if (given_kind, given_version) != (wanted_kind, wanted_version):
         raise BadRequest(_mismatch(given_version, given_kind, wanted_version, wanted_kind))
     obj["kind"], obj["apiVersion"] = wanted_kind, wanted_version
-    report(
-        request, wanted_version, wanted_kind, obj, doubled, "create" if request.method == "POST" else "update"
-    )
-    return obj
+    return checked(request, wanted_version, wanted_kind, obj, doubled)
 
 
 def _decoded(request: Request, kind: str, version: str) -> tuple[Obj, list[str]]:
@@ -74,21 +73,35 @@ def validation_of(request: Request) -> str:
     return given
 
 
-def report(request: Request, version: str, kind: str, obj: Obj, doubled: list[str], verb: str) -> None:
-    """Drop what the schema does not know, and tell it: by an error, as warnings, or not at all.
+def checked(request: Request, version: str, kind: str, obj: Obj, doubled: Sequence[str] = ()) -> Obj:
+    """Return the object as its kind's schema has it: wrong types are refused, unknown fields dropped and
+    told.
 
-    `doubled` holds faults that are worded already. Raises `BadRequest` in Strict mode.
+    They are told by an error, as warnings, or not at all, as the client asks. `doubled` holds faults that are
+    worded already. Raises `BadRequest`.
     """
-    unknown = unknown_fields(version, kind, obj)
+    short = version.rpartition("/")[2]
+    conformed = _conformed(version, kind, obj)
     how = validation_of(request)
-    if how == IGNORE or not (unknown or doubled):
-        return
-    faults = [*json.strict_faults(unknown, []), *doubled][: json.MAX_STRICT_ERRORS]
+    if how == IGNORE or not (conformed.unknown or doubled):
+        return conformed.obj
+    faults = [*json.strict_faults(conformed.unknown, []), *doubled][: json.MAX_STRICT_ERRORS]
     if how == STRICT:
-        short = version.rpartition("/")[2]
         raise BadRequest(
             f'{kind} in version "{short}" cannot be handled as a {kind}: '
             f"strict decoding error: {', '.join(faults)}"
         )
     for fault in faults:
         request.warn(fault)
+    return conformed.obj
+
+
+def _conformed(version: str, kind: str, obj: Obj) -> Conformed:
+    group, _, short = version.rpartition("/")
+    name = schema_of_kind(group, short, kind)
+    if not name:
+        return Conformed(obj)
+    try:
+        return conform(obj, name)
+    except DecodeError as error:
+        raise BadRequest(f'{kind} in version "{short}" cannot be handled as a {kind}: {error}') from error

@@ -151,8 +151,8 @@ def _wants(finalizer: str, deletion: Deletion, present: Sequence[str], default: 
         return deletion.orphan_dependents and finalizer == ORPHAN
     if deletion.propagation:
         return deletion.propagation == ("Orphan" if finalizer == ORPHAN else "Foreground")
-    if finalizer in present:
-        return True
+    if ORPHAN in present or FOREGROUND in present:
+        return finalizer in present
     return default == ("Orphan" if finalizer == ORPHAN else "Foreground")
 
 

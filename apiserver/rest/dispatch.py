@@ -48,6 +48,8 @@ class Dispatch:
             return not_served()
         if not resource.namespaced and info.namespace and info.resource != "namespaces":
             return not_served()
+        if info.verb == "create" and (special := self._subs.get((resource.group_resource, ""))):
+            return await special(self._hub, collection, request)
         if info.verb not in resource.verbs:
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
         return await _VERBS[info.verb](self._hub, collection, request)
@@ -83,7 +85,7 @@ async def _create(hub: Hub, collection: Collection, request: Request) -> Answer:
 
 async def _get(hub: Hub, collection: Collection, request: Request) -> Answer:
     form = render.form_of(request, render.OBJECT_VIEWS)
-    entry = await fetch(hub, collection, _key(collection, request), request)
+    entry = await fetch(hub, collection, key_of(collection, request), request)
     return render.object_response(form, collection.resource, entry.data, request, hub.now())
 
 
@@ -97,7 +99,7 @@ async def _watch(hub: Hub, collection: Collection, request: Request) -> Answer:
 
 async def _update(hub: Hub, collection: Collection, request: Request) -> Answer:
     form = render.form_of(request, render.OBJECT_VIEWS)
-    key, operation = _key(collection, request), operation_of(request)
+    key, operation = key_of(collection, request), operation_of(request)
     change = replacement(collection, key, read_object(request, collection.resource))
     try:
         stored = await update(hub, collection, key, change, operation)
@@ -125,7 +127,7 @@ def replacement(collection: Collection, key: Key, obj: Obj) -> Change:
 
 async def _patch(hub: Hub, collection: Collection, request: Request) -> Answer:
     form = render.form_of(request, render.OBJECT_VIEWS)
-    stored = await patch(hub, collection, _key(collection, request), request, operation_of(request))
+    stored = await patch(hub, collection, key_of(collection, request), request, operation_of(request))
     status = 201 if stored.created else 200
     return render.object_response(form, collection.resource, stored.data, request, hub.now(), status)
 
@@ -135,7 +137,7 @@ async def _delete(hub: Hub, collection: Collection, request: Request) -> Answer:
     deletion, options = deletion_of(request)
     operation = operation_of(request)
     operation = type(operation)(operation.user, deletion.dry_run, "", request, options)
-    obj, gone = await delete(hub, collection, _key(collection, request), deletion, operation)
+    obj, gone = await delete(hub, collection, key_of(collection, request), deletion, operation)
     if not gone or collection.strategy.returns_deleted:
         status = 202 if not gone and deletion.orphan_dependents is False else 200
         return render.response(
@@ -175,7 +177,8 @@ async def _deletecollection(hub: Hub, collection: Collection, request: Request) 
     return render.response(form, view)
 
 
-def _key(collection: Collection, request: Request) -> Key:
+def key_of(collection: Collection, request: Request) -> Key:
+    """Return the key that a request names."""
     info = request.info
     return Key(info.namespace if collection.resource.namespaced else "", info.name)
 

@@ -59,7 +59,11 @@ def _dry_run(values: list[str] | None, kind: str) -> bool:
 def deletion_of(request: Request) -> tuple[Deletion, Obj]:
     """Return the options of a delete request, from its body or else its query. Raises `BadRequest`,
     `Invalid`."""
-    body = _body(request) if request.body else _query(request)
+    return deletion_from(_body(request) if request.body else _query(request))
+
+
+def deletion_from(body: Obj) -> tuple[Deletion, Obj]:
+    """Return DeleteOptions as the verbs understand them. Raises `Invalid`."""
     faults = _faults(body)
     if faults:
         raise invalid("meta.k8s.io", "DeleteOptions", "", faults)

@@ -50,8 +50,8 @@ def change_of(collection: Collection, request: Request) -> Change:
         new = applied(media, old, patch_body, name)
         if not isinstance(new, dict) or not isinstance(new.get("metadata", {}), dict):
             raise BadRequest("the patch does not leave an object")
-        body.report(request, collection.resource.group_version, collection.resource.kind, new, [], "patch")
-        return new
+        resource = collection.resource
+        return body.checked(request, resource.group_version, resource.kind, new)
 
     return change
 

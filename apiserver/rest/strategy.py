@@ -51,7 +51,7 @@ class Strategy:
     # PUT of a missing object creates it.
     create_on_update = False
     # `metadata.generation` counts changes of everything but metadata and status.
-    has_generation = False
+    counts_generation = True
     # What the garbage collector does with dependents when the client does not say: "" is background.
     default_propagation = ""
     # Parts of the object besides metadata that `/status` may write.
@@ -69,7 +69,8 @@ class Strategy:
         self.resource = resource
         self.kind = kind
         self.has_status = "status" in resource.subresources
-        self.has_generation = type(self).has_generation or self.has_status
+        # Whether objects have a generation: as a rule those with a status.
+        self.has_generation = self.has_status and self.counts_generation
 
     # What the object is about.
 
@@ -130,6 +131,10 @@ class Strategy:
             _carry(metadata, name, new["metadata"])
         result["metadata"] = metadata
         return result
+
+    def prepare_for_other(self, subresource: str, new: Obj, old: Obj) -> Obj:
+        """Return what an update through another subresource than status stores."""
+        return self.prepare_for_update(new, old)
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
         return self.kind.validate_update(new, old)

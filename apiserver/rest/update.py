@@ -67,6 +67,26 @@ async def update(
             present = fresh
 
 
+async def rewrite(hub: Hub, collection: Collection, key: Key, change: Change, operation: Operation) -> Stored:
+    """Apply the server's own `change` to the present object, without defaults, admission and validation."""
+    present = _cached(collection, key) or await read(hub, collection, key)
+    while True:
+        try:
+            new = change(present.obj)
+            return await _store(hub, collection, key, new, present, operation)
+        except _Moved as moved:
+            if moved.current is None:
+                raise errors.not_found(collection.resource, key.name) from moved
+            present = _present(collection, moved.current)
+        except StatusError:
+            if present.sure:
+                raise
+            fresh = await read(hub, collection, key)
+            if fresh.revision == present.revision:
+                raise
+            present = fresh
+
+
 class _Moved(Exception):
     """Another write came between; `current` is what is there now."""
 
@@ -153,7 +173,10 @@ def _prepared(collection: Collection, new: Obj, old: Obj, subresource: str) -> O
     strategy = collection.strategy
     if subresource == "status":
         return strategy.prepare_for_status(new, old)
-    new = strategy.prepare_for_update(new, old)
+    if subresource:
+        new = strategy.prepare_for_other(subresource, new, old)
+    else:
+        new = strategy.prepare_for_update(new, old)
     if strategy.has_generation and strategy.is_new_generation(new, old):
         generation = old["metadata"].get("generation", 0) + 1
         return meta.with_metadata(new, generation=generation)

@@ -1,0 +1,100 @@
+"""Pods under REST: graceful deletion, QoS class at birth, resize and ephemeral containers.
+
+Source: pkg/registry/core/pod/strategy.go (1.36).
+"""
+
+from datetime import datetime
+
+from api.podspec import is_terminal, qos_class
+from api.resource import Obj
+from apiserver.rest.strategy import Deletion, Strategy, with_part
+
+
+class PodStrategy(Strategy):
+    indexed_fields = ("spec.nodeName",)
+    selectable = (
+        "spec.nodeName",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "spec.serviceAccountName",
+        "status.phase",
+        "status.podIP",
+        "status.nominatedNodeName",
+    )
+    returns_deleted = True
+
+    def fields(self, obj: Obj) -> dict[str, str]:
+        metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+        return {
+            "metadata.name": metadata.get("name", ""),
+            "metadata.namespace": metadata.get("namespace", ""),
+            "spec.nodeName": spec.get("nodeName") or "",
+            "spec.restartPolicy": spec.get("restartPolicy") or "",
+            "spec.schedulerName": spec.get("schedulerName") or "",
+            "spec.serviceAccountName": spec.get("serviceAccountName") or "",
+            "spec.hostNetwork": "true" if spec.get("hostNetwork") else "false",
+            "status.phase": status.get("phase") or "",
+            "status.podIP": status.get("podIP") or "",
+            "status.nominatedNodeName": status.get("nominatedNodeName") or "",
+        }
+
+    def knows_field(self, path: str) -> bool:
+        return path == "spec.hostNetwork" or super().knows_field(path)
+
+    def prepare_for_create(self, obj: Obj) -> Obj:
+        status: Obj = {"phase": "Pending", "qosClass": qos_class(obj)}
+        if (obj.get("spec") or {}).get("schedulingGates"):
+            status["conditions"] = [_gated()]
+        return {**obj, "status": status}
+
+    def prepare_for_status(self, new: Obj, old: Obj) -> Obj:
+        result = super().prepare_for_status(new, old)
+        status = result.get("status") or {}
+        if not status.get("qosClass"):
+            before = (old.get("status") or {}).get("qosClass") or qos_class(old)
+            result = {**result, "status": {**status, "qosClass": before}}
+        return result
+
+    def prepare_for_other(self, subresource: str, new: Obj, old: Obj) -> Obj:
+        new = with_part(new, "status", old)
+        if subresource == "ephemeralcontainers":
+            # Nothing else of the pod may change on this way.
+            spec = with_part(old["spec"], "ephemeralContainers", new["spec"])
+            return {**old, "metadata": {**old["metadata"]}, "spec": spec}
+        if subresource == "resize":
+            return {**old, "metadata": {**old["metadata"]}, "spec": _resized(new["spec"], old["spec"])}
+        return new
+
+    def grace_s(self, obj: Obj, deletion: Deletion, now: datetime) -> int | None:
+        spec = obj.get("spec") or {}
+        grace = deletion.grace_s
+        if grace is None:
+            grace = spec.get("terminationGracePeriodSeconds")
+        if not spec.get("nodeName") or is_terminal(obj) or grace is None:
+            return 0
+        return 1 if grace < 0 else int(grace)
+
+
+def _gated() -> Obj:
+    return {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "SchedulingGated",
+        "message": "Scheduling is blocked due to non-empty scheduling gates",
+    }
+
+
+def _resized(new: Obj, old: Obj) -> Obj:
+    """Return the old spec with the resources and resize policies of the new one, container by container."""
+    result = dict(old)
+    for part in ("containers", "initContainers"):
+        if len(new.get(part) or ()) != len(old.get(part) or ()):
+            return new
+        if old.get(part):
+            result[part] = [
+                with_part(with_part(before, "resources", after), "resizePolicy", after)
+                if after.get("name") == before.get("name")
+                else after
+                for after, before in zip(new[part], old[part], strict=True)
+            ]
+    return with_part(result, "resources", new)

@@ -3,9 +3,9 @@
     probe = defaulting(empty={"timeoutSeconds": 1}, nested={"httpGet": http_get})
 
 `absent` fills a field that is not there; `empty` also replaces Go's zero value ("" or 0), as upstream does
-for fields that are not pointers; `nested` descends; `rule` computes what depends on several fields. The result is
-the same object if nothing was missing, otherwise a new one that shares every unchanged branch. Nulls are gone
-before (`api.structure`). Called by the `defaults` of every kind.
+for fields that are not pointers; `nested` descends; `rule` computes what depends on several fields. The
+result is the same object if nothing was missing, otherwise a new one that shares every unchanged branch.
+Nulls are gone before (`api.structure`). Called by the `defaults` of every kind.
 """
 
 from collections.abc import Callable, Mapping

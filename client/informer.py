@@ -73,6 +73,8 @@ class Informer(Generic[T]):
         self._slim = Slimmer(metadata_only)
         self._backoff = FIRST_BACKOFF_S
         self.relists = 0
+        # Grows with every failure to reach the server: what has been seen since is not all that has happened.
+        self.interruptions = 0
 
     # --- what it holds ---
 
@@ -154,6 +156,7 @@ class Informer(Generic[T]):
         self.relists += 1
 
     async def _pause(self, error: Exception | None) -> None:
+        self.interruptions += 1
         _log.debug("watch interrupted", resource=self.resource.group_resource, error=str(error))
         await clock.sleep(rand.jitter(self._backoff, 0.5))
         self._backoff = min(LIMIT_BACKOFF_S, self._backoff * 2)

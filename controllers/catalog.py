@@ -1,14 +1,25 @@
 """Every controller, one line each, in the order in which they are started."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from controllers.config import Config
 from controllers.deployment.plan import deployment
+from controllers.endpoints import abandoned_endpoints, endpoints
+from controllers.endpointslice import endpointslice
+from controllers.endpointslice_mirroring import endpointslice_mirroring
 from controllers.framework.controller import Controller
 from controllers.framework.process import Process
+from controllers.node_ipam import node_ipam
+from controllers.node_lifecycle.plan import Timing, node_lifecycle
+from controllers.node_lifecycle.zones import Limits
+from controllers.pod_garbage_collector import pod_garbage_collector
 from controllers.replicaset import replicaset
 from controllers.replicationcontroller import replicationcontroller
+from controllers.root_ca_certificate_publisher import root_ca_certificate_publisher
+from controllers.serviceaccount import serviceaccount
+from controllers.taint_eviction import taint_eviction
 
 Entry: TypeAlias = Controller[Any] | Process
 
@@ -19,7 +30,41 @@ def catalog(config: Config) -> tuple[Entry, ...]:
         replicaset,
         deployment,
         replicationcontroller,
+        endpointslice,
+        endpoints,
+        abandoned_endpoints,
+        endpointslice_mirroring,
+        serviceaccount,
+        *_root_ca(config),
+        node_lifecycle(
+            Timing(
+                config.node_monitor_period_s,
+                config.node_monitor_grace_period_s,
+                config.node_startup_grace_period_s,
+            ),
+            Limits(
+                config.node_eviction_rate,
+                config.secondary_node_eviction_rate,
+                config.unhealthy_zone_threshold,
+                config.large_cluster_size_threshold,
+            ),
+        ),
+        taint_eviction(),
+        *_node_ipam(config),
+        pod_garbage_collector(config.terminated_pod_gc_threshold),
     )
+
+
+def _root_ca(config: Config) -> list[Entry]:
+    if not config.root_ca_file:
+        return []
+    return [root_ca_certificate_publisher(Path(config.root_ca_file).read_text())]
+
+
+def _node_ipam(config: Config) -> list[Entry]:
+    if not (config.allocate_node_cidrs and config.cluster_cidr):
+        return []
+    return [node_ipam(config.cluster_cidr, config.node_cidr_mask_size)]
 
 
 def chosen(entries: Iterable[Entry], names: tuple[str, ...]) -> list[Entry]:

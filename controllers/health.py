@@ -1,4 +1,4 @@
-"""The small HTTP listener of the controllers process: /healthz, /livez, /readyz and /metrics. Started by `app.py`."""
+"""The HTTP listener of the controllers process: /healthz, /livez, /readyz, /metrics. Started by `app.py`."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -57,6 +57,10 @@ class View:
     def by(self, resource: Resource[T], index: str, value: str) -> Iterable[T]:
         return cast(Iterable[T], self._stores[resource].by(index, value))
 
+    def interruptions(self, resource: Resource[Any]) -> int:
+        """Return a number that grows whenever the cache of a resource has been cut off from the server."""
+        return int(getattr(self._stores[resource], "interruptions", 0))
+
     def owned(self, resource: Resource[T], owner: Mapping[str, Any]) -> Iterable[T]:
         """Return the objects whose controller is `owner`."""
         return self.by(resource, BY_CONTROLLER, owner["metadata"]["uid"])
@@ -88,6 +92,8 @@ class Controller(Generic[T]):
     watches: Mapping[Resource[Any], Watch] = field(default_factory=dict)
     reads: tuple[Resource[Any], ...] = ()
     indexes: Mapping[Resource[Any], IndexFunctions] = field(default_factory=dict)
+    # Field selectors of resources of which only some objects matter (not for `of` and `owns`).
+    only: Mapping[Resource[Any], str] = field(default_factory=dict)
     # Looks outside before the plan is made; the result is the plan's fourth argument.
     observe: Callable[[T, View, datetime], Awaitable[Any]] | None = None
     workers: int = 5
@@ -100,7 +106,7 @@ class Controller(Generic[T]):
         return tuple(dict.fromkeys((self.of, *self.owns, *self.watches, *self.reads, *self.indexes)))
 
 
-def controller(
+def controller(  # noqa: PLR0913 - the declaration of a controller
     id: str,
     *,
     of: Resource[T],
@@ -108,6 +114,7 @@ def controller(
     watches: Mapping[Resource[Any], Callable[[Any, View], Iterable[Key]] | Watch] | None = None,
     reads: tuple[Resource[Any], ...] = (),
     indexes: Mapping[Resource[Any], IndexFunctions] | None = None,
+    only: Mapping[Resource[Any], str] | None = None,
     observe: Callable[[T, View, datetime], Awaitable[Any]] | None = None,
 ) -> Callable[[Callable[..., Plan]], Controller[T]]:
     """Make a plan function a controller."""
@@ -117,7 +124,7 @@ def controller(
     }
 
     def declare(function: Callable[..., Plan]) -> Controller[T]:
-        return Controller(id, of, function, owns, watching, reads, indexes or {}, observe)
+        return Controller(id, of, function, owns, watching, reads, indexes or {}, only or {}, observe)
 
     return declare
 

@@ -74,7 +74,9 @@ class Engine:
         """Ask for the informers, their indexes, and to be told of changes."""
         spec = self.controller
         for resource in spec.resources():
-            informer = self._stores[resource] = self._informers.of(resource)
+            informer = self._stores[resource] = self._informers.of(
+                resource, field_selector=spec.only.get(resource, "")
+            )
             if resource in spec.owns:
                 informer.index(BY_CONTROLLER, controller_uids)
                 informer.index(ORPHANS, orphan_namespaces)

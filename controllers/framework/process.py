@@ -1,4 +1,4 @@
-"""Controllers that are not one plan per object: they bring their own loop and get everything they need as a `Context`.
+"""Controllers that are not one plan per object: they bring their own loop and get a `Context`.
 
 The garbage collector (a graph over all resources) is one. Made by `catalog.py`, run by `app.py`.
 """

@@ -167,10 +167,11 @@ class EtcdProcess:
         """Wait until it answers linearizable reads. Raises `EtcdFailed` after `READY_S`, or when it gives
         up.
         """
+        begun = self.starts
         try:
             async with asyncio.timeout(READY_S):
                 while not await self._is_healthy():
-                    if self.starts > 3:
+                    if self.starts > begun + 2:
                         raise EtcdFailed(f"etcd does not stay up: {self.log_tail()}")
                     await clock.sleep(POLL_S)
         except TimeoutError as error:

@@ -1,0 +1,179 @@
+"""What is left when etcd, or the process that holds SQLite, is killed in the middle: all that was
+acknowledged.
+"""
+
+import asyncio
+import itertools
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from store.backend import (
+    Unavailable,
+)
+from store.open import open_backend
+from store.process import EtcdProcess
+from tests.contract.stores import (
+    check_order,
+    connect,
+    following,
+    new_prefix,
+)
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ROOT = Path(__file__).parents[2]
+
+
+async def restarted(etcd: EtcdProcess, before: int) -> None:
+    async with asyncio.timeout(20):
+        while etcd.starts == before:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await etcd.ready()
+
+
+async def test_etcd_killed_and_restarted_loses_nothing(etcd: EtcdProcess):
+    backend = await connect(etcd)
+    prefix = new_prefix()
+    acknowledged: dict[str, int] = {}
+    unknown: set[str] = set()
+    stop = False
+
+    async def write(writer: int) -> None:
+        for number in itertools.count():
+            if stop:
+                return
+            key = f"{prefix}{writer}-{number}"
+            try:
+                acknowledged[key] = await backend.create(key, b"x" * 500)
+            except Unavailable as error:
+                if error.outcome_unknown:
+                    unknown.add(key)
+
+    start = await backend.current_revision()
+    try:
+        async with following(backend, prefix, start) as follower, asyncio.timeout(60):
+            writers = asyncio.gather(*(write(number) for number in range(8)))
+            for _ in range(3):
+                await asyncio.sleep(0.3)
+                before = etcd.starts
+                etcd.kill()
+                await restarted(etcd, before)
+            await asyncio.sleep(0.3)
+            stop = True
+            await writers
+            end = await backend.create(prefix + "end", b"")
+            await follower.reach(end)
+            check_order(follower, start)
+        seen = {event.key: event.revision for event in follower.events}
+        assert len(acknowledged) > 100
+        assert len(seen) == len(follower.events)
+        assert acknowledged.items() <= seen.items()
+        assert set(seen) - set(acknowledged) - {prefix + "end"} <= unknown
+        stored = {kv.key: kv.revision for kv in (await backend.list(prefix)).items}
+        assert stored == seen
+    finally:
+        stop = True
+        await backend.close()
+
+
+async def test_etcd_calls_wait_for_a_restart(etcd: EtcdProcess):
+    backend = await connect(etcd)
+    try:
+        revision = await backend.current_revision()
+        before = etcd.starts
+        etcd.kill()
+        assert await backend.current_revision() >= revision
+        await restarted(etcd, before)
+    finally:
+        await backend.close()
+
+
+async def test_etcd_cannot_be_used_without_a_certificate(etcd: EtcdProcess):
+    assert etcd.certs is not None
+    with pytest.raises(Unavailable):
+        async with asyncio.timeout(20):
+            await open_backend(etcd.url, ca=etcd.certs.ca)
+
+
+async def test_etcd_data_directory_is_private(etcd: EtcdProcess):
+    assert etcd.data_dir.stat().st_mode & 0o777 == 0o700
+
+
+WRITER = """
+import asyncio, sys
+from pathlib import Path
+from store.sqlite import SqliteBackend
+
+async def write(backend, writer):
+    number = 0
+    while True:
+        key = f"/registry/core/t/{writer}-{number}"
+        revision = await backend.create(key, b"x" * 3000)
+        print(key, revision, flush=True)
+        number += 1
+
+async def main():
+    backend = await SqliteBackend.open(Path(sys.argv[1]))
+    await asyncio.gather(*(write(backend, n) for n in range(20)))
+
+asyncio.run(main())
+"""
+
+
+def write_until_killed(path: Path, round_: int) -> dict[str, int]:
+    """Run a writer of its own process, kill it in the middle, and return what it said was acknowledged."""
+    command = [sys.executable, "-c", WRITER.replace("/t/", f"/t/{round_}-"), str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as process:
+        assert process.stdout is not None
+        lines = list(itertools.islice(process.stdout, 400))
+        process.send_signal(signal.SIGKILL)
+        lines += [line for line in process.stdout if line.endswith("\n")]
+    return {key: int(revision) for key, revision in (line.split() for line in lines)}
+
+
+async def test_sqlite_killed_in_the_middle_keeps_what_it_acknowledged(tmp_path: Path):
+    path = tmp_path / "store.db"
+    acknowledged: dict[str, int] = {}
+    for round_ in range(3):
+        acknowledged |= await asyncio.to_thread(write_until_killed, path, round_)
+    backend = await open_backend(f"sqlite:{path}")
+    try:
+        page = await backend.list("/registry/core/t/")
+        stored = {kv.key: kv.revision for kv in page.items}
+        assert len(acknowledged) >= 1200
+        assert acknowledged.items() <= stored.items()
+        assert sorted(stored.values()) == list(range(2, page.revision + 1))
+    finally:
+        await backend.close()
+
+
+async def test_sqlite_survives_reopening(tmp_path: Path):
+    path = tmp_path / "store.db"
+    backend = await open_backend(f"sqlite:{path}")
+    first = await backend.create("/a", b"1")
+    second = await backend.create("/b", b"2", ttl_s=1)
+    last = await backend.delete("/a", first)
+    await backend.close()
+    backend = await open_backend(f"sqlite:{path}")
+    try:
+        assert await backend.current_revision() == last
+        assert [kv.revision for kv in (await backend.list("/")).items] == [second]
+        async with following(backend, "/", 1) as follower:
+            await follower.until(lambda follower: len(follower.events) == 4)
+            assert [event.value for event in follower.events] == [b"1", b"2", None, None]
+    finally:
+        await backend.close()
+
+
+async def test_sqlite_is_for_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("store.sqlite.LOCK_S", 0.1)
+    backend = await open_backend(f"sqlite:{tmp_path / 'store.db'}")
+    try:
+        with pytest.raises(Unavailable, match="in use by another process"):
+            await open_backend(f"sqlite:{tmp_path / 'store.db'}")
+    finally:
+        await backend.close()

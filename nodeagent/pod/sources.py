@@ -7,8 +7,9 @@ pkg/kubelet/config/{apiserver,file,common}.go (1.36).
 
 import asyncio
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
@@ -16,7 +17,6 @@ from api.errors import StatusError
 from api.resource import Obj
 from api.types.core_v1 import PODS
 from client.api import Client
-from client.informer import Informer
 from client.transport import Unreachable
 from kit import clock, log
 from nodeagent.pod.manager import PodManager
@@ -28,8 +28,18 @@ STATIC_POLL_S = 2.0
 _log = log.get("nodeagent.sources")
 
 
-def follow_api(informer: Informer[Any], manager: PodManager) -> None:
-    """Hand every change of an informer of this node's pods to the manager. Mirror pods are not run again."""
+class Feed(Protocol):
+    """Tells of every change of some objects: an informer, or one node's share of one. None stands for
+    absent.
+    """
+
+    def subscribe(self, function: Callable[[Any, Any], None]) -> None: ...
+
+    async def synced(self) -> None: ...
+
+
+def follow_api(pods: Feed, manager: PodManager) -> None:
+    """Hand every change of this node's pods to the manager. Mirror pods are not run again."""
 
     def changed(old: Any, new: Any) -> None:
         pod = new if new is not None else old
@@ -40,7 +50,7 @@ def follow_api(informer: Informer[Any], manager: PodManager) -> None:
         else:
             manager.upsert(new)
 
-    informer.subscribe(changed)
+    pods.subscribe(changed)
 
 
 def static_pod(text: str, path: Path, node: str) -> Obj:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from api.errors import Conflict, NotFound, StatusError
 from api.resource import Obj, Resource
 from api.types.core_v1 import PODS
+from client.api import PatchKind
 from client.transport import Unreachable
 from kit import clock, log
 from kit.tasks import Tasks
@@ -27,7 +28,14 @@ class PodClient(Protocol):
     """The part of `client.api.Client` that writes pods."""
 
     async def patch(
-        self, resource: Resource[Any], name: str, namespace: str, body: Any, *, kind: str, subresource: str
+        self,
+        resource: Resource[Any],
+        name: str,
+        namespace: str,
+        body: Any,
+        *,
+        kind: PatchKind,
+        subresource: str,
     ) -> Any: ...
 
     async def delete(

@@ -1,0 +1,130 @@
+"""Registers this node and keeps its status and its pod network current. The edge around `node_status.py`.
+
+run:  register -> every 10 s (or when told): look at runtime and machine -> write if changed, or every 5 min
+"""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from api.errors import AlreadyExists, NotFound, StatusError
+from api.resource import Obj
+from api.types.core_v1 import NODES
+from client.api import Client
+from client.transport import Unreachable
+from kit import clock, log
+from nodeagent import node_status
+from nodeagent.cri.client import Runtime
+from nodeagent.cri.errors import CRIError
+from nodeagent.machine import Load, Machine, read_load
+from nodeagent.node_status import NodeSpec, compute_node_status
+
+_log = log.get("nodeagent.node")
+FIRST_RETRY_S, LIMIT_RETRY_S = 0.2, 7.0
+# Until the node is ready it is looked at this often: pods wait for it.
+UNREADY_LOOK_S = 0.2
+
+
+class NodeKeeper:
+    """Owns the Node object of this agent. `wake` asks for a look now."""
+
+    def __init__(
+        self,
+        client: Client,
+        runtime: Runtime,
+        spec: NodeSpec,
+        machine: Machine,
+        load: Callable[[], Load] | None = None,
+    ) -> None:
+        self._client = client
+        self._runtime = runtime
+        self.spec = spec
+        self.machine = machine
+        self._load = load or (lambda: read_load(Path("/")))
+        self._wake = asyncio.Event()
+        self._written_at: float | None = None
+        self.node: Obj = {}
+        self.ready = False
+
+    async def register(self) -> Obj:
+        """Create the Node, or bring an existing one's labels up to date; tries until it is done."""
+        delay = FIRST_RETRY_S
+        while True:
+            try:
+                self.node = await self._register()
+                return self.node
+            except (StatusError, Unreachable) as error:
+                _log.info("node not registered", node=self.spec.name, error=str(error))
+                await clock.sleep(delay)
+                delay = min(LIMIT_RETRY_S, delay * 2)
+
+    async def _register(self) -> Obj:
+        name = self.spec.name
+        try:
+            return dict(await self._client.create(NODES, node_status.new_node(self.spec, self.machine)))
+        except AlreadyExists:
+            node: Any = await self._client.get(NODES, name)
+        if patch := node_status.label_patch(node, self.spec, self.machine):
+            node = await self._client.patch(NODES, name, "", patch, kind="strategic")
+        return dict(node)
+
+    def observed(self, node: Obj) -> None:
+        """Take the newest Node object seen."""
+        self.node = node
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    async def run(self, look_every_s: float, report_every_s: float) -> None:
+        """Keep the status current for ever."""
+        while True:
+            try:
+                await self.sync(report_every_s)
+            except NotFound:
+                await self.register()
+                continue
+            except (StatusError, Unreachable) as error:
+                _log.info("node status not written", error=str(error))
+            try:
+                async with asyncio.timeout(look_every_s if self.ready else min(UNREADY_LOOK_S, look_every_s)):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+
+    async def sync(self, report_every_s: float) -> None:
+        """Look once, and write if something has changed or the last write is old. Raises the client's
+        errors.
+        """
+        runtime = await self._look()
+        old = self.node.get("status") or {}
+        status = compute_node_status(self.spec, self.machine, self._load(), runtime, old, clock.now())
+        self.ready = any(one["type"] == "Ready" and one["status"] == "True" for one in status["conditions"])
+        now = clock.monotonic()
+        is_due = self._written_at is None or now - self._written_at >= report_every_s
+        if not is_due and not node_status.differs(old, status):
+            return
+        patch = {"status": status}
+        stored: Any = await self._client.patch(
+            NODES, self.spec.name, "", patch, kind="strategic", subresource="status"
+        )
+        self.node, self._written_at = dict(stored), now
+
+    async def _look(self) -> node_status.Runtime:
+        try:
+            version = await self._runtime.version()
+            answer = await self._runtime.status()
+            images = await self._runtime.list_images()
+        except CRIError as error:
+            _log.info("runtime does not answer", error=error.message)
+            return node_status.Runtime(self._last_version())
+        return node_status.Runtime(
+            f"{version.runtime_name}://{version.runtime_version}",
+            {one.type: (one.status, one.reason, one.message) for one in answer.status.conditions},
+            [([*image.repo_digests, *image.repo_tags], image.size) for image in images],
+        )
+
+    def _last_version(self) -> str:
+        info = (self.node.get("status") or {}).get("nodeInfo") or {}
+        return str(info.get("containerRuntimeVersion", ""))

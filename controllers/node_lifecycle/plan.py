@@ -5,7 +5,7 @@
     Ready is not True --> taint NoSchedule at once, NoExecute as fast as the zone's rate allows (zones.py)
     Ready is True again --> taints removed
 
-Silence is measured from when *we* saw the last change, and anew after the connection to the API server was broken:
+Silence is measured from when *we* saw the last change, and anew after our connection to the API server broke:
 neither skewed clocks nor an API server that was down make nodes lost.
 Source: pkg/controller/nodelifecycle node_lifecycle_controller.go (1.36).
 """
@@ -43,7 +43,7 @@ _OURS_NO_EXECUTE = frozenset({NOT_READY, UNREACHABLE})
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds: how often a node is looked at; the silence after which it is lost (before its first report)."""
+    """Seconds: how often nodes are looked at; the silence after which one is lost (before its first one)."""
 
     period_s: float = 5.0
     grace_s: float = 50.0

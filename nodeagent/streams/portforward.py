@@ -119,7 +119,7 @@ class _Ports:
         self._connection.close()
 
     async def _outputs(self) -> None:
-        open_ids = set(self._data)
+        open_ids = set(self._channel_of)
         async for event in self._connection.events():
             channel = self._channel_of.get(event.stream_id)
             if isinstance(event, Data) and event.data and channel is not None:

@@ -4,6 +4,7 @@ others.
 Listener -> Server.handle: router -> filters -> paths outside the API | Dispatch -> verbs -> caches and store
 """
 
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,19 +12,28 @@ import orjson
 from api.catalog import ALL
 from api.errors import StatusError
 from api.resource import Resource
+from api.types.core_v1 import BINDINGS, SERVICES
 from apiserver import metrics
+from apiserver.allocators.cluster_ip import ClusterIPs
+from apiserver.allocators.node_port import NodePorts
+from apiserver.bootstrap.objects import Settings
+from apiserver.bootstrap.reconcile import Bootstrap
 from apiserver.config import Config
+from apiserver.discovery import build_discovery
 from apiserver.filters.chain import compose
 from apiserver.filters.limits import deadline, in_flight
+from apiserver.guard import build_guard
 from apiserver.health import Health
 from apiserver.http import router
 from apiserver.http.message import Answer, Filter, Request, Response
 from apiserver.http.server import Listener, error_response
 from apiserver.resources.catalog import VIEWS, strategy_of
+from apiserver.resources.core.service import ServiceStrategy
 from apiserver.resources.events.event import EventStrategy, NewEventStrategy
 from apiserver.rest.dispatch import Dispatch, not_served
-from apiserver.rest.hub import AdmitAll, Collection, Hub
+from apiserver.rest.hub import Collection, Hub
 from apiserver.rest.registry import HubRegistry
+from apiserver.subresources.binding import bind
 from apiserver.subresources.catalog import SUBRESOURCES
 from apiserver.version import version_info
 from apiserver.watchcache.cache import Cache
@@ -47,17 +57,27 @@ class Server:
         self.tasks = Tasks()
         self.feed = Feed(backend)
         self.gate = Gate(backend.current_revision)
-        self.hub = Hub(backend, self.feed, self.gate, AdmitAll())
+        self.hub = Hub(backend, self.feed, self.gate)
         self.registry = HubRegistry(self.hub)
+        self.guard = build_guard(config, self.registry)
+        self.hub.admission = self.guard.chain
         self.health = Health()
         for resource in ALL:
             if "list" in resource.verbs and "create" in resource.verbs:
                 self.serve(resource)
+        self._serve_services()
+        self.hub.add_virtual(BINDINGS, lambda request: bind(self.hub, request))
+        self.discovery = build_discovery(
+            f"{self._address()}:{config.secure_port}", lambda: [item for item in ALL if self._is_served(item)]
+        )
+        self.bootstrap = Bootstrap(self.registry, self._settings())
         self._dispatch = Dispatch(self.hub, SUBRESOURCES)
         filters: list[Filter] = [
             metrics.count,
             deadline(config.request_timeout_s),
+            *self.guard.filters[:-1],
             in_flight(config.max_requests_inflight, config.max_mutating_requests_inflight),
+            self.guard.filters[-1],
         ]
         self._handler = compose(filters, self._inner)
         self.listener = Listener(self.handle)
@@ -77,6 +97,34 @@ class Server:
         self.hub.add(collection)
         return collection
 
+    def _is_served(self, resource: Resource[Any]) -> bool:
+        return self.hub.lookup(resource.group, resource.version, resource.plural) is not None
+
+    def _serve_services(self) -> None:
+        config, collection = self.config, self.hub.of(SERVICES)
+        strategy = collection.strategy
+        if isinstance(strategy, ServiceStrategy):
+            strategy.pools(
+                ClusterIPs(config.service_cluster_ip_range), NodePorts(config.service_node_port_range)
+            )
+            collection.cache.listeners.append(strategy.learn)
+
+    def _address(self) -> str:
+        config = self.config
+        unspecified = config.bind_address in ("", "0.0.0.0", "::")
+        return config.advertise_address or ("127.0.0.1" if unspecified else config.bind_address)
+
+    def _settings(self) -> Settings:
+        config = self.config
+        return Settings(
+            config.service_cluster_ip_range,
+            self._address(),
+            config.secure_port,
+            _text(config.client_ca_file),
+            _text(config.requestheader_client_ca_file),
+            config.requestheader_allowed_names,
+        )
+
     async def start(self) -> None:
         """Fill the caches and begin to follow the store."""
         await self.feed.fill()
@@ -84,6 +132,8 @@ class Server:
         self.tasks.spawn(self.gate.run(), "gate", fatal=True)
         if self.config.etcd_compaction_interval_s:
             self.tasks.spawn(self._compact(), "compaction")
+        await self.bootstrap.ensure()
+        self.tasks.spawn(self.bootstrap.maintain(), "bootstrap")
 
     async def listen(self) -> int:
         """Serve HTTPS as the configuration says; return the port."""
@@ -97,6 +147,7 @@ class Server:
         """Stop serving; the store stays open."""
         await self.listener.close()
         await self.tasks.close()
+        self.guard.close()
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request; API errors become Status answers."""
@@ -113,6 +164,8 @@ class Server:
             return Response(200, orjson.dumps(version_info(), option=orjson.OPT_INDENT_2))
         if request.path == "/metrics":
             return metrics.render()
+        if request.path.startswith("/api"):
+            return await self.discovery.handle(request) or not_served()
         found = await self.health.answer(request)
         return found or not_served()
 
@@ -134,6 +187,10 @@ class Server:
                 self.hub.compacted = max(self.hub.compacted, target)
             except StoreError as error:
                 _log.warning("compaction failed", error=str(error))
+
+
+def _text(path: Path | None) -> str:
+    return path.read_text() if path is not None else ""
 
 
 async def build(config: Config, backend: Backend) -> Server:

@@ -19,6 +19,7 @@ from apiserver.resources.core.namespace import NamespaceStrategy
 from apiserver.resources.core.node import NodeStrategy
 from apiserver.resources.core.pod import PodStrategy
 from apiserver.resources.core.replicationcontroller import ReplicationControllerStrategy
+from apiserver.resources.core.service import ServiceStrategy
 from apiserver.resources.events.event import EventStrategy, NewEventStrategy, from_core, to_core
 from apiserver.rest.hub import Conversion
 from apiserver.rest.strategy import Strategy, StrategyType
@@ -29,6 +30,7 @@ _BY_RESOURCE: Mapping[tuple[str, str], StrategyType] = {
     ("", "nodes"): NodeStrategy,
     ("", "pods"): PodStrategy,
     ("", "replicationcontrollers"): ReplicationControllerStrategy,
+    ("", "services"): ServiceStrategy,
     ("batch", "jobs"): JobStrategy,
     ("certificates.k8s.io", "certificatesigningrequests"): CertificateSigningRequestStrategy,
     ("events.k8s.io", "events"): NewEventStrategy,

@@ -4,6 +4,7 @@ Spec: k8s.io/apiserver/pkg/registry/generic/registry Store.Create, endpoints/han
 """
 
 from api import errors
+from api.errors import StatusError, Timeout
 from api.resource import Obj
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.rest import meta
@@ -60,8 +61,9 @@ async def _once(hub: Hub, collection: Collection, namespace: str, body: Obj, ope
         if not operation.managed:
             obj = stamped(hub, resource, obj, None, operation)
         return await _write(hub, collection, obj, operation)
-    except BaseException:
-        if guard is not None:
+    except StatusError as error:
+        # After a timeout the write may have happened: then its event, or a restart, tells.
+        if guard is not None and not isinstance(error, Timeout):
             guard.release()
         raise
 

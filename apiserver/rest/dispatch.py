@@ -40,7 +40,7 @@ class Dispatch:
         info = request.info
         collection = self._hub.find(info.group, info.version, info.resource)
         if collection is None:
-            return not_served()
+            return await self._virtual(request)
         resource = collection.resource
         if info.subresource:
             return await self._sub(collection, request)
@@ -48,11 +48,19 @@ class Dispatch:
             return not_served()
         if not resource.namespaced and info.namespace and info.resource != "namespaces":
             return not_served()
-        if info.verb == "create" and (special := self._subs.get((resource.group_resource, ""))):
-            return await special(self._hub, collection, request)
         if info.verb not in resource.verbs:
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
         return await _VERBS[info.verb](self._hub, collection, request)
+
+    async def _virtual(self, request: Request) -> Answer:
+        info = request.info
+        found = self._hub.virtual(info.group, info.version, info.resource)
+        if found is None:
+            return not_served()
+        resource, handler = found
+        if info.verb not in resource.verbs:
+            raise MethodNotAllowed("the server does not allow this method on the requested resource")
+        return await handler(request)
 
     async def _sub(self, collection: Collection, request: Request) -> Answer:
         info = request.info

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from api.errors import InternalError, StatusError, Timeout
 from api.resource import Key, Obj, Resource
 from apiserver.admission.plugin import AdmissionRequest
-from apiserver.http.message import APISERVER, Request, User
+from apiserver.http.message import APISERVER, Handler, Request, User
 from apiserver.rest.strategy import Strategy
 from apiserver.watchcache.cache import Cache
 from apiserver.watchcache.feed import Feed
@@ -120,12 +120,15 @@ class Stored:
 class Hub:
     """The served resources and what they share."""
 
-    def __init__(self, backend: Backend, feed: Feed, gate: Gate, admission: Admission) -> None:
+    def __init__(self, backend: Backend, feed: Feed, gate: Gate) -> None:
         self.backend = backend
         self.feed = feed
         self.gate = gate
-        self.admission = admission
+        # Replaced by the real chain, which itself asks the registry over this hub.
+        self.admission: Admission = AdmitAll()
         self._collections: dict[tuple[str, str, str], Collection] = {}
+        # Resources that are not stored: reviews, bindings. Each has one handler for all its verbs.
+        self._virtual: dict[tuple[str, str, str], tuple[Resource[Any], Handler]] = {}
         # Revision before which the store's history has been dropped by this server.
         self.compacted = 0
 
@@ -139,10 +142,19 @@ class Hub:
     def find(self, group: str, version: str, plural: str) -> Collection | None:
         return self._collections.get((group, version, plural))
 
+    def add_virtual(self, resource: Resource[Any], handler: Handler) -> None:
+        self._virtual[resource.group, resource.version, resource.plural] = (resource, handler)
+
+    def virtual(self, group: str, version: str, plural: str) -> tuple[Resource[Any], Handler] | None:
+        return self._virtual.get((group, version, plural))
+
     def lookup(self, group: str, version: str, plural: str) -> Resource[Any] | None:
         """Return the served resource that a URL names; for the router."""
-        found = self._collections.get((group, version, plural))
-        return found.resource if found else None
+        key = (group, version, plural)
+        found = self._collections.get(key)
+        if found is not None:
+            return found.resource
+        return self._virtual[key][0] if key in self._virtual else None
 
     def of(self, resource: Resource[Any]) -> Collection:
         """Return the collection of a served resource. Raises `InternalError` if there is none."""

@@ -16,6 +16,7 @@ MOST_GENERATED_BASE = 58
 
 _SERVER_SET = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
 _FIRST = ("name", "generateName", "namespace", "uid", "generation", "creationTimestamp")
+_KEPT = (*_FIRST, "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion")
 
 
 def for_create(
@@ -56,11 +57,9 @@ def for_update(resource: Resource[Any], new: Obj, old: Obj) -> Obj:
             before["name"],
             f"Precondition failed: UID in precondition: {given['uid']}, UID in object meta: {before['uid']}",
         )
-    metadata = {key: before[key] for key in (*_FIRST, *_SERVER_SET) if key in before}
+    metadata = {key: before[key] for key in _KEPT if key in before}
     metadata.update(
-        (key, value)
-        for key, value in given.items()
-        if key not in _FIRST and key not in _SERVER_SET and value is not None and value not in ({}, [])
+        (key, value) for key, value in given.items() if key not in _KEPT and value is not None and value != {}
     )
     return {**new, "metadata": metadata}
 

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from api.codec import yaml
+from api.codec.table import to_table
 from api.resource import Obj, Resource
 from apiserver.http.message import Request, Response
 from apiserver.http.negotiate import YAML, Form, accepted
@@ -97,8 +98,6 @@ def table(
     metadata: dict[str, Any],
 ) -> Obj:
     """Return objects as rows, in the columns of their kind."""
-    from api.codec.table import to_table
-
     made = dict(to_table(resource, list(objects), now))
     made["apiVersion"] = f"{META_GROUP}/{form.version}"
     made["metadata"] = metadata

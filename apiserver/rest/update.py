@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from api import errors
-from api.errors import StatusError
+from api.errors import StatusError, Timeout
 from api.field import FieldError
 from api.resource import Key, Obj
 from apiserver.admission.plugin import AdmissionRequest
@@ -155,8 +155,9 @@ async def _attempt(
         if not operation.managed:
             new = stamped(hub, resource, new, old, operation, subresource)
         return await _store(hub, collection, key, new, present, operation)
-    except BaseException:
-        if guard is not None:
+    except (StatusError, _Moved) as error:
+        # After a timeout the write may have happened: then its event, or a restart, tells.
+        if guard is not None and not isinstance(error, Timeout):
             guard.release()
         raise
 

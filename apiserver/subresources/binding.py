@@ -22,6 +22,11 @@ _SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Suc
 
 
 async def handle(hub: Hub, collection: Collection, request: Request) -> Answer:
+    """Answer POST pods/NAME/binding."""
+    return await bind(hub, request)
+
+
+async def bind(hub: Hub, request: Request) -> Answer:
     """Answer POST pods/NAME/binding and POST bindings."""
     if request.info.verb != "create":
         raise MethodNotAllowed("the server does not allow this method on the requested resource")

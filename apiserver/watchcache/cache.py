@@ -60,6 +60,8 @@ class Cache:
         self._labels: dict[str, Index] = {}
         self._fields: dict[str, Index | None] = dict.fromkeys(indexed_fields)
         self._decoded: OrderedDict[Key, tuple[int, Obj]] = OrderedDict()
+        # Told of every object: (key, entry or None when it is gone). Called at once, in order; must be fast.
+        self.listeners: list[Callable[[Key, Entry | None], None]] = []
         self._channels: dict[tuple[Selection, str], Channel] = {}
         # The same channels by what they can be told apart by: field and value, else namespace ("" = all).
         self._by_field: dict[str, dict[str, dict[Channel, None]]] = {path: {} for path in self._fields}
@@ -160,7 +162,10 @@ class Cache:
     def load(self, items: Iterable[tuple[Key, int, bytes]], revision: int) -> None:
         """Fill the empty cache with what the store held at `revision`."""
         for key, changed, value in items:
-            self._put(Entry(key, changed, self.layout.serve(value, changed), self.fields_of), None)
+            entry = Entry(key, changed, self.layout.serve(value, changed), self.fields_of)
+            self._put(entry, None)
+            for listener in self.listeners:
+                listener(key, entry)
         self.ring = Ring(revision)
         self.changed = revision
 
@@ -211,6 +216,8 @@ class Cache:
     def _tell(self, event: RingEvent) -> None:
         self.changed = event.revision
         self.ring.append(event)
+        for listener in self.listeners:
+            listener(event.entry.key, event.entry if event.kind != DELETED else None)
         for channel in self._concerned(event):
             channel.accept(event)
 

@@ -1,0 +1,244 @@
+"""Services under REST: what follows from the type, and the addresses and ports that the server hands out.
+
+    shape (pure): fields that a type does not have go, those that the server chose before stay
+    reserve:      cluster address, node ports, health check port from the pools, given back if the write fails
+
+Source: pkg/registry/core/service/{strategy.go,storage/alloc.go} (1.36).
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from api import errors, field
+from api.errors import InternalError
+from api.field import FieldError, Path
+from api.kinds import KindRules
+from api.resource import Key, Obj, Resource
+from apiserver.allocators.cluster_ip import ClusterIPs
+from apiserver.allocators.node_port import NodePorts
+from apiserver.allocators.pool import Exhausted, OutOfRange, Taken
+from apiserver.rest.strategy import Guard, Strategy
+from apiserver.watchcache.entry import Entry
+from apiserver.watchcache.layout import decode
+
+HEADLESS = "None"
+_WITH_PORTS = ("NodePort", "LoadBalancer")
+
+
+class ServiceStrategy(Strategy):
+    """`pools` is called with the pools before the first request."""
+
+    returns_deleted = True
+    counts_generation = False
+
+    def __init__(self, resource: Resource[Any], rules: KindRules) -> None:
+        super().__init__(resource, rules)
+        self._addresses = ClusterIPs("10.96.0.0/16")
+        self._ports = NodePorts("30000-32767")
+
+    def pools(self, addresses: ClusterIPs, ports: NodePorts) -> None:
+        """Hand out from these pools."""
+        self._addresses, self._ports = addresses, ports
+
+    def learn(self, key: Key, entry: Entry | None) -> None:
+        """Take in what a stored service has; None when it is gone. For the watch cache."""
+        spec = (decode(entry.data).get("spec") or {}) if entry is not None else {}
+        addresses = spec.get("clusterIPs") or [spec.get("clusterIP") or ""]
+        self._addresses.learn(key, addresses)
+        self._ports.learn(key, node_ports(spec))
+
+    def prepare_for_create(self, obj: Obj) -> Obj:
+        return super().prepare_for_create({**obj, "spec": shaped(obj.get("spec") or {}, None)})
+
+    def prepare_for_update(self, new: Obj, old: Obj) -> Obj:
+        spec = shaped(new.get("spec") or {}, old.get("spec") or {})
+        return super().prepare_for_update({**new, "spec": spec}, old)
+
+    async def reserve(self, obj: Obj, old: Obj | None, dry_run: bool) -> tuple[Obj, Guard | None]:
+        """Return the service with addresses and ports. Raises `Invalid`, `InternalError` (nothing is
+        free)."""
+        metadata = obj["metadata"]
+        held = _Held(Key(metadata.get("namespace", ""), metadata["name"]))
+        try:
+            spec = self._address(obj["spec"], (old or {}).get("spec") or {}, held)
+            spec = self._node_ports(spec, held)
+        except _Refused as refusal:
+            held.release()
+            raise errors.invalid("", "Service", metadata["name"], [refusal.fault]) from refusal
+        except Exhausted as error:
+            held.release()
+            raise InternalError("failed to allocate for the service: range is full") from error
+        if dry_run:
+            held.release()
+        return {**obj, "spec": spec}, held
+
+    def _address(self, spec: Obj, old: Obj, held: "_Held") -> Obj:
+        if spec["type"] == "ExternalName":
+            return spec
+        families = {
+            "ipFamilies": spec.get("ipFamilies") or [self._addresses.family],
+            "ipFamilyPolicy": _policy(spec),
+        }
+        given = spec.get("clusterIP") or (spec.get("clusterIPs") or [""])[0]
+        if given == HEADLESS:
+            return {**spec, "clusterIP": HEADLESS, "clusterIPs": [HEADLESS], **families}
+        if not given:
+            given = self._addresses.allocate(held.key)
+            held.add(lambda: self._addresses.release(given, held.key))
+        elif given != old.get("clusterIP"):
+            self._take_address(given, held)
+        return {**spec, "clusterIP": given, "clusterIPs": spec.get("clusterIPs") or [given], **families}
+
+    def _take_address(self, given: str, held: "_Held") -> None:
+        path = Path("spec").child("clusterIPs")
+        try:
+            self._addresses.reserve(given, held.key)
+        except OutOfRange as error:
+            text = (
+                f"failed to allocate IP {given}: the provided IP ({given}) is not in the valid range. "
+                f"The range of valid IPs is {self._addresses.network}"
+            )
+            raise _Refused(field.invalid(path, [given], text)) from error
+        except Taken as error:
+            text = f"failed to allocate IP {given}: provided IP is already allocated"
+            raise _Refused(field.invalid(path, [given], text)) from error
+        held.add(lambda: self._addresses.release(given, held.key))
+
+    def _node_ports(self, spec: Obj, held: "_Held") -> Obj:
+        wanted = spec["type"] == "NodePort" or (
+            spec["type"] == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts", True)
+        )
+        ports: list[Obj] = []
+        for number, port in enumerate(spec.get("ports") or ()):
+            given = port.get("nodePort") or 0
+            if given and spec["type"] in _WITH_PORTS:
+                self._take_port(given, Path("spec").child("ports").index(number).child("nodePort"), held)
+            elif wanted:
+                port = {**port, "nodePort": self._any_port(held)}
+            ports.append(port)
+        made = {**spec, "ports": ports} if "ports" in spec else spec
+        if needs_health_check(spec):
+            check = spec.get("healthCheckNodePort") or 0
+            if check:
+                self._take_port(check, Path("spec").child("healthCheckNodePort"), held)
+            made = {**made, "healthCheckNodePort": check or self._any_port(held)}
+        return made
+
+    def _any_port(self, held: "_Held") -> int:
+        port = self._ports.allocate(held.key)
+        held.add(lambda: self._ports.release(port, held.key))
+        return port
+
+    def _take_port(self, port: int, path: Path, held: "_Held") -> None:
+        try:
+            self._ports.reserve(port, held.key)
+        except OutOfRange as error:
+            text = f"provided port is not in the valid range. The range of valid ports is {self._ports.text}"
+            raise _Refused(field.invalid(path, port, text)) from error
+        except Taken as error:
+            raise _Refused(field.invalid(path, port, "provided port is already allocated")) from error
+        held.add(lambda: self._ports.release(port, held.key))
+
+
+class _Refused(Exception):
+    def __init__(self, fault: FieldError) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+class _Held:
+    """What a write has reserved."""
+
+    def __init__(self, key: Key) -> None:
+        self.key = key
+        self._releases: list[Callable[[], None]] = []
+
+    def add(self, release: Callable[[], None]) -> None:
+        self._releases.append(release)
+
+    def release(self) -> None:
+        for release in self._releases:
+            release()
+        self._releases.clear()
+
+
+def _policy(spec: Obj) -> str:
+    given = spec.get("ipFamilyPolicy") or "SingleStack"
+    # One pool, one family: two families can be preferred, but not given.
+    return str(given)
+
+
+def needs_health_check(spec: Obj) -> bool:
+    """Say whether the service has a port on which nodes tell if they have local endpoints."""
+    return bool(spec["type"] == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local")
+
+
+def node_ports(spec: Obj) -> list[int]:
+    """Return the node ports of a service."""
+    found = [port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")]
+    return [*found, spec["healthCheckNodePort"]] if spec.get("healthCheckNodePort") else found
+
+
+def shaped(spec: Obj, old: Obj | None) -> Obj:
+    """Return the spec with what follows from its type, and with what the server chose before if the client
+    leaves it out.
+
+    Spec: patchAllocatedValues, dropTypeDependentFields (1.36).
+    """
+    spec = dict(spec)
+    spec.setdefault("type", "ClusterIP")
+    if old:
+        _carry(spec, old)
+    if spec["type"] == "ExternalName" and (not old or old.get("type") != "ExternalName"):
+        _drop(spec, old, ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"))
+    if old and spec["type"] not in _WITH_PORTS and old.get("type") in _WITH_PORTS:
+        _drop_node_ports(spec, old)
+    if old and not needs_health_check(spec):
+        _drop(spec, old, ("healthCheckNodePort",))
+    if old and spec["type"] != "LoadBalancer" and old.get("type") == "LoadBalancer":
+        _drop(spec, old, ("allocateLoadBalancerNodePorts", "loadBalancerClass"))
+    return spec
+
+
+def _drop(spec: Obj, old: Obj | None, names: tuple[str, ...]) -> None:
+    """Drop what the new type does not have, unless the client has just set it: then validation says so."""
+    for name in names:
+        if old is None or spec.get(name) == old.get(name):
+            spec.pop(name, None)
+
+
+def _drop_node_ports(spec: Obj, old: Obj) -> None:
+    if _numbers(spec) == _numbers(old) and "ports" in spec:
+        spec["ports"] = [{key: v for key, v in port.items() if key != "nodePort"} for port in spec["ports"]]
+    if not spec.get("externalIPs"):
+        _drop(spec, old, ("externalTrafficPolicy",))
+
+
+def _carry(spec: Obj, old: Obj) -> None:
+    """Keep addresses and node ports that the client does not mention."""
+    if spec["type"] != "ExternalName" and old.get("type") != "ExternalName":
+        if not spec.get("clusterIP") and not spec.get("clusterIPs"):
+            for name in ("clusterIP", "clusterIPs"):
+                if name in old:
+                    spec[name] = old[name]
+        for name in ("ipFamilies", "ipFamilyPolicy"):
+            if name in old and not spec.get(name):
+                spec[name] = old[name]
+    if spec["type"] in _WITH_PORTS and old.get("type") in _WITH_PORTS:
+        known = {_port_key(port): port.get("nodePort") for port in old.get("ports") or ()}
+        spec["ports"] = [
+            {**port, "nodePort": known[_port_key(port)]}
+            if not port.get("nodePort") and known.get(_port_key(port))
+            else port
+            for port in spec.get("ports") or ()
+        ]
+    if needs_health_check(spec) and not spec.get("healthCheckNodePort") and old.get("healthCheckNodePort"):
+        spec["healthCheckNodePort"] = old["healthCheckNodePort"]
+
+
+def _port_key(port: Obj) -> tuple[str, int]:
+    return port.get("protocol", "TCP"), port.get("port", 0)
+
+
+def _numbers(spec: Obj) -> set[int]:
+    return {port.get("nodePort") or 0 for port in spec.get("ports") or ()}

@@ -262,8 +262,8 @@ LAYOUTS: dict[str, Layout] = {
     ),
     "podtemplates": layout("Name, Containers, Images, Pod Labels", _podtemplate),
     "persistentvolumes": layout(
-        "Name, Capacity, Access Modes, Reclaim Policy, Status, Claim, StorageClass, VolumeAttributesClass, Reason, "
-        "Age, VolumeMode*",
+        "Name, Capacity, Access Modes, Reclaim Policy, Status, Claim, StorageClass, VolumeAttributesClass, "
+        "Reason, Age, VolumeMode*",
         _persistentvolume,
     ),
     "persistentvolumeclaims": layout(

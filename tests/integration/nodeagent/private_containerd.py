@@ -1,4 +1,4 @@
-"""A containerd of the test's own, with the base images, and pods on the host's network (so no CNI is needed)."""
+"""A containerd of the test's own, with the base images, and pods on the host's network (no CNI needed)."""
 
 import os
 import subprocess

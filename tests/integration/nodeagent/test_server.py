@@ -1,10 +1,10 @@
-"""The node's HTTPS server against a real containerd: logs, exec, attach, port-forward, for every kind of client."""
+"""The node's HTTPS server against a real containerd: logs, exec, attach, port-forward, for every client."""
 
 import asyncio
 import base64
-import importlib.util
 import json
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -14,30 +14,34 @@ import pytest
 from kit import clock, tls
 from nodeagent.server import Server, ServerConfig
 from nodeagent.streams.spdy import Data, Framer, Reset, SynReply, SynStream
-
-_spec = importlib.util.spec_from_file_location(
-    "private_containerd", Path(__file__).with_name("private_containerd.py")
-)
-private_containerd = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(private_containerd)
+from tests.integration.nodeagent.private_containerd import HostPod, running_containerd
 
 SUCCESS = {"metadata": {}, "status": "Success"}
 
 
 @pytest.fixture(scope="module")
 def node():
-    with private_containerd.running_containerd() as node:
+    with running_containerd() as node:
         yield node
 
 
 @pytest.fixture
 async def pod(node):
-    pod = private_containerd.HostPod(node, "web")
+    pod = HostPod(node, "web")
     await pod.start()
     try:
         yield pod
     finally:
         await pod.stop()
+
+
+@dataclass
+class Running:
+    """A served node: where, and by which authority."""
+
+    port: int
+    ca: tls.KeyPair
+    folder: Path
 
 
 @pytest.fixture
@@ -50,8 +54,7 @@ async def server(pod, tmp_path):
     )
     server = Server(config, pod.runtime, pod.directory)
     await server.start()
-    server.ca, server.folder = ca, tmp_path
-    yield server
+    yield Running(server.port, ca, tmp_path)
     await server.close()
 
 
@@ -129,7 +132,7 @@ def exec_url(script, *options):
 
 async def gathered(socket):
     """Return what came on each channel until the server closed, and the order of the channels."""
-    channels = {}
+    channels: dict[int, bytes] = {}
     async for message in socket:
         data = message.data.encode() if message.type is aiohttp.WSMsgType.TEXT else message.data
         channels[data[0]] = channels.get(data[0], b"") + data[1:]
@@ -255,7 +258,9 @@ async def test_exec_over_spdy(server, pod):
     names = {1: "error", 3: "stdin", 5: "stdout", 7: "stderr"}
     for number, name in names.items():
         client.send(SynStream(number, {"streamtype": name}))
-    replied, found, sent = set(), {}, False
+    replied: set[int] = set()
+    found: dict[str, bytes] = {}
+    sent = False
     async with asyncio.timeout(20):
         async for frame in client.frames():
             if isinstance(frame, SynReply):
@@ -285,7 +290,7 @@ async def echo(pod):
             await writer.drain()
         writer.close()
 
-    writers = []
+    writers: list[asyncio.StreamWriter] = []
     listener = await asyncio.start_server(serve, "127.0.0.1", 0)
     yield listener.sockets[0].getsockname()[1]
     listener.close()

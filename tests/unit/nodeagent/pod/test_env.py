@@ -1,6 +1,7 @@
 """Environment of containers: order, references, expansion, service variables."""
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -10,11 +11,11 @@ from nodeagent.pod.env import ConfigError, EnvSources, container_env, expand, ex
 CONFIG = {"metadata": {"name": "c"}, "data": {"data-1": "value-1", "plain": "p"}}
 SECRET = {"metadata": {"name": "s"}, "data": {"k": base64.b64encode(b"line\n").decode()}}
 FACTS = Facts(("10.1.0.5", "fd00::5"), ("192.168.0.2",), {"cpu": "2", "memory": "4Gi"})
-KUBERNETES = {
+KUBERNETES: dict[str, Any] = {
     "metadata": {"name": "kubernetes", "namespace": "default"},
     "spec": {"clusterIP": "10.96.0.1", "ports": [{"name": "https", "port": 443, "protocol": "TCP"}]},
 }
-FOO = {
+FOO: dict[str, Any] = {
     "metadata": {"name": "foo-service", "namespace": "ns"},
     "spec": {"clusterIP": "10.96.0.9", "ports": [{"port": 8765, "targetPort": 8080}]},
 }

@@ -41,7 +41,8 @@ class Clock:
 
 @pytest.fixture
 async def node():
-    runtime, events, changes = Container(), Events(), []
+    changes: list[str] = []
+    runtime, events = Container(), Events()
     manager = ProbeManager(runtime, changes.append, events)
     with clock.use(Clock()):
         yield runtime, events, changes, manager

@@ -1,6 +1,7 @@
 """What volumes hold, by kind; and which to set up and take down."""
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from nodeagent.volumes.reconcile import RemovePod, SetUp, TearDown, VolumeKey, c
 
 CONFIG = {"data": {"a": "1", "b": "2"}, "binaryData": {"raw": base64.b64encode(b"\xde\xca").decode()}}
 SECRET = {"data": {"k": base64.b64encode(b"s3").decode()}}
-POD = {
+POD: dict[str, dict[str, Any]] = {
     "metadata": {"name": "p", "namespace": "ns", "uid": "u", "labels": {"x": "y"}},
     "spec": {
         "containers": [

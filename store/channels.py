@@ -8,7 +8,11 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from kit import clock
 from proto.gen.etcd import rpc_pb2_grpc
+
+# How often several members are asked whether one is connected.
+POLL_S = 0.01
 
 # The generated stubs carry no types.
 stubs: Any = rpc_pb2_grpc
@@ -70,25 +74,32 @@ class Channels:
     """The members of a cluster; `pick` stays with one for as long as it is connected and not `avoid`ed."""
 
     def __init__(self, targets: Sequence[str], tls: ClientTLS | None) -> None:
-        self._members = [Member(target, tls) for target in targets]
+        self.members = [Member(target, tls) for target in targets]
         self._current = 0
 
-    def pick(self) -> Member:
-        """Return the member to call now: a connected one, if there is any."""
-        members = self._members
-        if len(members) > 1 and not members[self._current].is_ready:
-            for step in range(1, len(members)):
-                index = (self._current + step) % len(members)
-                if members[index].is_ready:
-                    self._current = index
-                    break
-        return members[self._current]
+    @property
+    def only(self) -> Member | None:
+        """The member, if there is but one: then there is nothing to pick."""
+        return self.members[0] if len(self.members) == 1 else None
+
+    async def pick(self, wait_s: float) -> Member:
+        """Return the member to call now; with several, a connected one if there is any within `wait_s`."""
+        deadline = clock.monotonic() + wait_s
+        while len(self.members) > 1:
+            for index in range(self._current, self._current + len(self.members)):
+                if self.members[index % len(self.members)].is_ready:
+                    self._current = index % len(self.members)
+                    return self.members[self._current]
+            if clock.monotonic() > deadline:
+                break
+            await clock.sleep(POLL_S)
+        return self.members[self._current]
 
     def avoid(self, member: Member) -> None:
         """Turn to the next member if `member` is the current one: it does not answer as it should."""
-        if self._members[self._current] is member:
-            self._current = (self._current + 1) % len(self._members)
+        if self.members[self._current] is member:
+            self._current = (self._current + 1) % len(self.members)
 
     async def close(self) -> None:
-        for member in self._members:
+        for member in self.members:
             await member.channel.close(None)

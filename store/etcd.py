@@ -29,6 +29,7 @@ from store.backend import (
     FutureRevision,
     KeyExists,
     KeyValue,
+    NoSpace,
     Page,
     RevisionMismatch,
     StoreError,
@@ -46,6 +47,10 @@ CALL_S = 8.0
 RETRY_S = 0.05
 # Keys per request of a list: bounds what one answer costs the event loop.
 PAGE_KEYS = 500
+# When etcd is full: defragment if less than this share of its file is in use; between two attempts; for one.
+DEFRAGMENT_SHARE = 0.9
+RELIEF_S = 5.0
+DEFRAGMENT_S = 60.0
 # Refuse at once, rather than after seconds, when the member has lost its leader.
 HAS_LEADER = (("hasleader", "true"),)
 
@@ -61,6 +66,7 @@ class EtcdBackend:
         self._stream: Any = None
         self._heard = 0
         self._oldest = 0
+        self._relief: asyncio.Task[None] | None = None
         self._closed = False
 
     @classmethod
@@ -85,8 +91,8 @@ class EtcdBackend:
         while True:
             if self._closed:
                 raise Unavailable("the store is closed")
-            member = self._channels.pick()
-            left = deadline - clock.monotonic()
+            member = self._channels.only or await self._channels.pick(CALL_S / 2)
+            left = max(RETRY_S, deadline - clock.monotonic())
             try:
                 with_deadline = getattr(getattr(member, service), method)
                 return await with_deadline(request, timeout=left, metadata=HAS_LEADER, wait_for_ready=True)
@@ -98,6 +104,8 @@ class EtcdBackend:
                     if harmless and clock.monotonic() + RETRY_S < deadline:
                         await clock.sleep(RETRY_S)
                         continue
+                elif isinstance(failure, NoSpace) and self._relief is None:
+                    self._relief = self._tasks.spawn(self._relieve(), "etcd-no-space")
                 raise failure from error
             except asyncio.CancelledError:
                 self._raise_if_closed()
@@ -203,6 +211,29 @@ class EtcdBackend:
         response: rpc_pb2.StatusResponse = await self._call("maintenance", "Status", rpc_pb2.StatusRequest())
         return response.dbSize
 
+    async def _relieve(self) -> None:
+        """Give space back that compaction has freed, and end etcd's alarm: it lasts until somebody does.
+
+        Should there be no space after all, etcd raises the alarm again at the next write.
+        """
+        try:
+            for member in self._channels.members:
+                status = await self._maintain(member, "Status", rpc_pb2.StatusRequest())
+                if status.dbSizeInUse < status.dbSize * DEFRAGMENT_SHARE:
+                    _log.warning("defragmenting etcd", size=status.dbSize, in_use=status.dbSizeInUse)
+                    await self._maintain(member, "Defragment", rpc_pb2.DefragmentRequest())
+            raised = await self._call("maintenance", "Alarm", rpc_pb2.AlarmRequest(alarm=rpc_pb2.NOSPACE))
+            for alarm in raised.alarms:
+                await self._call("maintenance", "Alarm", wire.disarm(alarm))
+        except (grpc.aio.AioRpcError, StoreError) as error:
+            _log.warning("etcd stays full", error=str(error).splitlines()[0])
+        finally:
+            await clock.sleep(RELIEF_S)
+            self._relief = None
+
+    async def _maintain(self, member: Member, method: str, request: Any) -> Any:
+        return await getattr(member.maintenance, method)(request, timeout=DEFRAGMENT_S, metadata=HAS_LEADER)
+
     # Watches.
 
     async def watch(self, prefix: str, revision: int) -> AsyncGenerator[Batch, None]:
@@ -225,7 +256,7 @@ class EtcdBackend:
 
     @asynccontextmanager
     async def _open_stream(self, start: int) -> AsyncIterator[tuple[Any, Member]]:
-        member = self._channels.pick()
+        member = self._channels.only or await self._channels.pick(CALL_S)
         call = member.watch.Watch(metadata=HAS_LEADER, wait_for_ready=True)
         try:
             await call.write(wire.watch_everything(start))

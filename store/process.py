@@ -83,7 +83,12 @@ def ensure_certs(directory: Path) -> Certs:
 
 
 def build_command(
-    binary: str, data_dir: Path, client_port: int, peer_port: int, certs: Certs | None
+    binary: str,
+    data_dir: Path,
+    client_port: int,
+    peer_port: int,
+    certs: Certs | None,
+    quota_bytes: int = QUOTA_BYTES,
 ) -> list[str]:
     """Return the command line of a single member. Pure."""
     scheme = "https" if certs else "http"
@@ -99,7 +104,7 @@ def build_command(
         "initial-cluster-token": "pelamis",
         "heartbeat-interval": HEARTBEAT_MS,
         "election-timeout": ELECTION_MS,
-        "quota-backend-bytes": QUOTA_BYTES,
+        "quota-backend-bytes": quota_bytes,
         "max-request-bytes": MAX_REQUEST_BYTES,
         "snapshot-count": SNAPSHOT_COUNT,
         # The API server compacts: it knows how far its watches and pagers are.
@@ -134,6 +139,7 @@ class EtcdProcess:
         certs: Certs | None = None,
         *,
         binary: str = "etcd",
+        quota_bytes: int = QUOTA_BYTES,
         log_path: Path | None = None,
     ) -> None:
         self.data_dir = data_dir
@@ -141,7 +147,7 @@ class EtcdProcess:
         self.log_path = log_path or data_dir.with_name(data_dir.name + ".log")
         self.url = f"{'https' if certs else 'etcd'}://127.0.0.1:{client_port}"
         self._client_port = client_port
-        self._command = build_command(binary, data_dir, client_port, peer_port, certs)
+        self._command = build_command(binary, data_dir, client_port, peer_port, certs, quota_bytes)
         self._pid_path = data_dir.with_name(data_dir.name + ".pid")
         self._process: asyncio.subprocess.Process | None = None
         self._tasks = Tasks()
@@ -157,6 +163,7 @@ class EtcdProcess:
 
     async def start(self) -> None:
         """Start it and keep it running until `stop`. Raises `EtcdFailed` if there is no such binary."""
+        self._stopping = False
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.data_dir.chmod(0o700)
         await self._end_predecessor()

@@ -96,6 +96,12 @@ def watch_everything(start: int) -> rpc_pb2.WatchRequest:
     return rpc_pb2.WatchRequest(create_request=create)
 
 
+def disarm(alarm: rpc_pb2.AlarmMember) -> rpc_pb2.AlarmRequest:
+    """Return the request that ends an alarm; etcd wants to be told whose."""
+    action = rpc_pb2.AlarmRequest.DEACTIVATE
+    return rpc_pb2.AlarmRequest(action=action, memberID=alarm.memberID, alarm=alarm.alarm)
+
+
 class Assembler:
     """Turns watch responses on all keys into whole revisions, and notices if one is missing.
 

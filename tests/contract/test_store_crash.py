@@ -1,27 +1,22 @@
-"""What is left when etcd, or the process that holds SQLite, is killed in the middle: all that was
-acknowledged.
-"""
+"""What is left when etcd, or a process that holds SQLite, is killed or full: all that was acknowledged."""
 
 import asyncio
 import itertools
+import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from store.backend import (
-    Unavailable,
-)
+from store.backend import Backend, FutureRevision, NoSpace, Unavailable
 from store.open import open_backend
-from store.process import EtcdProcess
-from tests.contract.stores import (
-    check_order,
-    connect,
-    following,
-    new_prefix,
-)
+from store.process import EtcdProcess, ensure_certs
+from tests.contract.stores import check_order, connect, following, free_port, new_prefix
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -177,3 +172,101 @@ async def test_sqlite_is_for_one_process(tmp_path: Path, monkeypatch: pytest.Mon
             await open_backend(f"sqlite:{tmp_path / 'store.db'}")
     finally:
         await backend.close()
+
+
+@asynccontextmanager
+async def own_etcd(directory: Path, **options) -> AsyncIterator[EtcdProcess]:
+    """An etcd for one test, because the test ruins it."""
+    certs = ensure_certs(directory / "pki")
+    process = EtcdProcess(directory / "data", free_port(), free_port(), certs, **options)
+    await process.start()
+    try:
+        await process.ready()
+        yield process
+    finally:
+        await process.stop()
+
+
+async def test_etcd_that_went_back_in_time_ends_watches(tmp_path: Path):
+    async with own_etcd(tmp_path) as process:
+        backend = await connect(process)
+        try:
+            revision = await backend.create("/registry/a", b"")
+            for _ in range(20):
+                revision = await backend.update("/registry/a", b"", revision)
+            async with following(backend, "/registry/", 1) as follower:
+                await follower.reach(revision)
+                await process.stop()
+                shutil.rmtree(process.data_dir)
+                await process.start()
+                await process.ready()
+                await asyncio.wait([follower.task], timeout=10)
+                assert isinstance(follower.task.exception(), FutureRevision)
+            async with following(backend, "/registry/", 1) as follower:
+                created = await backend.create("/registry/b", b"")
+                await follower.reach(created)
+                assert [event.key for event in follower.events] == ["/registry/b"]
+        finally:
+            await backend.close()
+
+
+async def test_etcd_that_is_full_refuses_writes_and_recovers(tmp_path: Path):
+    async with own_etcd(tmp_path, quota_bytes=16 * 1024 * 1024) as process:
+        backend = await connect(process)
+        try:
+            revisions: dict[str, int] = {}
+            for number in range(40):
+                key = f"/registry/{number}"
+                revisions[key] = await create_if_space(backend, key)
+                if not revisions[key]:
+                    del revisions[key]
+                    break
+            assert 5 < len(revisions) < 20
+            assert await backend.get("/registry/0") is not None
+            for key, revision in revisions.items():
+                last = await backend.delete(key, revision)
+            await backend.compact(last)
+            async with asyncio.timeout(30):
+                while not (created := await create_if_space(backend, "/registry/again")):  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+            assert created > last
+        finally:
+            await backend.close()
+
+
+async def create_if_space(backend: Backend, key: str) -> int:
+    try:
+        return await backend.create(key, os.urandom(1024 * 1024))
+    except NoSpace:
+        return 0
+
+
+async def test_etcd_with_a_member_that_is_down(etcd: EtcdProcess):
+    assert etcd.certs is not None
+    url = etcd.url.replace("https://", f"https://127.0.0.1:{free_port()},")
+    backend = await open_backend(url, ca=etcd.certs.ca, cert=etcd.certs.cert, key=etcd.certs.key)
+    try:
+        prefix = new_prefix()
+        start = await backend.current_revision()
+        async with following(backend, prefix, start) as follower:
+            await follower.reach(await backend.create(prefix + "a", b""))
+    finally:
+        await backend.close()
+
+
+async def test_etcd_ends_the_one_a_killed_supervisor_left(tmp_path: Path):
+    async with own_etcd(tmp_path) as first:
+        backend = await connect(first)
+        revision = await backend.create("/registry/a", b"")
+        await backend.close()
+        second = EtcdProcess(first.data_dir, free_port(), free_port(), first.certs)
+        first._stopping = True  # as if its supervisor were dead
+        await second.start()
+        try:
+            await second.ready()
+            assert second.pid != first.pid
+            backend = await connect(second)
+            assert await backend.current_revision() == revision
+            await backend.close()
+        finally:
+            await second.stop()

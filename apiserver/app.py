@@ -27,14 +27,18 @@ from apiserver.health import Health
 from apiserver.http import router
 from apiserver.http.message import Answer, Filter, Request, Response
 from apiserver.http.server import Listener, error_response
+from apiserver.openapi.serve import OpenAPI
+from apiserver.paths import Paths
 from apiserver.resources.catalog import VIEWS, strategy_of
 from apiserver.resources.core.service import ServiceStrategy
 from apiserver.resources.events.event import EventStrategy, NewEventStrategy
 from apiserver.rest.dispatch import Dispatch, not_served
 from apiserver.rest.hub import Collection, Hub
 from apiserver.rest.registry import HubRegistry
+from apiserver.reviews import Reviews
 from apiserver.subresources.binding import bind
 from apiserver.subresources.catalog import SUBRESOURCES
+from apiserver.subresources.token import TokenRequests
 from apiserver.version import version_info
 from apiserver.watchcache.cache import Cache
 from apiserver.watchcache.feed import Feed
@@ -67,11 +71,14 @@ class Server:
                 self.serve(resource)
         self._serve_services()
         self.hub.add_virtual(BINDINGS, lambda request: bind(self.hub, request))
-        self.discovery = build_discovery(
-            f"{self._address()}:{config.secure_port}", lambda: [item for item in ALL if self._is_served(item)]
-        )
+        self._serve_reviews()
+        served = [item for item in ALL if self._is_served(item)]
+        self.discovery = build_discovery(f"{self._address()}:{config.secure_port}", lambda: served)
+        self.openapi = OpenAPI(served)
+        self._paths = Paths(self.discovery, self.openapi, self.guard.openid)
         self.bootstrap = Bootstrap(self.registry, self._settings())
-        self._dispatch = Dispatch(self.hub, SUBRESOURCES)
+        tokens = TokenRequests(self.registry, self.guard.issuer)
+        self._dispatch = Dispatch(self.hub, {**SUBRESOURCES, ("serviceaccounts", "token"): tokens})
         filters: list[Filter] = [
             metrics.count,
             deadline(config.request_timeout_s),
@@ -99,6 +106,12 @@ class Server:
 
     def _is_served(self, resource: Resource[Any]) -> bool:
         return self.hub.lookup(resource.group, resource.version, resource.plural) is not None
+
+    def _serve_reviews(self) -> None:
+        guard = self.guard
+        reviews = Reviews(guard.authenticators, guard.authorizer, guard.rbac, guard.audiences)
+        for resource in reviews.resources():
+            self.hub.add_virtual(resource, reviews.handler(resource))
 
     def _serve_services(self) -> None:
         config, collection = self.config, self.hub.of(SERVICES)
@@ -164,9 +177,7 @@ class Server:
             return Response(200, orjson.dumps(version_info(), option=orjson.OPT_INDENT_2))
         if request.path == "/metrics":
             return metrics.render()
-        if request.path.startswith("/api"):
-            return await self.discovery.handle(request) or not_served()
-        found = await self.health.answer(request)
+        found = await self.health.answer(request) or await self._paths.answer(request)
         return found or not_served()
 
     async def _store_health(self) -> str:

@@ -22,6 +22,7 @@ from api.resource import Obj, Resource
 from apiserver.http.message import Request, Response
 
 _AGGREGATED = "APIGroupDiscoveryList"
+_OTHER_PATHS = ("/healthz", "/livez", "/readyz", "/metrics", "/openapi/v2", "/openapi/v3", "/version")
 # Newest first. v2beta1 has the same form; kubectl before 1.30 asks for it alone.
 _AGGREGATED_VERSIONS = ("v2", "v2beta1")
 
@@ -68,6 +69,13 @@ class Discovery:
             if whole.etag in request.headers.get("if-none-match", ""):
                 return Response(304, b"", whole.content_type, headers)
         return Response(200, whole.body, whole.content_type, headers)
+
+    def root(self) -> Response:
+        """Answer `/`: the paths that there are."""
+        roots = dict.fromkeys(f"/apis/{name}" for name in self._groups())
+        versions = dict.fromkeys(f"/apis/{item.group_version}" for item in self._resources if item.group)
+        paths = ["/api", "/api/v1", "/apis", *roots, *versions, *_OTHER_PATHS]
+        return Response(200, orjson.dumps({"paths": sorted(paths)}, option=orjson.OPT_INDENT_2))
 
     def _build(self, path: str, form: str) -> _Whole | None:
         obj = self._aggregated(path == "/api", form) if form else self._plain(path)

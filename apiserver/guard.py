@@ -3,7 +3,7 @@ logged.
 
     guard = build_guard(config, registry)      guard.filters, in order: audit, authenticate, impersonate,
     authorize guard.chain                                the admission chain
-    guard.authenticators, guard.authorizer, guard.rbac, guard.signing_key ...    for reviews and token
+    guard.authenticators, guard.authorizer, guard.rbac, guard.issuer ...    for reviews and token
     requests
 
 Called by `app.py` alone.
@@ -36,6 +36,7 @@ from apiserver.filters.authorize import authorize
 from apiserver.filters.impersonate import impersonate
 from apiserver.http.message import Filter
 from apiserver.registry import Registry
+from apiserver.subresources.token import Issuer
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Guard:
     authorizer: Authorizer
     rbac: RBAC
     # None if the server was given no key: then no tokens are issued.
-    signing_key: SigningKey | None
+    issuer: Issuer | None
     openid: OpenIDMetadata | None
     audiences: tuple[str, ...]
     audit_log: AuditLog | None
@@ -61,7 +62,7 @@ class Guard:
 def build_guard(config: Config, registry: Registry) -> Guard:
     """Return the guard. Raises `OSError` or `ValueError` for files and names that are no good."""
     audiences = config.api_audiences or (config.service_account_issuer,)
-    signing_key = _signing_key(config)
+    key = _signing_key(config)
     keys = _verify_keys(config)
     tokens = _token_authenticators(config, registry, keys, audiences)
     health = ANONYMOUS_PATHS if config.anonymous_auth else ()
@@ -79,7 +80,7 @@ def build_guard(config: Config, registry: Registry) -> Guard:
         authenticators=authenticators,
         authorizer=authorizer,
         rbac=rbac,
-        signing_key=signing_key,
+        issuer=Issuer(key, config.service_account_issuer, audiences) if key is not None else None,
         openid=OpenIDMetadata(config.service_account_issuer, keys) if keys is not None else None,
         audiences=audiences,
         audit_log=log,

@@ -186,6 +186,7 @@ async def _respond(
     if (
         length >= GZIP_BYTES
         and length <= GZIP_MOST_BYTES
+        and "Content-Encoding" not in headers
         and "gzip" in http.headers.get("Accept-Encoding", "")
     ):
         joined = body if isinstance(body, bytes) else b"".join(body)

@@ -11,6 +11,8 @@ from controllers.endpointslice import endpointslice
 from controllers.endpointslice_mirroring import endpointslice_mirroring
 from controllers.framework.controller import Controller
 from controllers.framework.process import Process
+from controllers.garbage_collector.process import GarbageCollector
+from controllers.namespace import NamespaceController
 from controllers.node_ipam import node_ipam
 from controllers.node_lifecycle.plan import Timing, node_lifecycle
 from controllers.node_lifecycle.zones import Limits
@@ -34,6 +36,8 @@ def catalog(config: Config) -> tuple[Entry, ...]:
         endpoints,
         abandoned_endpoints,
         endpointslice_mirroring,
+        NamespaceController(),
+        GarbageCollector(),
         serviceaccount,
         *_root_ca(config),
         node_lifecycle(

@@ -17,7 +17,7 @@ from apiserver.watchcache.ring import ADDED, DELETED, MODIFIED, RingEvent, frame
 from apiserver.watchcache.select import Match, Selection
 
 # Watchers served before the loop may do something else.
-SLICE = 64
+SLICE = 32
 # Bytes in a connection's send buffer beyond which its watcher is passed over.
 BUSY_BYTES = 512 << 10
 # Bytes that a channel holds for watchers that lag; beyond it the slowest are closed.

@@ -177,11 +177,13 @@ class Feed:
                     if watcher.behind:
                         break
                     events, watcher.pending, watcher.due = tuple(watcher.pending), [], False
+                    if (error := watcher.error) is not None:
+                        # The feed may have begun anew elsewhere: claim no more than what is handed out.
+                        if events:
+                            yield Batch(events, events[-1].revision)
+                        raise error
                     revision = watcher.after = max(self.revision, watcher.after)
-                    if events or watcher.error is None:
-                        yield Batch(events, revision)
-                    if watcher.error is not None:
-                        raise watcher.error
+                    yield Batch(events, revision)
             finally:
                 self._unsubscribe(watcher)
 

@@ -87,7 +87,8 @@ async def test_etcd_calls_wait_for_a_restart(etcd: EtcdProcess):
         await backend.close()
 
 
-async def test_etcd_cannot_be_used_without_a_certificate(etcd: EtcdProcess):
+async def test_etcd_cannot_be_used_without_a_certificate(etcd: EtcdProcess, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("store.etcd.CALL_S", 1.0)
     assert etcd.certs is not None
     with pytest.raises(Unavailable):
         async with asyncio.timeout(20):

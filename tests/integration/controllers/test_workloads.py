@@ -12,6 +12,7 @@ from kit import clock
 from tests.integration.controllers.conftest import Cluster
 
 LABELS = {"app": "web"}
+OF_WEB = "kubernetes.io/service-name=web"
 
 
 def deployment(replicas: int = 3, image: str = "v1") -> dict[str, Any]:
@@ -40,7 +41,7 @@ async def test_roll_out_roll_back_and_service(cluster: Cluster) -> None:
     await ready(cluster, 3)
 
     async def addresses() -> bool:
-        slices = await client.list(ENDPOINTSLICES, "default", label_selector="kubernetes.io/service-name=web")
+        slices = await client.list(ENDPOINTSLICES, "default", label_selector=OF_WEB)
         found = [e for each in slices.items for e in each.get("endpoints") or () if e["conditions"]["ready"]]
         old = await client.get(ENDPOINTS, "web", "default")
         listed = [a for subset in old.get("subsets") or () for a in subset.get("addresses") or ()]
@@ -58,7 +59,7 @@ async def test_roll_out_roll_back_and_service(cluster: Cluster) -> None:
     await cluster.gone(ENDPOINTS, "web")
 
     async def no_slices() -> bool:
-        return not (await client.list(ENDPOINTSLICES, "default")).items
+        return not (await client.list(ENDPOINTSLICES, "default", label_selector=OF_WEB)).items
 
     await cluster.until(no_slices)
 
@@ -181,7 +182,7 @@ async def test_a_lost_node_loses_its_pods(cluster: Cluster) -> None:
         node = await client.get(NODES, "n1")
         taints = {(t["key"], t["effect"]) for t in node["spec"].get("taints") or ()}
         ready_now = next(c["status"] for c in node["status"]["conditions"] if c["type"] == "Ready")
-        slices = (await client.list(ENDPOINTSLICES, "default")).items
+        slices = (await client.list(ENDPOINTSLICES, "default", label_selector=OF_WEB)).items
         served = [e for each in slices for e in each.get("endpoints") or () if e["conditions"]["ready"]]
         key = "node.kubernetes.io/unreachable"
         return ready_now == "Unknown" and not served and {(key, "NoSchedule"), (key, "NoExecute")} <= taints

@@ -88,9 +88,9 @@ def strip(schema: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def write_schema(definitions: Definitions) -> None:
+def write_schema(definitions: Definitions, root: Path) -> None:
     """Write the bundle that one read loads, and the table of kinds."""
-    folder = ROOT / "api" / "schema"
+    folder = root / "api" / "schema"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "__init__.py").write_text("")
     bundle = {name: strip(schema) for name, schema in sorted(definitions.items())}
@@ -193,8 +193,8 @@ def token(row: Row, group: str, version: str) -> str:
     return head + "\n" + "".join(f"    {part},\n" for part in parts) + ")\n"
 
 
-def write_module(module: str, names: list[str], definitions: Definitions, tokens: list[str]) -> None:
-    """Write one module of shapes and tokens."""
+def module_text(module: str, names: list[str], definitions: Definitions, tokens: list[str]) -> str:
+    """Return the source of one module of shapes and tokens."""
     others = sorted(
         {module_and_name(ref)[0] for name in names for ref in references(definitions[name])} - {module}
     )
@@ -211,18 +211,19 @@ def write_module(module: str, names: list[str], definitions: Definitions, tokens
     if tokens:
         imports.insert(0, "from api.resource import Resource\n")
     text = head + "".join(imports) + "\n\n" + body + ("\n\n" + "".join(tokens) if tokens else "")
-    (ROOT / "api" / "types" / f"{module}.py").write_text(re.sub(r"\n{4,}", "\n\n\n", text))
+    return re.sub(r"\n{4,}", "\n\n\n", text)
 
 
-def main() -> None:
-    """Generate everything."""
-    (ROOT / "api" / "types").mkdir(parents=True, exist_ok=True)
-    (ROOT / "api" / "types" / "__init__.py").write_text("")
+def generate(root: Path) -> None:
+    """Generate everything below a folder."""
+    folder = root / "api" / "types"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "__init__.py").write_text("")
     served = served_modules()
     definitions = {
         name: schema for name, schema in load_definitions().items() if module_and_name(name)[0] in served
     }
-    write_schema(definitions)
+    write_schema(definitions, root)
     by_module: dict[str, list[str]] = {module: [] for module in served}
     for name in dependency_order(definitions):
         by_module[module_and_name(name)[0]].append(name)
@@ -231,8 +232,8 @@ def main() -> None:
         for version, rows in versions.items():
             tokens[module_of(group, version)] += [token(row, group, version) for row in rows]
     for module, names in sorted(by_module.items()):
-        write_module(module, names, definitions, tokens[module])
+        (folder / f"{module}.py").write_text(module_text(module, names, definitions, tokens[module]))
 
 
 if __name__ == "__main__":
-    main()
+    generate(ROOT)

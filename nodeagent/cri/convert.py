@@ -23,6 +23,8 @@ RESTART_COUNT = "io.kubernetes.container.restartCount"
 MESSAGE_PATH = "io.kubernetes.container.terminationMessagePath"
 MESSAGE_POLICY = "io.kubernetes.container.terminationMessagePolicy"
 GRACE_PERIOD = "io.kubernetes.pod.terminationGracePeriod"
+# Ours: what sort of container it is (init, sidecar, app, ephemeral); the hollow runtime goes by it.
+KIND = "pelamis.dev/container-kind"
 DEFAULT_MESSAGE_PATH = "/dev/termination-log"
 
 # Source: pkg/securitycontext/util.go defaultMaskedPaths, defaultReadonlyPaths.
@@ -226,6 +228,7 @@ def _annotations(pod: Obj, container: Obj, attempt: int) -> dict[str, str]:
         MESSAGE_PATH: container.get("terminationMessagePath") or DEFAULT_MESSAGE_PATH,
         MESSAGE_POLICY: container.get("terminationMessagePolicy") or "File",
         GRACE_PERIOD: str(pod["spec"].get("terminationGracePeriodSeconds", order.DEFAULT_GRACE_S)),
+        KIND: order.kind_of(pod, container["name"]),
     }
 
 

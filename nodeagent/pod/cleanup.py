@@ -20,5 +20,7 @@ def remove_cgroup(edges: Edges, pod: Obj) -> bool:
 
 async def remove_logs(edges: Edges, pod: Obj) -> None:
     """Remove the pod's log folder, in a thread: logs may be long."""
+    if edges.settings.virtual and not edges.settings.log_dir.exists():
+        return
     folder = convert.log_folder(str(edges.settings.log_dir), pod)
     await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

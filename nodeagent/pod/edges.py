@@ -89,6 +89,8 @@ class NodeSettings:
     runtime_name: str = "containerd"
     # cgroup v2: the kernel kills a container as a whole when it is out of memory.
     is_cgroup_v2: bool = False
+    # A node without containers: no files are made for pods, no environments are computed.
+    virtual: bool = False
 
     @property
     def addresses(self) -> NodeAddresses:

@@ -37,6 +37,14 @@ def is_sidecar(container: Obj) -> bool:
     return container.get("restartPolicy") == "Always"
 
 
+def kind_of(pod: Obj, name: str) -> str:
+    """Return the sort of a container: init, sidecar, app or ephemeral."""
+    for container in init_containers(pod):
+        if container["name"] == name:
+            return "sidecar" if is_sidecar(container) else "init"
+    return "ephemeral" if any(one["name"] == name for one in ephemeral_containers(pod)) else "app"
+
+
 def sidecars(pod: Obj) -> list[Obj]:
     return [container for container in init_containers(pod) if is_sidecar(container)]
 

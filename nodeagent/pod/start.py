@@ -67,6 +67,8 @@ async def start_sandbox(edges: Edges, pod: Obj, attempt: int) -> str:
 
 def _make_ready(edges: Edges, pod: Obj, config: cri.PodSandboxConfig) -> None:
     """Make the folder and the cgroup that the runtime expects to be there."""
+    if edges.settings.virtual:
+        return
     Path(config.log_directory).mkdir(parents=True, exist_ok=True)
     if edges.cgroups is not None:
         edges.cgroups.ensure(config.linux.cgroup_parent, pod_cgroup_limits(pod))
@@ -138,6 +140,9 @@ async def _settings(
     edges: Edges, pod: Obj, container: Obj, attempt: int, sandbox: SandboxObserved, image_ref: str
 ) -> ContainerSettings:
     settings = edges.settings
+    limits = container_limits(pod, container, settings.memory_capacity)
+    if settings.virtual:
+        return ContainerSettings(attempt, image_ref, (), (), (), (), limits)
     ips = settings.ips if pod["spec"].get("hostNetwork") else sandbox.ips
     sources = await edges.references.env_sources(pod, Facts(ips, settings.ips, edges.allocatable))
     env = container_env(pod, container, sources)
@@ -154,7 +159,7 @@ async def _settings(
         tuple(expand(text, variables) for text in container.get("args") or ()),
         tuple(env),
         tuple(mounts),
-        container_limits(pod, container, settings.memory_capacity),
+        limits,
         (("memory.oom.group", "1"),) if settings.is_cgroup_v2 else (),
     )
 

@@ -1,6 +1,8 @@
 """Strategic merge patch: keyed lists, directives and the order of elements, as upstream has them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api import errors
 from api.codec import shapes
@@ -195,3 +197,33 @@ def test_malformed_patches_are_bad_requests(patch, message):
     with pytest.raises(errors.BadRequest) as caught:
         apply_strategic({"metadata": {"name": "x"}, **containers(A)}, patch, POD)
     assert message in caught.value.message
+
+
+NAMES = st.sampled_from("abcd")
+ELEMENTS = st.lists(
+    st.fixed_dictionaries({"name": NAMES}, optional={"image": st.sampled_from("xyz"), "tty": st.booleans()}),
+    max_size=4,
+    unique_by=lambda item: item["name"],
+)
+SPECS = st.fixed_dictionaries(
+    {},
+    optional={
+        "containers": ELEMENTS,
+        "nodeSelector": st.dictionaries(NAMES, st.sampled_from("xy"), max_size=3),
+    },
+)
+
+
+@given(SPECS, SPECS)
+def test_a_patch_applied_twice_changes_nothing_more(old, patch):
+    once = apply_strategic({"spec": old}, {"spec": patch}, POD)
+    assert apply_strategic(once, {"spec": patch}, POD) == once
+
+
+@given(ELEMENTS, ELEMENTS)
+def test_every_element_of_both_sides_is_there_once(old, new):
+    merged = apply_strategic(containers(*old), containers(*new), POD)["spec"]["containers"]
+    names = [item["name"] for item in merged]
+    assert sorted(names) == sorted({item["name"] for item in (*old, *new)})
+    ours = [item["name"] for item in new]
+    assert [name for name in names if name in ours] == ours, "the patch's order holds"

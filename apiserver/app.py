@@ -4,6 +4,7 @@ others.
 Listener -> Server.handle: router -> filters -> paths outside the API | Dispatch -> verbs -> caches and store
 """
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,18 @@ from apiserver.paths import Paths
 from apiserver.resources.catalog import VIEWS, strategy_of
 from apiserver.resources.core.service import ServiceStrategy
 from apiserver.resources.events.event import EventStrategy, NewEventStrategy
-from apiserver.rest.dispatch import Dispatch, not_served
+from apiserver.rest.dispatch import Dispatch, Sub, not_served
 from apiserver.rest.hub import Collection, Hub
 from apiserver.rest.registry import HubRegistry
 from apiserver.reviews import Reviews
 from apiserver.subresources.binding import bind
 from apiserver.subresources.catalog import SUBRESOURCES
-from apiserver.subresources.token import TokenRequests
+from apiserver.subresources.exec import Exec
+from apiserver.subresources.kubelet import Kubelets
+from apiserver.subresources.log import Log
+from apiserver.subresources.portforward import PortForward
+from apiserver.subresources.proxy import Proxy
+from apiserver.subresources.token import Issuer, TokenRequests
 from apiserver.version import version_info
 from apiserver.watchcache.cache import Cache
 from apiserver.watchcache.feed import Feed
@@ -77,8 +83,14 @@ class Server:
         self.openapi = OpenAPI(served)
         self._paths = Paths(self.discovery, self.openapi, self.guard.openid)
         self.bootstrap = Bootstrap(self.registry, self._settings())
-        tokens = TokenRequests(self.registry, self.guard.issuer)
-        self._dispatch = Dispatch(self.hub, {**SUBRESOURCES, ("serviceaccounts", "token"): tokens})
+        self.kubelets = Kubelets(
+            self.registry,
+            config.kubelet_preferred_address_types,
+            config.kubelet_client_certificate,
+            config.kubelet_client_key,
+            config.kubelet_certificate_authority,
+        )
+        self._dispatch = Dispatch(self.hub, {**SUBRESOURCES, **self._connects()})
         filters: list[Filter] = [
             metrics.count,
             deadline(config.request_timeout_s),
@@ -103,6 +115,33 @@ class Server:
         self.feed.add(cache, (stored.group, stored.plural), convert)
         self.hub.add(collection)
         return collection
+
+    def _connects(self) -> dict[tuple[str, str], Sub]:
+        registry, kubelets = self.registry, self.kubelets
+        execute, proxy = Exec(registry, kubelets), Proxy(registry, kubelets)
+        return {
+            ("serviceaccounts", "token"): TokenRequests(registry, self.guard.issuer),
+            ("pods", "log"): Log(registry, kubelets),
+            ("pods", "exec"): execute,
+            ("pods", "attach"): execute,
+            ("pods", "portforward"): PortForward(registry, kubelets),
+            ("pods", "proxy"): proxy,
+            ("services", "proxy"): proxy,
+            ("nodes", "proxy"): proxy,
+        }
+
+    def _serve_reviews(self) -> None:
+        guard = self.guard
+        reviews = Reviews(guard.authenticators, guard.authorizer, guard.rbac, guard.audiences)
+        for resource in reviews.resources():
+            self.hub.add_virtual(resource, partial(reviews.handle, resource))
+
+    def _subresources(self) -> dict[tuple[str, str], Sub]:
+        guard, issuer = self.guard, None
+        if guard.signing_key is not None:
+            issuer = Issuer(guard.signing_key, self.config.service_account_issuer, guard.audiences)
+        tokens = TokenRequests(self.registry, issuer)
+        return {**SUBRESOURCES, ("serviceaccounts", "token"): tokens}
 
     def _is_served(self, resource: Resource[Any]) -> bool:
         return self.hub.lookup(resource.group, resource.version, resource.plural) is not None
@@ -160,6 +199,7 @@ class Server:
         """Stop serving; the store stays open."""
         await self.listener.close()
         await self.tasks.close()
+        await self.kubelets.close()
         self.guard.close()
 
     async def handle(self, request: Request) -> Answer:

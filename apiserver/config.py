@@ -81,7 +81,7 @@ class Config:
         default=None, metadata=_flag("CA of the node agents' serving certificates")
     )
     kubelet_preferred_address_types: tuple[str, ...] = field(
-        default=("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP"),
+        default=("InternalIP", "ExternalIP", "Hostname"),
         metadata=_flag("which address of a node to call"),
     )
     reuse_port: bool = field(

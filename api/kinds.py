@@ -9,13 +9,43 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from api import names
-from api.apps import deployment, replicaset
-from api.core import namespace, node, pod, service
+from api.admissionregistration import policies, policybindings, webhooks
+from api.apiextensions import customresourcedefinition
+from api.apiregistration import apiservice
+from api.apps import controllerrevision, daemonset, deployment, replicaset, statefulset
+from api.autoscaling import horizontalpodautoscaler
+from api.batch import cronjob, job
+from api.certificates import certificatesigningrequest
+from api.coordination import lease
+from api.core import (
+    configmap,
+    endpoints,
+    event,
+    limitrange,
+    namespace,
+    node,
+    persistentvolume,
+    persistentvolumeclaim,
+    pod,
+    podtemplate,
+    replicationcontroller,
+    resourcequota,
+    secret,
+    service,
+    serviceaccount,
+)
 from api.defaulting import fresh, unchanged
+from api.discovery import endpointslice
 from api.field import FieldError
-from api.meta import NameRule, validate_metadata, validate_metadata_update
+from api.flowcontrol import flowschema, prioritylevelconfiguration
+from api.meta import validate_metadata, validate_metadata_update
+from api.networking import ingress, ingressclass, ipaddress, networkpolicy, servicecidr
+from api.node import runtimeclass
+from api.policy import poddisruptionbudget
+from api.rbac import role, rolebinding
 from api.resource import Obj, Resource
+from api.scheduling import priorityclass
+from api.storage import csidriver, storageclass, volumeattachment, volumeattributesclass
 
 
 @dataclass(frozen=True)
@@ -36,21 +66,61 @@ class KindRules:
         return made
 
 
+_RBAC, _ADMISSION, _NETWORK = "rbac.authorization.k8s.io", "admissionregistration.k8s.io", "networking.k8s.io"
 _MODULES: Mapping[tuple[str, str], ModuleType] = {
-    ("", "pods"): pod,
-    ("", "nodes"): node,
+    ("", "configmaps"): configmap,
+    ("", "endpoints"): endpoints,
+    ("", "events"): event,
+    ("", "limitranges"): limitrange,
     ("", "namespaces"): namespace,
+    ("", "nodes"): node,
+    ("", "persistentvolumeclaims"): persistentvolumeclaim,
+    ("", "persistentvolumes"): persistentvolume,
+    ("", "pods"): pod,
+    ("", "podtemplates"): podtemplate,
+    ("", "replicationcontrollers"): replicationcontroller,
+    ("", "resourcequotas"): resourcequota,
+    ("", "secrets"): secret,
+    ("", "serviceaccounts"): serviceaccount,
     ("", "services"): service,
+    ("apps", "controllerrevisions"): controllerrevision,
+    ("apps", "daemonsets"): daemonset,
     ("apps", "deployments"): deployment,
     ("apps", "replicasets"): replicaset,
-}
-
-# Names that are not DNS subdomains, of kinds without a file.
-_NAMES: Mapping[tuple[str, str], NameRule] = {
-    ("rbac.authorization.k8s.io", "roles"): names.is_path_segment,
-    ("rbac.authorization.k8s.io", "rolebindings"): names.is_path_segment,
-    ("rbac.authorization.k8s.io", "clusterroles"): names.is_path_segment,
-    ("rbac.authorization.k8s.io", "clusterrolebindings"): names.is_path_segment,
+    ("apps", "statefulsets"): statefulset,
+    ("autoscaling", "horizontalpodautoscalers"): horizontalpodautoscaler,
+    ("batch", "cronjobs"): cronjob,
+    ("batch", "jobs"): job,
+    ("certificates.k8s.io", "certificatesigningrequests"): certificatesigningrequest,
+    ("coordination.k8s.io", "leases"): lease,
+    ("discovery.k8s.io", "endpointslices"): endpointslice,
+    ("events.k8s.io", "events"): event,
+    ("flowcontrol.apiserver.k8s.io", "flowschemas"): flowschema,
+    ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations"): prioritylevelconfiguration,
+    ("node.k8s.io", "runtimeclasses"): runtimeclass,
+    ("policy", "poddisruptionbudgets"): poddisruptionbudget,
+    ("scheduling.k8s.io", "priorityclasses"): priorityclass,
+    ("storage.k8s.io", "csidrivers"): csidriver,
+    ("storage.k8s.io", "storageclasses"): storageclass,
+    ("storage.k8s.io", "volumeattachments"): volumeattachment,
+    ("storage.k8s.io", "volumeattributesclasses"): volumeattributesclass,
+    ("apiextensions.k8s.io", "customresourcedefinitions"): customresourcedefinition,
+    ("apiregistration.k8s.io", "apiservices"): apiservice,
+    (_NETWORK, "ingresses"): ingress,
+    (_NETWORK, "ingressclasses"): ingressclass,
+    (_NETWORK, "ipaddresses"): ipaddress,
+    (_NETWORK, "networkpolicies"): networkpolicy,
+    (_NETWORK, "servicecidrs"): servicecidr,
+    (_RBAC, "roles"): role,
+    (_RBAC, "rolebindings"): rolebinding,
+    (_RBAC, "clusterroles"): role,
+    (_RBAC, "clusterrolebindings"): rolebinding,
+    (_ADMISSION, "mutatingadmissionpolicies"): policies,
+    (_ADMISSION, "mutatingadmissionpolicybindings"): policybindings,
+    (_ADMISSION, "mutatingwebhookconfigurations"): webhooks,
+    (_ADMISSION, "validatingadmissionpolicies"): policies,
+    (_ADMISSION, "validatingadmissionpolicybindings"): policybindings,
+    (_ADMISSION, "validatingwebhookconfigurations"): webhooks,
 }
 
 # What a new object's status says before any controller has seen it: fields that upstream always writes.
@@ -82,7 +152,7 @@ def kind_of(resource: Resource[Any]) -> KindRules:
     module = _MODULES.get(key)
     status = _STATUSES.get(key, {})
     if module is None:
-        return _plain(resource, _NAMES.get(key, names.is_dns1123_subdomain), status)
+        return _plain(resource, status)
     others = {name: getattr(module, f"validate_{name}_update") for name in _OTHER_UPDATES
               if hasattr(module, f"validate_{name}_update")}  # fmt: skip
     return KindRules(
@@ -95,8 +165,8 @@ def kind_of(resource: Resource[Any]) -> KindRules:
     )
 
 
-def _plain(resource: Resource[Any], rule: NameRule, status: Mapping[str, Any]) -> KindRules:
+def _plain(resource: Resource[Any], status: Mapping[str, Any]) -> KindRules:
     def validate(obj: Obj) -> list[FieldError]:
-        return validate_metadata(obj, resource.namespaced, rule)
+        return validate_metadata(obj, resource.namespaced)
 
     return KindRules(unchanged, validate, validate_metadata_update, validate_metadata_update, status)

@@ -1,8 +1,9 @@
 """Structure of objects: is everything of the type that its kind says, with nothing unknown, null or odd?
 
 `normalise` is called by the API server for every body of a built-in kind, after decoding and after patching.
-Nearly all objects are already as their kind wants them: one compiled JSON schema, stricter than the published one,
-says so in a few microseconds. Only the others take the way of `api.codec.typed`, which drops, rewrites or refuses.
+Nearly all objects are already as their kind wants them: one compiled JSON schema, stricter than the
+published one, says so in a few microseconds. Only the others take the way of `api.codec.typed`, which drops,
+rewrites or refuses.
 """
 
 from functools import cache
@@ -38,8 +39,9 @@ _STRICT: dict[str, Schema] = {
 def normalise(obj: Obj, name: str) -> Conformed:
     """Return the object as a typed decoder keeps it, and the paths of the unknown fields that were dropped.
 
-    `name`: the definition (`io.k8s.api.core.v1.Pod`). Raises DecodeError in Go's words for a wrong type, KeyError
-    for a definition that does not exist. The given object is not changed; it is returned if nothing was to do.
+    `name`: the definition (`io.k8s.api.core.v1.Pod`). Raises DecodeError in Go's words for a wrong type,
+    KeyError for a definition that does not exist. The given object is not changed; it is returned if nothing
+    was to do.
     """
     return Conformed(obj) if _validator(name).is_valid(obj) else conform(obj, name)
 

@@ -1,7 +1,8 @@
 """Objects -> the `Table` that `kubectl get` prints: columns by kind, a row per object.
 
 Called by the API server for clients that accept `as=Table`, and by our own command line. The columns of each
-kind are in `api/codec/columns/`. Source: pkg/printers, k8s.io/apiserver/pkg/endpoints/handlers/response.go (1.36).
+kind are in `api/codec/columns/`. Source: pkg/printers, k8s.io/apiserver/pkg/endpoints/handlers/response.go
+(1.36).
 """
 
 from collections.abc import Mapping, Sequence

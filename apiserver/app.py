@@ -4,7 +4,6 @@ others.
 Listener -> Server.handle: router -> filters -> paths outside the API | Dispatch -> verbs -> caches and store
 """
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from apiserver.filters.limits import deadline, in_flight
 from apiserver.guard import build_guard
 from apiserver.health import Health
 from apiserver.http import router
+from apiserver.http.address import reachable
 from apiserver.http.message import Answer, Filter, Request, Response
 from apiserver.http.server import Listener, error_response
 from apiserver.openapi.serve import OpenAPI
@@ -33,7 +33,7 @@ from apiserver.paths import Paths
 from apiserver.resources.catalog import VIEWS, strategy_of
 from apiserver.resources.core.service import ServiceStrategy
 from apiserver.resources.events.event import EventStrategy, NewEventStrategy
-from apiserver.rest.dispatch import Dispatch, Sub, not_served
+from apiserver.rest.dispatch import Dispatch, not_served
 from apiserver.rest.hub import Collection, Hub
 from apiserver.rest.registry import HubRegistry
 from apiserver.reviews import Reviews
@@ -44,7 +44,7 @@ from apiserver.subresources.kubelet import Kubelets
 from apiserver.subresources.log import Log
 from apiserver.subresources.portforward import PortForward
 from apiserver.subresources.proxy import Proxy
-from apiserver.subresources.token import Issuer, TokenRequests
+from apiserver.subresources.token import TokenRequests
 from apiserver.version import version_info
 from apiserver.watchcache.cache import Cache
 from apiserver.watchcache.feed import Feed
@@ -56,6 +56,10 @@ from store.backend import Backend, StoreError
 from store.open import open_backend
 
 _log = log.get("apiserver.app")
+
+
+# Told to clients when any free port was asked for.
+DEFAULT_PORT = 6443
 
 
 class Server:
@@ -130,19 +134,6 @@ class Server:
             ("nodes", "proxy"): proxy,
         }
 
-    def _serve_reviews(self) -> None:
-        guard = self.guard
-        reviews = Reviews(guard.authenticators, guard.authorizer, guard.rbac, guard.audiences)
-        for resource in reviews.resources():
-            self.hub.add_virtual(resource, partial(reviews.handle, resource))
-
-    def _subresources(self) -> dict[tuple[str, str], Sub]:
-        guard, issuer = self.guard, None
-        if guard.signing_key is not None:
-            issuer = Issuer(guard.signing_key, self.config.service_account_issuer, guard.audiences)
-        tokens = TokenRequests(self.registry, issuer)
-        return {**SUBRESOURCES, ("serviceaccounts", "token"): tokens}
-
     def _is_served(self, resource: Resource[Any]) -> bool:
         return self.hub.lookup(resource.group, resource.version, resource.plural) is not None
 
@@ -163,15 +154,14 @@ class Server:
 
     def _address(self) -> str:
         config = self.config
-        unspecified = config.bind_address in ("", "0.0.0.0", "::")
-        return config.advertise_address or ("127.0.0.1" if unspecified else config.bind_address)
+        return config.advertise_address or reachable(config.bind_address)
 
     def _settings(self) -> Settings:
         config = self.config
         return Settings(
             config.service_cluster_ip_range,
             self._address(),
-            config.secure_port,
+            config.secure_port or DEFAULT_PORT,
             _text(config.client_ca_file),
             _text(config.requestheader_client_ca_file),
             config.requestheader_allowed_names,

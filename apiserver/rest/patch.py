@@ -4,11 +4,14 @@ subresource.
 Source: k8s.io/apiserver/pkg/endpoints/handlers patch.go (1.36).
 """
 
+from dataclasses import replace
 from typing import Any
 
+from api import field
 from api.codec import json, yaml
 from api.codec.json import DecodeError
-from api.errors import BadRequest, UnsupportedMediaType
+from api.errors import BadRequest, NotFound, invalid
+from api.patch.apply import apply
 from api.patch.json import apply_patch
 from api.patch.merge import apply_merge
 from api.patch.strategic import apply_strategic
@@ -21,20 +24,74 @@ from apiserver.http.negotiate import (
     MERGE_PATCH,
     PATCHES,
     STRATEGIC_PATCH,
+    media_type,
     patch_type,
 )
 from apiserver.rest import body
+from apiserver.rest.create import create
 from apiserver.rest.hub import Collection, Hub, Operation, Stored
+from apiserver.rest.managed import shape_of, writer_of
 from apiserver.rest.update import Change, update
 
 
 async def patch(
     hub: Hub, collection: Collection, key: Key, request: Request, operation: Operation, subresource: str = ""
 ) -> Stored:
-    """Patch a stored object as the request says; return what is stored. Raises `NotFound`, `Invalid`,
-    `BadRequest`, ..."""
+    """Patch a stored object as the request says; return what is stored.
+
+    Raises `NotFound`, `Conflict`, `Invalid`, `BadRequest`, `UnsupportedMediaType`.
+    """
+    if media_type(request.headers) == APPLY_PATCH:
+        return await _apply(hub, collection, key, request, operation, subresource)
     change = change_of(collection, request)
     return await update(hub, collection, key, change, operation, subresource)
+
+
+async def _apply(
+    hub: Hub, collection: Collection, key: Key, request: Request, operation: Operation, subresource: str
+) -> Stored:
+    """Server-side apply; what is not there is created."""
+    resource = collection.resource
+    if not operation.field_manager:
+        fault = field.required(field.Path("fieldManager"), "is required for apply patch")
+        raise invalid("meta.k8s.io", "PatchOptions", "", [fault])
+    config = _configuration(request, key)
+    shape, writer = shape_of(resource), writer_of(hub, resource, operation, subresource)
+    name, force = schema_name(resource), request.param("force") in ("true", "1")
+    managed = replace(operation, managed=True)
+
+    def change(old: Obj | None) -> Obj:
+        return apply(old, config, shape, writer, kind=name, force=force)
+
+    try:
+        return await update(hub, collection, key, change, managed, subresource)
+    except NotFound:
+        if subresource:
+            raise
+    made = change(None)
+    named = {**made, "metadata": {**(made.get("metadata") or {}), "name": key.name}}
+    return await create(hub, collection, key.namespace, named, managed)
+
+
+def _configuration(request: Request, key: Key) -> Obj:
+    try:
+        config, doubled = yaml.loads_strict(request.body)
+    except DecodeError as error:
+        raise BadRequest(f"error decoding YAML: {error}") from error
+    if doubled and body.validation_of(request) == body.STRICT:
+        raise BadRequest(f"error strict decoding YAML: {yaml.strict_fault(doubled)}")
+    for fault in doubled if body.validation_of(request) == body.WARN else ():
+        request.warn(fault)
+    metadata = config.get("metadata") or {}
+    if metadata.get("name", key.name) != key.name:
+        raise BadRequest(
+            f"the name of the object ({metadata['name']}) does not match the name on the URL ({key.name})"
+        )
+    if metadata.get("namespace", key.namespace) != key.namespace:
+        raise BadRequest(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    return config
 
 
 def change_of(collection: Collection, request: Request) -> Change:
@@ -42,8 +99,6 @@ def change_of(collection: Collection, request: Request) -> Change:
     name = schema_name(collection.resource)
     supported = PATCHES if name else tuple(media for media in PATCHES if media != STRATEGIC_PATCH)
     media = patch_type(request.headers, supported)
-    if media == APPLY_PATCH:
-        raise UnsupportedMediaType("server-side apply is not served here")
     patch_body = parsed(request, media)
 
     def change(old: Obj) -> Obj:
@@ -59,8 +114,6 @@ def change_of(collection: Collection, request: Request) -> Change:
 def parsed(request: Request, media: str) -> Any:
     """Return the decoded patch. Raises `BadRequest`."""
     try:
-        if media == APPLY_PATCH:
-            return yaml.loads(request.body)
         found = json.loads_any(request.body)
     except DecodeError as error:
         raise BadRequest(f"error decoding patch: {error}") from error

@@ -9,6 +9,7 @@ Source: pkg/controlplane/reconcilers/lease.go, KEP-1965 (1.36).
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from ipaddress import ip_address
 
 from api.errors import AlreadyExists, NotFound
 from api.resource import Obj
@@ -104,12 +105,17 @@ class KubernetesService:
 
 
 def live_addresses(leases: Iterable[Obj], now: datetime) -> list[str]:
-    """Return the addresses of the servers whose leases are fresh, sorted."""
+    """Return the addresses of the servers whose leases are fresh, sorted.
+
+    A loopback address, of a cluster that lives on one machine alone, is no endpoint for others.
+    """
     found = set()
     for lease in leases:
         address = (lease["metadata"].get("annotations") or {}).get(_ADDRESS)
         renewed = lease["spec"].get("renewTime")
-        if address and renewed and datetime.fromisoformat(renewed) + timedelta(seconds=_LEASE_S) > now:
+        if not address or not renewed or ip_address(address).is_loopback:
+            continue
+        if datetime.fromisoformat(renewed) + timedelta(seconds=_LEASE_S) > now:
             found.add(address)
     return sorted(found)
 

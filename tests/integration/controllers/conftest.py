@@ -1,4 +1,4 @@
-"""A real API server in this process over the memory store, the real controllers, and a node that runs any pod."""
+"""A real API server in this process over the memory store, the real controllers, a node that runs any pod."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path

@@ -33,7 +33,7 @@ from apiserver.paths import Paths
 from apiserver.resources.catalog import VIEWS, strategy_of
 from apiserver.resources.core.service import ServiceStrategy
 from apiserver.resources.events.event import EventStrategy, NewEventStrategy
-from apiserver.rest.dispatch import Dispatch, not_served
+from apiserver.rest.dispatch import Dispatch, Sub, not_served
 from apiserver.rest.hub import Collection, Hub
 from apiserver.rest.registry import HubRegistry
 from apiserver.reviews import Reviews

@@ -1,6 +1,7 @@
 """Owns the volumes of all pods of this node. Called by the pod worker.
 
     mount_pod(pod)      at every sync: sets up what is missing, rewrites files whose sources changed
+    pod_changed(pod)    when its object changed: labels and annotations may stand in files
     mounts_for(...)     when a container is created: volumes to mounts, with sub-paths
     unmount_pod(uid)    when the pod's containers are gone
     clean_orphans(uids) once after a start: what an earlier agent left behind
@@ -95,6 +96,15 @@ class VolumeManager:
         async with held.lock:
             await self._mount(held)
         return dict(held.paths)
+
+    def pod_changed(self, pod: Obj) -> None:
+        """Take over a newer object of a mounted pod: its labels and annotations may stand in files."""
+        held = self._pods.get(pod["metadata"]["uid"])
+        if held is None or held.pod is pod:
+            return
+        before, held.pod = held.pod, pod
+        if _visible(before) != _visible(pod):
+            self._wake(pod["metadata"]["uid"])
 
     def mounts_for(
         self, pod: Obj, container: Obj, env: Mapping[str, str] | Iterable[tuple[str, str]]
@@ -283,6 +293,12 @@ class VolumeManager:
         if held is not None:
             held.renew = None
         self._wake(uid)
+
+
+def _visible(pod: Obj) -> tuple[object, ...]:
+    """Return what of the pod its own files may show, besides what never changes."""
+    metadata = pod["metadata"]
+    return metadata.get("labels"), metadata.get("annotations"), metadata.get("generation")
 
 
 def _absolute(path: str) -> str:

@@ -2,7 +2,8 @@
 
 One JSON line per figure and backend: durable creates one after the other and 100 in flight, reads, CPU per
 operation (of this process, and of etcd's), and events per second through a watch. Data goes to a temporary
-directory; etcd is started for the occasion, with TLS as `pelamis up` does.
+directory; etcd is started for the occasion, as `pelamis up` does, and spoken to over its socket (`--tls`:
+over TLS).
 """
 
 import argparse
@@ -148,7 +149,7 @@ async def _take(backend: Backend, prefix: str, revision: int, count: int) -> Non
 
 
 @asynccontextmanager
-async def opened(name: str, directory: Path) -> AsyncIterator[tuple[Backend, int | None]]:
+async def opened(name: str, directory: Path, over_tls: bool) -> AsyncIterator[tuple[Backend, int | None]]:
     process: EtcdProcess | None = None
     if name == "etcd":
         certs = ensure_certs(directory / "pki")
@@ -158,7 +159,8 @@ async def opened(name: str, directory: Path) -> AsyncIterator[tuple[Backend, int
         await process.ready()
         ready_s = round(time.perf_counter() - begun, 3)
         print(json.dumps({"bench": "store", "backend": name, "figure": "start to ready", "s": ready_s}))
-        backend = await open_backend(process.url, ca=certs.ca, cert=certs.cert, key=certs.key)
+        url = process.url if over_tls or process.socket_url is None else process.socket_url
+        backend = await open_backend(url, ca=certs.ca, cert=certs.cert, key=certs.key)
     else:
         backend = await open_backend("memory:" if name == "memory" else f"sqlite:{directory / 'store.db'}")
     try:
@@ -169,10 +171,10 @@ async def opened(name: str, directory: Path) -> AsyncIterator[tuple[Backend, int
             await process.stop()
 
 
-async def run(names: list[str], scale: float) -> None:
+async def run(names: list[str], scale: float, over_tls: bool) -> None:
     for name in names:
         with tempfile.TemporaryDirectory(prefix="bench-store-") as directory:
-            async with opened(name, Path(directory)) as (backend, server):
+            async with opened(name, Path(directory), over_tls) as (backend, server):
                 bench = Bench(name, backend, server, scale)
                 await bench.sequential()
                 await bench.concurrent()
@@ -185,11 +187,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Benchmark the store's backends.")
     parser.add_argument("--backends", default="memory,sqlite,etcd")
     parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--tls", action="store_true", help="speak TLS with etcd, over the loopback interface")
     args = parser.parse_args()
     names = args.backends.split(",")
     if "etcd" in names and find_etcd() is None:
         sys.exit("no etcd is installed: leave it out with --backends")
-    uvloop.run(run(names, args.scale))
+    uvloop.run(run(names, args.scale, args.tls))
     return 0
 
 

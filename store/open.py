@@ -43,6 +43,8 @@ async def open_backend(
         if not path:
             raise ValueError(f"no path in {url!r}")
         return await SqliteBackend.open(Path(path))
+    if url.startswith("unix:"):
+        return await EtcdBackend.open((url,))
     secure, targets = parse_targets(url)
     if secure and ca is None:
         raise ValueError(f"{url!r} needs a CA file")

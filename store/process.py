@@ -4,8 +4,10 @@
                            ^                  | died: logged, started again after a pause
                            +------------------+
 
-One member on this machine, reached over the loopback interface, with mutual TLS when certificates are given.
-The data directory is 0700. Flags are those that etcd 3.4 to 3.6 all accept.
+One member on this machine. It serves on a Unix socket in its data directory, which is 0700: who may connect
+is who may read the data, and a third of the CPU of TLS is saved on both sides. It also serves on the loopback
+interface, with mutual TLS when certificates are given, for other API servers and for etcd's own tools. Flags
+are those that etcd 3.4 to 3.6 all accept.
 """
 
 import asyncio
@@ -38,6 +40,12 @@ READY_S = 30.0
 POLL_S = 0.01
 RESTART_FIRST_S = 0.1
 RESTART_LIMIT_S = 5.0
+# In the data directory. etcd 3.4 wants something that looks like a port, and takes it for part of the name.
+SOCKET = "etcd.sock:0"
+# A killed etcd leaves its socket behind, and then does not start.
+_IN_DIRECTORY = f'cd "$1" && rm -f -- "{SOCKET}" && shift && exec "$@"'
+# The longest path that a Unix socket may have.
+SOCKET_PATH_BYTES = 107
 LOG_LIMIT_BYTES = 16 * 1024**2
 
 
@@ -90,13 +98,16 @@ def build_command(
     certs: Certs | None,
     quota_bytes: int = QUOTA_BYTES,
 ) -> list[str]:
-    """Return the command line of a single member. Pure."""
+    """Return the command line of a single member. `data_dir` is absolute, exists, and is 0700. Pure.
+
+    It runs in the data directory, because that is where etcd puts a socket that it is asked for.
+    """
     scheme = "https" if certs else "http"
     client, peer = f"{scheme}://127.0.0.1:{client_port}", f"{scheme}://127.0.0.1:{peer_port}"
     flags = {
         "name": "pelamis",
         "data-dir": data_dir,
-        "listen-client-urls": client,
+        "listen-client-urls": f"{client},unix://{SOCKET}",
         "advertise-client-urls": client,
         "listen-peer-urls": peer,
         "initial-advertise-peer-urls": peer,
@@ -117,7 +128,14 @@ def build_command(
         for side in ("", "peer-"):
             flags |= {f"{side}cert-file": certs.cert, f"{side}key-file": certs.key}
             flags |= {f"{side}trusted-ca-file": certs.ca, f"{side}client-cert-auth": "true"}
-    return [binary, *(f"--{name}={value}" for name, value in flags.items())]
+    arguments = [f"--{name}={value}" for name, value in flags.items()]
+    return ["sh", "-c", _IN_DIRECTORY, "sh", str(data_dir), binary, *arguments]
+
+
+def socket_url(data_dir: Path) -> str | None:
+    """Return the URL of the socket for `open_backend`, or None where its path is too long for a socket."""
+    path = data_dir / SOCKET
+    return f"unix:{path}" if len(os.fsencode(path)) <= SOCKET_PATH_BYTES else None
 
 
 def child_environment() -> dict[str, str]:
@@ -129,7 +147,10 @@ def child_environment() -> dict[str, str]:
 
 
 class EtcdProcess:
-    """A supervised etcd. `start`, then `ready`; `url` and `certs` are what `open_backend` needs."""
+    """A supervised etcd. `start`, then `ready`.
+
+    `open_backend` needs `socket_url` (if there is one), or `url` and `certs`.
+    """
 
     def __init__(
         self,
@@ -142,12 +163,14 @@ class EtcdProcess:
         quota_bytes: int = QUOTA_BYTES,
         log_path: Path | None = None,
     ) -> None:
-        self.data_dir = data_dir
+        self.data_dir = data_dir.absolute()
         self.certs = certs
         self.log_path = log_path or data_dir.with_name(data_dir.name + ".log")
         self.url = f"{'https' if certs else 'etcd'}://127.0.0.1:{client_port}"
+        self.socket_url = socket_url(self.data_dir)
         self._client_port = client_port
-        self._command = build_command(binary, data_dir, client_port, peer_port, certs, quota_bytes)
+        self._binary = binary
+        self._command = build_command(binary, self.data_dir, client_port, peer_port, certs, quota_bytes)
         self._pid_path = data_dir.with_name(data_dir.name + ".pid")
         self._process: asyncio.subprocess.Process | None = None
         self._tasks = Tasks()
@@ -163,6 +186,8 @@ class EtcdProcess:
 
     async def start(self) -> None:
         """Start it and keep it running until `stop`. Raises `EtcdFailed` if there is no such binary."""
+        if shutil.which(self._binary) is None:
+            raise EtcdFailed(f"{self._binary} is not installed")
         self._stopping = False
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.data_dir.chmod(0o700)

@@ -95,8 +95,21 @@ async def test_etcd_cannot_be_used_without_a_certificate(etcd: EtcdProcess, monk
             await open_backend(etcd.url, ca=etcd.certs.ca)
 
 
-async def test_etcd_data_directory_is_private(etcd: EtcdProcess):
+async def test_etcd_over_its_socket(etcd: EtcdProcess):
+    assert etcd.socket_url is not None
     assert etcd.data_dir.stat().st_mode & 0o777 == 0o700
+    backend = await open_backend(etcd.socket_url)
+    try:
+        prefix = new_prefix()
+        async with following(backend, prefix, await backend.current_revision()) as follower:
+            await follower.reach(await backend.create(prefix + "a", b""))
+            before = etcd.starts
+            etcd.kill()
+            await restarted(etcd, before)
+            await follower.reach(await backend.create(prefix + "b", b""))
+            assert [event.key for event in follower.events] == [prefix + "a", prefix + "b"]
+    finally:
+        await backend.close()
 
 
 WRITER = """

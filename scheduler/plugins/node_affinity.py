@@ -1,0 +1,127 @@
+"""NodeAffinity: nodeSelector, required and preferred node affinity.
+
+Source: k8s.io/component-helpers/scheduling/corev1/nodeaffinity, pkg/scheduler/framework/plugins/nodeaffinity
+(1.36).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from api.labels import EXISTS, GREATER, IN, LESS, NOT_EXISTS, NOT_IN, Requirement, Selector
+from scheduler.framework import Cycle, Reject, normalise
+from scheduler.snapshot import Ints, Mask
+
+_OPERATORS = {
+    "In": IN, "NotIn": NOT_IN, "Exists": EXISTS, "DoesNotExist": NOT_EXISTS, "Gt": GREATER, "Lt": LESS,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Term:
+    """One node selector term: labels and fields must match both. An empty term matches nothing."""
+
+    labels: Selector
+    fields: Selector
+
+    def matches(self, name: str, labels: Mapping[str, str]) -> bool:
+        if not self.labels.requirements and not self.fields.requirements:
+            return False
+        return self.labels.matches(labels) and self.fields.matches({"metadata.name": name})
+
+
+@dataclass(frozen=True)
+class NodeAffinity:
+    name: str = "NodeAffinity"
+
+    def filter(self, cycle: Cycle) -> Sequence[Reject]:
+        if not _has_required(cycle.shape.spec):
+            return ()
+        refused = ~matching_nodes(cycle)
+        return (Reject("node(s) didn't match Pod's node affinity/selector", refused, final=True),)
+
+    def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
+        preferred = _node_affinity(cycle.shape.spec).get("preferredDuringSchedulingIgnoredDuringExecution")
+        if not preferred:
+            return None
+        weights = cycle.static(self.name + "/score", lambda: _weights(cycle, preferred))
+        return normalise(weights, feasible)
+
+
+def matching_nodes(cycle: Cycle) -> Mask:
+    """Return the nodes that satisfy nodeSelector and required affinity (all, if there are neither)."""
+    if not _has_required(cycle.shape.spec):
+        return cycle.snapshot.alive
+    return cycle.static("NodeAffinity", lambda: _compute(cycle))
+
+
+def _has_required(spec: Any) -> bool:
+    return bool(spec.get("nodeSelector")) or bool(_required(spec))
+
+
+def _node_affinity(spec: Any) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = (spec.get("affinity") or {}).get("nodeAffinity") or {}
+    return found
+
+
+def _required(spec: Any) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = (
+        _node_affinity(spec).get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    )
+    return found
+
+
+def _compute(cycle: Cycle) -> Mask:
+    spec, snapshot = cycle.shape.spec, cycle.snapshot
+    selector = list((spec.get("nodeSelector") or {}).items())
+    required = _required(spec)
+    terms = [_new_term(term) for term in required.get("nodeSelectorTerms") or ()]
+    matched = np.zeros(len(snapshot.alive), dtype=bool)
+    for slot in _candidates(cycle, terms if required else None):
+        node = snapshot.nodes[slot]
+        if node is None:
+            continue
+        labels = node["metadata"].get("labels") or {}
+        if any(labels.get(key) != value for key, value in selector):
+            continue
+        matched[slot] = not required or any(term.matches(snapshot.names[slot], labels) for term in terms)
+    return matched
+
+
+def _candidates(cycle: Cycle, terms: list[_Term] | None) -> Sequence[int]:
+    """Return the slots worth a look. Pods of a DaemonSet name their node: then it is that one."""
+    named: set[str] = set()
+    for term in terms or ():
+        exact = dict(term.fields.exact)
+        if "metadata.name" not in exact:
+            return range(cycle.snapshot.size)
+        named.add(exact["metadata.name"])
+    if terms is None:
+        return range(cycle.snapshot.size)
+    return [cycle.snapshot.index[name] for name in named if name in cycle.snapshot.index]
+
+
+def _new_term(term: Mapping[str, Any]) -> _Term:
+    return _Term(_selector(term.get("matchExpressions")), _selector(term.get("matchFields")))
+
+
+def _selector(expressions: Any) -> Selector:
+    return Selector(
+        tuple(
+            Requirement(e["key"], _OPERATORS[e["operator"]], frozenset(e.get("values") or ()))
+            for e in expressions or ()
+        )
+    )
+
+
+def _weights(cycle: Cycle, preferred: Sequence[Mapping[str, Any]]) -> Ints:
+    terms = [(_new_term(entry["preference"]), entry["weight"]) for entry in preferred if entry["weight"]]
+    weights = np.zeros(len(cycle.snapshot.alive), dtype=np.int64)
+    for slot, node in enumerate(cycle.snapshot.nodes):
+        if node is not None:
+            labels = node["metadata"].get("labels") or {}
+            name = cycle.snapshot.names[slot]
+            weights[slot] = sum(weight for term, weight in terms if term.matches(name, labels))
+    return weights

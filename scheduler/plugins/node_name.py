@@ -1,0 +1,21 @@
+"""NodeName: a pod that names its node goes nowhere else."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scheduler.framework import Cycle, Reject
+
+
+@dataclass(frozen=True)
+class NodeName:
+    name: str = "NodeName"
+
+    def filter(self, cycle: Cycle) -> Sequence[Reject]:
+        wanted = cycle.shape.spec.get("nodeName")
+        if not wanted:
+            return ()
+        others = cycle.snapshot.alive.copy()
+        slot = cycle.snapshot.index.get(wanted)
+        if slot is not None:
+            others[slot] = False
+        return (Reject("node(s) didn't match the requested node name", others, final=True),)

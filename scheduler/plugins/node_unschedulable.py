@@ -1,0 +1,21 @@
+"""NodeUnschedulable: cordoned nodes take only pods that tolerate it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from api.taints import NO_SCHEDULE, tolerates
+from api.types.core_v1 import Taint
+from scheduler.framework import Cycle, Reject
+
+_TAINT: Taint = {"key": "node.kubernetes.io/unschedulable", "effect": NO_SCHEDULE}
+
+
+@dataclass(frozen=True)
+class NodeUnschedulable:
+    name: str = "NodeUnschedulable"
+
+    def filter(self, cycle: Cycle) -> Sequence[Reject]:
+        cordoned = cycle.snapshot.unschedulable
+        if not cordoned.any() or tolerates(cycle.shape.spec.get("tolerations"), _TAINT):
+            return ()
+        return (Reject("node(s) were unschedulable", cordoned, final=True),)

@@ -1,0 +1,193 @@
+"""What of a pod matters to its placement, compiled once and shared by all pods that are alike.
+
+The replicas of a controller differ in name alone. Their `Shape` is one object, so that filter masks, scores
+and selector matches can be kept by shape.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from api.labels import NOTHING, Selector, from_label_selector
+from api.podspec import host_ports, pod_requests
+from api.types.core_v1 import Pod, PodSpec
+
+# What a container without requests is taken to need when nodes are scored: 100m and 200 MB.
+# Source: pkg/scheduler/util/pod_resources.go.
+DEFAULT_MILLI_CPU = 100
+DEFAULT_MEMORY = 200 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Namespaces:
+    """The namespaces an affinity term looks at: those named, and those whose labels the selector matches."""
+
+    names: frozenset[str]
+    selector: Selector = NOTHING
+
+
+@dataclass(frozen=True)
+class Term:
+    """One pod (anti-)affinity term. `weight` is 0 for required ones."""
+
+    namespaces: Namespaces
+    selector: Selector
+    topology_key: str
+    weight: int = 0
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One topology spread constraint."""
+
+    topology_key: str
+    max_skew: int
+    selector: Selector
+    hard: bool
+    min_domains: int = 1
+    honor_affinity: bool = True
+    honor_taints: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """Compared by identity: `Shapes` hands out one per key. `requests` are millicores and units."""
+
+    key: bytes
+    namespace: str
+    labels: Mapping[str, str]
+    spec: PodSpec
+    requests: Mapping[str, int]
+    scored_cpu: int
+    scored_memory: int
+    ports: frozenset[tuple[str, str, int]]
+    images: tuple[str, ...]
+    owner: tuple[str, str]
+    spread: tuple[Spread, ...]
+    affinity: tuple[Term, ...]
+    anti_affinity: tuple[Term, ...]
+    preferred: tuple[Term, ...]  # the weight of anti-affinity is negative
+
+
+class Shapes:
+    """The shapes seen lately. When the table is full it starts anew: shapes in use live on."""
+
+    LIMIT = 4096
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Shape] = {}
+
+    def of(self, pod: Pod) -> Shape:
+        key = shape_key(pod)
+        shape = self._known.get(key)
+        if shape is None:
+            if len(self._known) >= self.LIMIT:
+                self._known.clear()
+            shape = self._known[key] = new_shape(pod, key)
+        return shape
+
+
+_SPEC_KEYS = ("nodeSelector", "affinity", "tolerations", "overhead", "topologySpreadConstraints", "resources")
+_CONTAINER_KEYS = ("image", "ports", "resources", "restartPolicy")
+
+
+def shape_key(pod: Pod) -> bytes:
+    """Return the bytes that two pods share exactly if they may be placed alike."""
+    metadata, spec = pod["metadata"], pod["spec"]
+    containers = [
+        [container.get(name) for name in _CONTAINER_KEYS]
+        for container in (*spec["containers"], None, *(spec.get("initContainers") or ()))
+        if container is not None
+    ]
+    parts = [spec.get(name) for name in _SPEC_KEYS]
+    inits = len(spec.get("initContainers") or ())
+    identity = [metadata["namespace"], metadata.get("labels"), _owner(pod), inits, containers, parts]
+    return orjson.dumps(identity)
+
+
+def _owner(pod: Pod) -> tuple[str, str]:
+    for reference in pod["metadata"].get("ownerReferences") or ():
+        if reference.get("controller"):
+            return reference["kind"], reference["name"]
+    return "", ""
+
+
+def new_shape(pod: Pod, key: bytes) -> Shape:
+    spec = pod["spec"]
+    namespace = pod["metadata"]["namespace"]
+    labels = pod["metadata"].get("labels") or {}
+    affinity = (spec.get("affinity") or {}).get("podAffinity") or {}
+    anti = (spec.get("affinity") or {}).get("podAntiAffinity") or {}
+    preferred = [_weighted(t, namespace, labels, 1) for t in _preferred(affinity)]
+    preferred += [_weighted(t, namespace, labels, -1) for t in _preferred(anti)]
+    scored_cpu, scored_memory = _scored(spec)
+    return Shape(
+        key=key,
+        namespace=namespace,
+        labels=labels,
+        spec=spec,
+        requests={name: amount for name, amount in pod_requests(pod).items() if amount},
+        scored_cpu=scored_cpu,
+        scored_memory=scored_memory,
+        ports=frozenset(host_ports(spec)),
+        images=tuple(container.get("image", "") for container in spec["containers"]),
+        owner=_owner(pod),
+        spread=tuple(_spread(c, labels) for c in spec.get("topologySpreadConstraints") or ()),
+        affinity=tuple(_term(t, namespace, labels) for t in _required(affinity)),
+        anti_affinity=tuple(_term(t, namespace, labels) for t in _required(anti)),
+        preferred=tuple(preferred),
+    )
+
+
+def _required(affinity: Any) -> list[Any]:
+    return list(affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or ())
+
+
+def _preferred(affinity: Any) -> list[Any]:
+    return list(affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ())
+
+
+def _weighted(preference: Any, namespace: str, labels: Mapping[str, str], sign: int) -> Term:
+    return _term(preference["podAffinityTerm"], namespace, labels, sign * preference["weight"])
+
+
+def _term(term: Any, namespace: str, labels: Mapping[str, str], weight: int = 0) -> Term:
+    names = frozenset(term.get("namespaces") or ())
+    by_label = term.get("namespaceSelector")
+    if not names and by_label is None:
+        names = frozenset((namespace,))
+    selector = _with_label_keys(term.get("labelSelector"), term.get("matchLabelKeys"), labels)
+    return Term(Namespaces(names, from_label_selector(by_label)), selector, term["topologyKey"], weight)
+
+
+def _spread(constraint: Any, labels: Mapping[str, str]) -> Spread:
+    return Spread(
+        topology_key=constraint["topologyKey"],
+        max_skew=constraint["maxSkew"],
+        selector=_with_label_keys(constraint.get("labelSelector"), constraint.get("matchLabelKeys"), labels),
+        hard=constraint["whenUnsatisfiable"] == "DoNotSchedule",
+        min_domains=constraint.get("minDomains") or 1,
+        honor_affinity=constraint.get("nodeAffinityPolicy", "Honor") == "Honor",
+        honor_taints=constraint.get("nodeTaintsPolicy", "Ignore") == "Honor",
+    )
+
+
+def _with_label_keys(selector: Any, keys: Any, labels: Mapping[str, str]) -> Selector:
+    """`matchLabelKeys`: the pod's own values of these labels are demanded too."""
+    own = {key: labels[key] for key in keys or () if key in labels}
+    if selector is not None and own:
+        selector = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), **own}}
+    return from_label_selector(selector)
+
+
+def _scored(spec: PodSpec) -> tuple[int, int]:
+    """Return CPU and memory as scores count them: containers that ask for nothing still weigh something."""
+    padded = []
+    for container in spec["containers"]:
+        requests = (container.get("resources") or {}).get("requests") or {}
+        defaults = {"cpu": f"{DEFAULT_MILLI_CPU}m", "memory": str(DEFAULT_MEMORY)}
+        padded.append({**container, "resources": {"requests": {**defaults, **requests}}})
+    amounts = pod_requests({"spec": {**spec, "containers": padded}})
+    return amounts.get("cpu", 0), amounts.get("memory", 0)

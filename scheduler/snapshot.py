@@ -1,0 +1,226 @@
+"""The cluster in columns: one slot per node, one array per property. Kept current by events, never rebuilt.
+
+Owned by the scheduling loop: `set_node`, `remove_node`, `add_pod`, `remove_pod` are the only writers. Arrays
+are longer than the number of nodes; unused slots have `alive` False. What plugins derive from node data
+alone they keep under `version`, which grows with every change that can alter it (a heartbeat does not).
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from api.podspec import amounts
+from api.types.core_v1 import Node
+from scheduler.counts import Counts
+from scheduler.shape import Shape
+
+Mask: TypeAlias = NDArray[np.bool_]
+Ints: TypeAlias = NDArray[np.int64]
+_FIRST_SLOTS = 64
+_STATIC_RESOURCES = ("cpu", "memory", "ephemeral-storage", "pods")
+
+
+@dataclass(frozen=True)
+class PodRecord:
+    """A pod that takes room on a node, as the snapshot counts it."""
+
+    uid: str
+    slot: int
+    shape: Shape
+    terminating: bool
+
+
+@dataclass(frozen=True)
+class Domains:
+    """The values of one node label as numbers: `ids[slot]` is -1 where the label is missing."""
+
+    ids: Ints
+    count: int
+
+
+class Snapshot:
+    def __init__(self) -> None:
+        self.version = 0
+        self.size = 0
+        self.names: list[str] = []
+        self.index: dict[str, int] = {}
+        self.nodes: list[Node | None] = []
+        self.alive: Mask = np.zeros(_FIRST_SLOTS, dtype=bool)
+        self.unschedulable: Mask = np.zeros(_FIRST_SLOTS, dtype=bool)
+        self.allocatable: dict[str, Ints] = {name: _column() for name in _STATIC_RESOURCES}
+        self.requested: dict[str, Ints] = {name: _column() for name in _STATIC_RESOURCES}
+        # As scores count: pods without requests weigh something.
+        self.scored_cpu: Ints = _column()
+        self.scored_memory: Ints = _column()
+        self.counts = Counts(_FIRST_SLOTS)
+        self.image_nodes: dict[str, dict[int, int]] = {}
+        self.ports: dict[int, Counter[tuple[str, str, int]]] = {}
+        self.pods: dict[str, PodRecord] = {}
+        self.namespace_labels: dict[str, Mapping[str, str]] = {}
+        self._free: list[int] = []
+        self._domains: dict[str, tuple[int, Domains]] = {}
+
+    # -- nodes
+
+    @property
+    def node_count(self) -> int:
+        return len(self.index)
+
+    def set_node(self, node: Node) -> bool:
+        """Take in a new or changed node. Returns whether anything that matters to placement has changed."""
+        name = node["metadata"]["name"]
+        slot = self.index.get(name)
+        before = self.nodes[slot] if slot is not None else None
+        if before is not None and _same_for_placement(before, node):
+            assert slot is not None
+            self.nodes[slot] = node
+            return False
+        if slot is None:
+            slot = self._take_slot(name)
+        self._set_images(slot, before, node)
+        self.nodes[slot] = node
+        self.unschedulable[slot] = bool(node.get("spec", {}).get("unschedulable"))
+        offered = amounts((node.get("status") or {}).get("allocatable"))
+        for resource in set(self.allocatable) | set(offered):
+            self._columns(resource)[0][slot] = offered.get(resource, 0)
+        self.version += 1
+        return True
+
+    def remove_node(self, name: str) -> None:
+        """Forget a node. Pods that are still there keep their numbers in the slot until they go; the slot
+        waits for that.
+        """
+        slot = self.index.pop(name, None)
+        if slot is None:
+            return
+        self._set_images(slot, self.nodes[slot], None)
+        self.nodes[slot] = None
+        self.alive[slot] = False
+        self.version += 1
+        for record in [record for record in self.pods.values() if record.slot == slot]:
+            self.remove_pod(record.uid)
+        self._free.append(slot)
+
+    def _take_slot(self, name: str) -> int:
+        if self._free:
+            slot = self._free.pop()
+        else:
+            slot = self.size
+            self.size += 1
+            self.names.append("")
+            self.nodes.append(None)
+            if slot >= len(self.alive):
+                self._grow()
+        self.names[slot] = name
+        self.index[name] = slot
+        self.alive[slot] = True
+        return slot
+
+    def _grow(self) -> None:
+        extra = len(self.alive)
+        for mask in ("alive", "unschedulable"):
+            setattr(self, mask, np.concatenate([getattr(self, mask), np.zeros(extra, dtype=bool)]))
+        for table in (self.allocatable, self.requested):
+            for name in table:
+                table[name] = _longer(table[name], extra)
+        self.scored_cpu, self.scored_memory = (
+            _longer(self.scored_cpu, extra),
+            _longer(self.scored_memory, extra),
+        )
+        self.counts.grow(extra)
+
+    def _columns(self, resource: str) -> tuple[Ints, Ints]:
+        if resource not in self.allocatable:
+            self.allocatable[resource] = _column(len(self.alive))
+            self.requested[resource] = _column(len(self.alive))
+        return self.allocatable[resource], self.requested[resource]
+
+    def _set_images(self, slot: int, before: Node | None, after: Node | None) -> None:
+        for name in _images(before):
+            holders = self.image_nodes.get(name, {})
+            holders.pop(slot, None)
+            if not holders:
+                self.image_nodes.pop(name, None)
+        for name, size in _images(after).items():
+            self.image_nodes.setdefault(name, {})[slot] = size
+
+    def domains(self, key: str) -> Domains:
+        """Return the topology domains of a node label."""
+        kept = self._domains.get(key)
+        if kept is not None and kept[0] == self.version and len(kept[1].ids) == len(self.alive):
+            return kept[1]
+        ids = np.full(len(self.alive), -1, dtype=np.int64)
+        numbers: dict[str, int] = {}
+        for slot in self.index.values():
+            node = self.nodes[slot]
+            value = (node["metadata"].get("labels") or {}).get(key) if node else None
+            if value is not None:
+                ids[slot] = numbers.setdefault(value, len(numbers))
+        found = Domains(ids, len(numbers))
+        self._domains[key] = (self.version, found)
+        return found
+
+    # -- pods
+
+    def add_pod(self, uid: str, node: str, shape: Shape, terminating: bool = False) -> bool:
+        """Count a pod on its node; one that is counted already is moved. Returns False for an unknown node.
+        """
+        slot = self.index.get(node)
+        self.remove_pod(uid)
+        if slot is None:
+            return False
+        record = PodRecord(uid, slot, shape, terminating)
+        self.pods[uid] = record
+        self._weigh(record, 1)
+        if shape.ports:
+            self.ports.setdefault(slot, Counter()).update(shape.ports)
+        self.counts.add(record, 1)
+        return True
+
+    def remove_pod(self, uid: str) -> PodRecord | None:
+        record = self.pods.pop(uid, None)
+        if record is not None:
+            self._weigh(record, -1)
+            self.counts.add(record, -1)
+            if record.shape.ports:
+                used = self.ports[record.slot]
+                used.subtract(record.shape.ports)
+                self.ports[record.slot] = +used
+        return record
+
+    def _weigh(self, record: PodRecord, sign: int) -> None:
+        slot, shape = record.slot, record.shape
+        for resource, amount in shape.requests.items():
+            self._columns(resource)[1][slot] += sign * amount
+        self.requested["pods"][slot] += sign
+        self.scored_cpu[slot] += sign * shape.scored_cpu
+        self.scored_memory[slot] += sign * shape.scored_memory
+
+
+def _column(length: int = _FIRST_SLOTS) -> Ints:
+    return np.zeros(length, dtype=np.int64)
+
+
+def _longer(column: Ints, extra: int) -> Ints:
+    return np.concatenate([column, _column(extra)])
+
+
+def _images(node: Node | None) -> dict[str, int]:
+    if node is None:
+        return {}
+    images = (node.get("status") or {}).get("images") or []
+    return {name: image.get("sizeBytes", 0) for image in images for name in image.get("names") or ()}
+
+
+def _same_for_placement(one: Node, other: Node) -> bool:
+    mine, theirs = one.get("status") or {}, other.get("status") or {}
+    return (
+        one["metadata"].get("labels") == other["metadata"].get("labels")
+        and one.get("spec") == other.get("spec")
+        and mine.get("allocatable") == theirs.get("allocatable")
+        and mine.get("images") == theirs.get("images")
+    )

@@ -99,8 +99,11 @@ def _parameter(piece: str) -> tuple[str, str]:
 
 
 def body_type(headers: Mapping[str, str]) -> str:
-    """Return the media type of a create or update body: JSON or YAML. Raises `UnsupportedMediaType`."""
+    """Return the media type of a create or update body: JSON, YAML or protobuf. Raises
+    `UnsupportedMediaType`."""
     media = media_type(headers)
+    if media == PROTOBUF:
+        return PROTOBUF
     kind = _media(media) if media not in ("*/*", "application/*") else ""
     if not kind:
         raise _unsupported(_ALL_MEDIA)

@@ -7,7 +7,7 @@ Source: k8s.io/apiserver/pkg/endpoints/handlers create.go, update.go; fieldValid
 from collections.abc import Sequence
 from typing import Any
 
-from api.codec import json, yaml
+from api.codec import json, protobuf, yaml
 from api.codec.json import DecodeError
 from api.codec.typed import Conformed, conform
 from api.errors import BadRequest, invalid
@@ -15,7 +15,7 @@ from api.field import Path, not_supported
 from api.resource import Obj, Resource
 from api.schemas import schema_of_kind
 from apiserver.http.message import Request
-from apiserver.http.negotiate import YAML, body_type
+from apiserver.http.negotiate import PROTOBUF, YAML, body_type
 
 STRICT, WARN, IGNORE = "Strict", "Warn", "Ignore"
 
@@ -41,6 +41,8 @@ def _decoded(request: Request, kind: str, version: str) -> tuple[Obj, list[str]]
         if media == YAML:
             obj, faults = yaml.loads_strict(request.body)
             return obj, [yaml.strict_fault(faults)] if faults else []
+        if media == PROTOBUF:
+            return protobuf.loads(request.body), []
         obj = json.loads(request.body)
     except DecodeError as error:
         short = version.rpartition("/")[2]

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from api import field
-from api.codec import json, yaml
+from api.codec import json, protobuf, yaml
 from api.codec.json import DecodeError
 from api.errors import BadRequest, invalid
 from api.resource import Obj
 from apiserver.http.message import Request
-from apiserver.http.negotiate import APPLY_PATCH, YAML, body_type, media_type
+from apiserver.http.negotiate import APPLY_PATCH, PROTOBUF, YAML, body_type, media_type
 from apiserver.rest.body import validation_of
 from apiserver.rest.hub import Operation
 from apiserver.rest.strategy import Deletion
@@ -84,7 +84,10 @@ def deletion_from(body: Obj) -> tuple[Deletion, Obj]:
 def _body(request: Request) -> Obj:
     try:
         media = body_type(request.headers) if request.headers.get("content-type") else ""
-        obj = yaml.loads(request.body) if media == YAML else json.loads(request.body)
+        if media == PROTOBUF:
+            obj = protobuf.loads(request.body)
+        else:
+            obj = yaml.loads(request.body) if media == YAML else json.loads(request.body)
     except DecodeError as error:
         raise BadRequest(f"DeleteOptions cannot be read: {error}") from error
     if (kind := obj.get("kind") or "DeleteOptions") != "DeleteOptions":

@@ -6,7 +6,7 @@ Source: k8s.io/client-go/tools/clientcmd (1.36).
 import base64
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +94,13 @@ def in_cluster(folder: Path = SERVICE_ACCOUNT_DIR) -> Endpoint:
         ca_file=folder / "ca.crt",
         token_file=folder / "token",
         namespace=(folder / "namespace").read_text().strip(),
+    )
+
+
+def without_identity(endpoint: Endpoint) -> Endpoint:
+    """Return the way to the same server as nobody."""
+    return replace(
+        endpoint, cert_file=None, cert_data=b"", key_file=None, key_data=b"", token="", token_file=None
     )
 
 

@@ -1,18 +1,20 @@
 """The controllers process: where the parts meet. Called by the command line with a `Config`."""
 
+import asyncio
 import os
 import socket
 from dataclasses import replace
 
 from client import kubeconfig
+from client.accounts import Accounts
 from client.api import Client
 from client.events import Recorder
 from client.http import HTTPTransport
 from client.informer import Informers
 from client.leases import LeaderElector, Timing
-from controllers.catalog import catalog, chosen
+from controllers.catalog import ACCOUNTS, catalog, chosen
 from controllers.config import Config
-from controllers.framework.apply import FIELD_MANAGER, Applier
+from controllers.framework.apply import FIELD_MANAGER, PARALLEL, Applier
 from controllers.framework.controller import Controller
 from controllers.framework.engine import Engine
 from controllers.framework.process import Context
@@ -25,19 +27,23 @@ _log = log.get("controllers.app")
 
 async def run(config: Config) -> None:
     """Work until cancelled. Raises `LeadershipLost` when another process may have taken over."""
-    client = Client(HTTPTransport(kubeconfig.load(config.kubeconfig)), FIELD_MANAGER)
+    endpoint = kubeconfig.load(config.kubeconfig)
+    client = Client(HTTPTransport(endpoint), FIELD_MANAGER)
+    anonymous = HTTPTransport(kubeconfig.without_identity(endpoint))
+    accounts = Accounts(client, anonymous, field_manager=FIELD_MANAGER)
     try:
         async with listening(config.bind_address, config.secure_port):
-            await run_with(client, config)
+            await run_with(client, config, accounts if config.use_service_account_credentials else None)
     finally:
+        await anonymous.close()
         await client.close()
 
 
-async def run_with(client: Client, config: Config) -> None:
-    """Work over a given client: for `run` and for a cluster in one process."""
+async def run_with(client: Client, config: Config, accounts: Accounts | None = None) -> None:
+    """Work over a given client (for a cluster in one process, too); with `accounts`, write as those."""
 
     async def work() -> None:
-        await _lead(client, config)
+        await _lead(client, config, accounts)
 
     if not config.leader_elect:
         await work()
@@ -53,19 +59,20 @@ async def run_with(client: Client, config: Config) -> None:
     )
 
 
-async def _lead(client: Client, config: Config) -> None:
+async def _lead(client: Client, config: Config, accounts: Accounts | None) -> None:
     tasks = Tasks()
-    informers, applier = Informers(client), Applier(client)
+    informers, slots = Informers(client), asyncio.Semaphore(PARALLEL)
     try:
         for entry in chosen(catalog(config), config.controllers):
-            recorder = Recorder(client, entry.id, tasks)
+            own = accounts.client(ACCOUNTS.get(entry.id, entry.id)) if accounts else client
+            recorder = Recorder(own, entry.id, tasks)
             if isinstance(entry, Controller):
                 tuned = replace(entry, workers=config.concurrent_syncs)
-                engine = Engine(tuned, informers, applier, recorder)
+                engine = Engine(tuned, informers, Applier(own, slots), recorder)
                 engine.attach()
                 tasks.spawn(engine.run(tasks), entry.id, fatal=True)
             else:
-                context = Context(client, informers, applier, recorder, tasks)
+                context = Context(own, informers, recorder, tasks)
                 entry.attach(context)
                 tasks.spawn(entry.run(context), entry.id, fatal=True)
         await informers.start(tasks)

@@ -26,6 +26,21 @@ from controllers.taint_eviction import taint_eviction
 Entry: TypeAlias = Controller[Any] | Process
 
 
+# The service accounts to which upstream's bootstrap policy gives the rights, where named otherwise.
+ACCOUNTS = {
+    "endpoints-controller": "endpoint-controller",
+    "endpointslice-mirroring-controller": "endpointslicemirroring-controller",
+    "garbage-collector-controller": "generic-garbage-collector",
+    "node-ipam-controller": "node-controller",
+    "node-lifecycle-controller": "node-controller",
+    "pod-garbage-collector-controller": "pod-garbage-collector",
+    "replicationcontroller-controller": "replication-controller",
+    "root-ca-certificate-publisher-controller": "root-ca-cert-publisher",
+    "serviceaccount-controller": "service-account-controller",
+    "taint-eviction-controller": "node-controller",
+}
+
+
 def catalog(config: Config) -> tuple[Entry, ...]:
     """Return all controllers, set up as `config` says."""
     return (

@@ -16,6 +16,9 @@ class Config:
         metadata=_help("which to run: * for all, NAME to add one, -NAME to leave one out"),
     )
     concurrent_syncs: int = field(default=5, metadata=_help("keys that one controller works on at a time"))
+    use_service_account_credentials: bool = field(
+        default=True, metadata=_help("act as one service account per controller, each with its own rights")
+    )
     leader_elect: bool = field(default=True, metadata=_help("take a lease before working"))
     leader_elect_lease_duration_s: float = field(
         default=15.0, metadata={"flag": "leader-elect-lease-duration", "help": "how long a lease counts"}

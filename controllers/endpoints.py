@@ -12,7 +12,7 @@ from api.resource import Key, Obj, key_of
 from api.types.core_v1 import ENDPOINTS, PODS, SERVICES, Endpoints, Pod, Service
 from controllers.endpointslice import HEADLESS, address_of
 from controllers.framework.controller import View, controller
-from controllers.framework.plan import NOTHING, Create, Plan, delete, patch
+from controllers.framework.plan import NOTHING, Create, Plan, Update, delete
 from controllers.selection import INDEXES, POD_WATCH, by_ports, hostname_of, is_headless, pods_of
 
 MANAGED_BY = "endpoints.kubernetes.io/managed-by"
@@ -48,8 +48,11 @@ def endpoints(service: Service, view: View, now: datetime) -> Plan:
             "subsets": subsets,
         }
         return Plan((Create(ENDPOINTS, made, namespace),))
-    body = _difference(present, labels, annotations, subsets)
-    return Plan((patch(ENDPOINTS, present, body),)) if body else NOTHING
+    if _is_current(present, labels, truncated, subsets):
+        return NOTHING
+    kept = {k: v for k, v in (present["metadata"].get("annotations") or {}).items() if k != OVER_CAPACITY}
+    metadata_now = {**present["metadata"], "labels": labels, "annotations": {**kept, **annotations}}
+    return Plan((Update(ENDPOINTS, {**present, "metadata": metadata_now, "subsets": subsets}),))
 
 
 @controller("endpoints-controller", of=ENDPOINTS, watches={SERVICES: _same_name})
@@ -71,22 +74,13 @@ def _labels(service: Service) -> dict[str, str]:
     return {**labels, MANAGED_BY: MANAGER}
 
 
-def _difference(
-    present: Endpoints, labels: dict[str, str], annotations: dict[str, str], subsets: list[Obj]
-) -> Obj:
-    body: Obj = {}
-    metadata: Obj = {}
-    old_labels = present["metadata"].get("labels") or {}
-    if old_labels != labels:
-        metadata["labels"] = {**{key: None for key in old_labels if key not in labels}, **labels}
-    noted = (present["metadata"].get("annotations") or {}).get(OVER_CAPACITY)
-    if noted != annotations.get(OVER_CAPACITY):
-        metadata["annotations"] = {OVER_CAPACITY: annotations.get(OVER_CAPACITY)}
-    if metadata:
-        body["metadata"] = metadata
-    if (present.get("subsets") or []) != subsets:
-        body["subsets"] = subsets
-    return body
+def _is_current(present: Endpoints, labels: dict[str, str], truncated: bool, subsets: list[Obj]) -> bool:
+    annotations = present["metadata"].get("annotations") or {}
+    return (
+        (present["metadata"].get("labels") or {}) == labels
+        and (OVER_CAPACITY in annotations) == truncated
+        and (present.get("subsets") or []) == subsets
+    )
 
 
 def _subsets(service: Service, view: View) -> tuple[list[Obj], bool]:

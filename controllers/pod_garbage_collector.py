@@ -18,7 +18,7 @@ from api.podspec import is_terminal
 from api.resource import Obj, key_of
 from api.types.core_v1 import NODES, PODS, Pod
 from controllers.framework.controller import Controller, View, Watch, controller
-from controllers.framework.plan import NOTHING, Change, Delete, Plan, SetStatus
+from controllers.framework.plan import NOTHING, Change, Delete, Plan, patch
 from controllers.taint_eviction import by_node, pods_on
 
 QUARANTINE_S = 40.0
@@ -80,18 +80,18 @@ class _Collector:
 def _force_delete(pod: Pod, now: datetime, why: str) -> Plan:
     """Delete without grace; a pod that has not ended is marked as failed first."""
     changes: list[Change] = []
-    status: Obj = dict(pod.get("status") or {})
+    present = (pod.get("status") or {}).get("conditions")
     if not is_terminal(pod) and pod["spec"].get("nodeName"):
-        status["phase"] = "Failed"
-        if why and find(status.get("conditions"), "DisruptionTarget") is None:
+        status: Obj = {"phase": "Failed"}
+        if why and find(present, "DisruptionTarget") is None:
             condition: Obj = {
                 "type": "DisruptionTarget",
                 "status": "True",
                 "reason": "DeletionByPodGC",
                 "message": why,
             }
-            status["conditions"] = set_condition(status.get("conditions"), condition, now)
-        changes.append(SetStatus(PODS, pod, status))
+            status["conditions"] = set_condition(present, condition, now)
+        changes.append(patch(PODS, pod, {"status": status}, subresource="status"))
     uid = pod["metadata"].get("uid", "")
     changes.append(Delete(PODS, key_of(pod), uid, grace_period_s=0))
     return Plan(tuple(changes))

@@ -10,7 +10,7 @@ from typing import Any
 from api.resource import Obj
 from api.types.core_v1 import CONFIGMAPS, NAMESPACES, Namespace
 from controllers.framework.controller import Controller, View, controller
-from controllers.framework.plan import NOTHING, Create, Plan, patch
+from controllers.framework.plan import NOTHING, Create, Plan, Update
 from controllers.serviceaccount import is_terminating, namespace_of
 
 NAME = "kube-root-ca.crt"
@@ -36,8 +36,7 @@ class _Publisher:
             return Plan((Create(CONFIGMAPS, made, name),))
         if present.get("data") == wanted:
             return NOTHING
-        stale = dict.fromkeys(present.get("data") or {})
-        return Plan((patch(CONFIGMAPS, present, {"data": {**stale, **wanted}}),))
+        return Plan((Update(CONFIGMAPS, {**present, "data": wanted}),))
 
 
 def root_ca_certificate_publisher(certificate: str) -> Controller[Any]:

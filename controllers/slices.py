@@ -10,7 +10,7 @@ from typing import Any
 
 from api.resource import Obj
 from api.types.discovery_v1 import ENDPOINTSLICES, EndpointSlice
-from controllers.framework.plan import Change, Create, delete, patch
+from controllers.framework.plan import Change, Create, Update, delete
 
 MAX_ENDPOINTS = 100
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -128,20 +128,11 @@ def _change(slot: _Slot, frame: Frame) -> list[Change]:
         return [delete(ENDPOINTSLICES, slot.found)] if slot.found is not None else []
     if slot.found is None:
         return [Create(ENDPOINTSLICES, _new(slot, frame), frame.namespace)]
-    labels = _label_patch(slot.found, frame)
-    if not slot.changed and not labels:
+    if not slot.changed and (slot.found["metadata"].get("labels") or {}) == frame.labels:
         return []
-    body: Obj = {"metadata": {"labels": labels}} if labels else {}
-    if slot.changed:
-        body.update(endpoints=slot.endpoints, ports=slot.ports)
-    return [patch(ENDPOINTSLICES, slot.found, body)]
-
-
-def _label_patch(found: EndpointSlice, frame: Frame) -> dict[str, str | None]:
-    present = found["metadata"].get("labels") or {}
-    labels: dict[str, str | None] = {k: v for k, v in frame.labels.items() if present.get(k) != v}
-    labels.update({key: None for key in present if key not in frame.labels})
-    return labels
+    metadata = {**slot.found["metadata"], "labels": dict(frame.labels)}
+    wanted = {**slot.found, "metadata": metadata, "endpoints": slot.endpoints, "ports": slot.ports}
+    return [Update(ENDPOINTSLICES, wanted)]
 
 
 def _new(slot: _Slot, frame: Frame) -> Obj:

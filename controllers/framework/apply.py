@@ -11,7 +11,17 @@ from api.resource import Key, Resource
 from client.api import Client
 from client.events import Recorder
 from client.transport import Unreachable
-from controllers.framework.plan import Apply, Change, Create, Delete, Failure, Patch, Record, SetStatus
+from controllers.framework.plan import (
+    Apply,
+    Change,
+    Create,
+    Delete,
+    Failure,
+    Patch,
+    Record,
+    SetStatus,
+    Update,
+)
 
 # Calls under way at a time: enough to keep an API server busy, few enough not to fill its queues.
 PARALLEL = 32
@@ -40,11 +50,11 @@ class Result:
 
 
 class Applier:
-    """Writes for all controllers of a process; limits how many calls run at once."""
+    """Writes as one identity; `slots` limits how many calls of the whole process run at once."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, slots: asyncio.Semaphore) -> None:
         self._client = client
-        self._slots = asyncio.Semaphore(PARALLEL)
+        self._slots = slots
 
     async def perform(self, changes: Sequence[Change], recorder: Recorder) -> Result:
         """Perform the changes as `plan.py` says. API errors are in the result, never raised."""
@@ -94,7 +104,7 @@ class Applier:
             return
         _note_success(change, result, recorder)
 
-    async def _write(self, change: Create | Apply | Patch | Delete | SetStatus) -> Written:
+    async def _write(self, change: Create | Apply | Update | Patch | Delete | SetStatus) -> Written:
         match change:
             case Create():
                 made = await self._client.create(change.resource, change.obj, change.namespace)
@@ -109,6 +119,8 @@ class Applier:
                     field_manager=FIELD_MANAGER,
                     force=True,
                 )
+            case Update():
+                made = await self._client.update(change.resource, change.obj)
             case Patch():
                 made = await self._client.patch(
                     change.resource,

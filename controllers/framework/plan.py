@@ -35,6 +35,14 @@ class Apply:
 
 
 @dataclass(frozen=True)
+class Update:
+    """Replace the whole object; the `resourceVersion` in it must still be the current one."""
+
+    resource: Resource[Any]
+    obj: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Patch:
     """Patch an object. `uid` and `resource_version`, where given, must still be its own."""
 
@@ -79,7 +87,7 @@ class Record:
     message: str
 
 
-Change: TypeAlias = Create | Apply | Patch | Delete | SetStatus | Record
+Change: TypeAlias = Create | Apply | Update | Patch | Delete | SetStatus | Record
 
 
 @dataclass(frozen=True)

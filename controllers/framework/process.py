@@ -9,7 +9,6 @@ from typing import Protocol
 from client.api import Client
 from client.events import Recorder
 from client.informer import Informers
-from controllers.framework.apply import Applier
 from kit.tasks import Tasks
 
 
@@ -19,7 +18,6 @@ class Context:
 
     client: Client
     informers: Informers
-    applier: Applier
     recorder: Recorder
     tasks: Tasks
 

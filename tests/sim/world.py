@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from api.resource import Key, Resource
+from api.resource import Key, Resource, key_of
 from api.times import format_time
 from api.types.core_v1 import PODS
 from controllers.framework.controller import (
@@ -22,7 +22,18 @@ from controllers.framework.controller import (
     controller_uids,
     orphan_namespaces,
 )
-from controllers.framework.plan import Apply, Change, Create, Delete, Failure, Patch, Plan, Record, SetStatus
+from controllers.framework.plan import (
+    Apply,
+    Change,
+    Create,
+    Delete,
+    Failure,
+    Patch,
+    Plan,
+    Record,
+    SetStatus,
+    Update,
+)
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -217,6 +228,11 @@ class World:
                 key = Key(change.namespace, change.obj["metadata"]["name"])
                 old = self.table(change.resource).objects.get(key, {})
                 self.put(change.resource, merge(old, change.obj))
+            case Update():
+                old = self.table(change.resource).objects[key_of(change.obj)]
+                if old["metadata"]["resourceVersion"] != change.obj["metadata"]["resourceVersion"]:
+                    raise Refused("the object has been modified")
+                self.put(change.resource, change.obj)
             case Patch():
                 self._patch(change)
             case Delete():

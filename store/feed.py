@@ -26,8 +26,8 @@ Replay: TypeAlias = Callable[[str, int], AsyncGenerator[Batch, None]]
 # A quiet watch still says this often how far it is.
 NOTICE_S = 10.0
 # What is kept for watches that start a little in the past: lists are followed by a watch within moments.
-KEEP_EVENTS = 8192
-KEEP_BYTES = 32 * 1024 * 1024
+KEEP_EVENTS = 4096
+KEEP_BYTES = 8 * 1024 * 1024
 # A watch with more events than this waiting is sent back to the history.
 MAX_PENDING = 65536
 # Directories whose watches are remembered; more are forgotten all at once.

@@ -87,6 +87,36 @@ async def test_etcd_calls_wait_for_a_restart(etcd: EtcdProcess):
         await backend.close()
 
 
+async def test_etcd_that_hangs_fails_calls_in_time_and_watches_go_on(
+    etcd: EtcdProcess, monkeypatch: pytest.MonkeyPatch
+):
+    backend = await connect(etcd)
+    prefix = new_prefix()
+    try:
+        start = await backend.create(prefix + "before", b"")
+        async with following(backend, prefix, start) as follower:
+            monkeypatch.setattr("store.etcd.CALL_S", 0.5)
+            assert etcd.pid is not None
+            os.kill(etcd.pid, signal.SIGSTOP)
+            try:
+                async with asyncio.timeout(5):
+                    with pytest.raises(Unavailable) as caught:
+                        await backend.create(prefix + "meanwhile", b"")
+                    assert caught.value.outcome_unknown
+                    with pytest.raises(Unavailable):
+                        await backend.get(prefix + "before")
+            finally:
+                os.kill(etcd.pid, signal.SIGCONT)
+            monkeypatch.undo()
+            after = await backend.create(prefix + "after", b"")
+            await follower.reach(after)
+            keys = [event.key.removeprefix(prefix) for event in follower.events]
+            assert [key for key in keys if key != "meanwhile"] == ["after"]
+            assert await backend.get(prefix + "before") is not None
+    finally:
+        await backend.close()
+
+
 async def test_etcd_cannot_be_used_without_a_certificate(etcd: EtcdProcess, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("store.etcd.CALL_S", 1.0)
     assert etcd.certs is not None

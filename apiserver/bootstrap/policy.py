@@ -205,6 +205,9 @@ _KUBELET_API = [
 ]
 
 
+_DNS = "pelamis:cluster-dns"
+
+
 def _signer_role(name: str, signer: str) -> Obj:
     return cluster_role(
         f"system:certificates.k8s.io:{name}-approver", [rule("approve", "signers", _CERTS, names=signer)]
@@ -226,58 +229,33 @@ def _aggregated(name: str, part_of: str, rules: list[Obj]) -> Obj:
 
 
 def cluster_roles() -> list[Obj]:
-    """Return the default ClusterRoles, without the controllers'."""
-    roles = [
-        cluster_role("cluster-admin", [rule("*", "*", "*"), {"nonResourceURLs": ["*"], "verbs": ["*"]}]),
-        cluster_role(
-            "system:discovery",
-            [urls(f"{_HEALTH} /version /version/ /openapi /openapi/* /api /api/* /apis /apis/*")],
-        ),
-        cluster_role("system:monitoring", _MONITORING),
-        cluster_role(
-            "system:basic-user",
-            [
-                rule("create", "selfsubjectaccessreviews selfsubjectrulesreviews", _AUTHZ),
-                rule("create", "selfsubjectreviews", _AUTHN),
-            ],
-        ),
-        cluster_role("system:public-info-viewer", [urls(f"{_HEALTH} /version /version/")]),
-        _aggregated("admin", "", [*_ADMIN, *_EDIT, *_VIEW]),
-        _aggregated("edit", "admin", [*_EDIT, *_VIEW]),
-        _aggregated("view", "edit", _VIEW),
-        cluster_role("system:aggregate-to-admin", _ADMIN, {f"{_AGGREGATE}admin": "true"}),
-        cluster_role("system:aggregate-to-edit", _EDIT, {f"{_AGGREGATE}edit": "true"}),
-        cluster_role("system:aggregate-to-view", _VIEW, {f"{_AGGREGATE}view": "true"}),
-        cluster_role(
-            "system:heapster",
-            [rule(READ, "events pods nodes namespaces"), rule(READ, "deployments", "extensions")],
-        ),
-        cluster_role("system:node", NODE_RULES),
-        cluster_role(
-            "system:node-problem-detector", [rule("get", "nodes"), rule("patch", "nodes/status"), EVENTS]
-        ),
-        cluster_role(
-            "system:node-bootstrapper",
-            [rule("create get list watch", "certificatesigningrequests", _CERTS)],
-        ),
-        cluster_role("system:auth-delegator", _REVIEWS),
-        cluster_role("system:kube-aggregator", [rule(READ, "services endpoints")]),
-        cluster_role("system:kube-controller-manager", _CONTROLLER_MANAGER),
-        cluster_role("system:kube-dns", [rule("list watch", "endpoints services")]),
-        cluster_role("system:persistent-volume-provisioner", _PROVISIONER),
-        cluster_role(
-            "system:volume-scheduler",
-            [
-                rule(READ_UPDATE, "persistentvolumes"),
-                rule(READ, "storageclasses", _STORAGE),
-                rule(READ_UPDATE, "persistentvolumeclaims"),
-            ],
-        ),
-        cluster_role("system:kubelet-api-admin", _KUBELET_API),
-        cluster_role("system:node-proxier", _PROXIER),
-        cluster_role("system:kube-scheduler", _SCHEDULER),
-    ]
-    return [*roles, *_certificate_roles(), _issuer_discovery()]
+            """Return the default ClusterRoles, without the controllers'.""" roles = [
+            cluster_role("cluster-admin", [rule("*", "*", "*"), {"nonResourceURLs": ["*"], "verbs": ["*"]}]),
+            cluster_role( "system:discovery", [urls(f"{_HEALTH} /version /version/ /openapi /openapi/* /api
+            /api/* /apis /apis/*")], ), cluster_role("system:monitoring", _MONITORING), cluster_role(
+            "system:basic-user", [ rule("create", "selfsubjectaccessreviews selfsubjectrulesreviews",
+            _AUTHZ), rule("create", "selfsubjectreviews", _AUTHN), ], ),
+            cluster_role("system:public-info-viewer", [urls(f"{_HEALTH} /version /version/")]),
+            _aggregated("admin", "", [*_ADMIN, *_EDIT, *_VIEW]), _aggregated("edit", "admin", [*_EDIT,
+            *_VIEW]), _aggregated("view", "edit", _VIEW), cluster_role("system:aggregate-to-admin", _ADMIN,
+            {f"{_AGGREGATE}admin": "true"}), cluster_role("system:aggregate-to-edit", _EDIT,
+            {f"{_AGGREGATE}edit": "true"}), cluster_role("system:aggregate-to-view", _VIEW,
+            {f"{_AGGREGATE}view": "true"}), cluster_role( "system:heapster", [rule(READ, "events pods nodes
+            namespaces"), rule(READ, "deployments", "extensions")], ), cluster_role("system:node",
+            NODE_RULES), cluster_role( "system:node-problem-detector", [rule("get", "nodes"), rule("patch",
+            "nodes/status"), EVENTS] ), cluster_role( "system:node-bootstrapper", [rule("create get list
+            watch", "certificatesigningrequests", _CERTS)], ), cluster_role("system:auth-delegator",
+            _REVIEWS), cluster_role("system:kube-aggregator", [rule(READ, "services endpoints")]),
+            cluster_role("system:kube-controller-manager", _CONTROLLER_MANAGER),
+            cluster_role("system:kube-dns", [rule("list watch", "endpoints services")]),
+            cluster_role("system:persistent-volume-provisioner", _PROVISIONER), cluster_role(
+            "system:volume-scheduler", [ rule(READ_UPDATE, "persistentvolumes"), rule(READ, "storageclasses",
+            _STORAGE), rule(READ_UPDATE, "persistentvolumeclaims"), ], ),
+            cluster_role("system:kubelet-api-admin", _KUBELET_API), cluster_role("system:node-proxier",
+            _PROXIER), cluster_role("system:kube-scheduler", _SCHEDULER), # DEVIATION: our DNS server runs as
+            a user of its own and reads slices; upstream's add-on brings its role itself. cluster_role( _DNS,
+            [rule("list watch", "services namespaces"), rule("list watch", "endpointslices",
+            "discovery.k8s.io")] ), ] return [*roles, *_certificate_roles(), _issuer_discovery()]
 
 
 def _certificate_roles() -> list[Obj]:
@@ -311,6 +289,7 @@ def cluster_role_bindings() -> list[Obj]:
         cluster_role_binding("system:kube-controller-manager", user("system:kube-controller-manager")),
         cluster_role_binding("system:kube-dns", account("kube-system", "kube-dns")),
         cluster_role_binding("system:kube-scheduler", scheduler),
+        cluster_role_binding(_DNS, user("system:kube-dns")),
         cluster_role_binding("system:volume-scheduler", scheduler),
         # Nodes are authorized by the Node authorizer; the binding stays, without subjects.
         cluster_role_binding("system:node"),

@@ -206,6 +206,10 @@ _KUBELET_API = [
 
 
 _DNS = "pelamis:cluster-dns"
+_DNS_RULES = [
+    rule("list watch", "services namespaces"),
+    rule("list watch", "endpointslices", "discovery.k8s.io"),
+]
 
 
 def _signer_role(name: str, signer: str) -> Obj:
@@ -229,33 +233,60 @@ def _aggregated(name: str, part_of: str, rules: list[Obj]) -> Obj:
 
 
 def cluster_roles() -> list[Obj]:
-            """Return the default ClusterRoles, without the controllers'.""" roles = [
-            cluster_role("cluster-admin", [rule("*", "*", "*"), {"nonResourceURLs": ["*"], "verbs": ["*"]}]),
-            cluster_role( "system:discovery", [urls(f"{_HEALTH} /version /version/ /openapi /openapi/* /api
-            /api/* /apis /apis/*")], ), cluster_role("system:monitoring", _MONITORING), cluster_role(
-            "system:basic-user", [ rule("create", "selfsubjectaccessreviews selfsubjectrulesreviews",
-            _AUTHZ), rule("create", "selfsubjectreviews", _AUTHN), ], ),
-            cluster_role("system:public-info-viewer", [urls(f"{_HEALTH} /version /version/")]),
-            _aggregated("admin", "", [*_ADMIN, *_EDIT, *_VIEW]), _aggregated("edit", "admin", [*_EDIT,
-            *_VIEW]), _aggregated("view", "edit", _VIEW), cluster_role("system:aggregate-to-admin", _ADMIN,
-            {f"{_AGGREGATE}admin": "true"}), cluster_role("system:aggregate-to-edit", _EDIT,
-            {f"{_AGGREGATE}edit": "true"}), cluster_role("system:aggregate-to-view", _VIEW,
-            {f"{_AGGREGATE}view": "true"}), cluster_role( "system:heapster", [rule(READ, "events pods nodes
-            namespaces"), rule(READ, "deployments", "extensions")], ), cluster_role("system:node",
-            NODE_RULES), cluster_role( "system:node-problem-detector", [rule("get", "nodes"), rule("patch",
-            "nodes/status"), EVENTS] ), cluster_role( "system:node-bootstrapper", [rule("create get list
-            watch", "certificatesigningrequests", _CERTS)], ), cluster_role("system:auth-delegator",
-            _REVIEWS), cluster_role("system:kube-aggregator", [rule(READ, "services endpoints")]),
-            cluster_role("system:kube-controller-manager", _CONTROLLER_MANAGER),
-            cluster_role("system:kube-dns", [rule("list watch", "endpoints services")]),
-            cluster_role("system:persistent-volume-provisioner", _PROVISIONER), cluster_role(
-            "system:volume-scheduler", [ rule(READ_UPDATE, "persistentvolumes"), rule(READ, "storageclasses",
-            _STORAGE), rule(READ_UPDATE, "persistentvolumeclaims"), ], ),
-            cluster_role("system:kubelet-api-admin", _KUBELET_API), cluster_role("system:node-proxier",
-            _PROXIER), cluster_role("system:kube-scheduler", _SCHEDULER), # DEVIATION: our DNS server runs as
-            a user of its own and reads slices; upstream's add-on brings its role itself. cluster_role( _DNS,
-            [rule("list watch", "services namespaces"), rule("list watch", "endpointslices",
-            "discovery.k8s.io")] ), ] return [*roles, *_certificate_roles(), _issuer_discovery()]
+    """Return the default ClusterRoles, without the controllers'."""
+    roles = [
+        cluster_role("cluster-admin", [rule("*", "*", "*"), {"nonResourceURLs": ["*"], "verbs": ["*"]}]),
+        cluster_role(
+            "system:discovery",
+            [urls(f"{_HEALTH} /version /version/ /openapi /openapi/* /api /api/* /apis /apis/*")],
+        ),
+        cluster_role("system:monitoring", _MONITORING),
+        cluster_role(
+            "system:basic-user",
+            [
+                rule("create", "selfsubjectaccessreviews selfsubjectrulesreviews", _AUTHZ),
+                rule("create", "selfsubjectreviews", _AUTHN),
+            ],
+        ),
+        cluster_role("system:public-info-viewer", [urls(f"{_HEALTH} /version /version/")]),
+        _aggregated("admin", "", [*_ADMIN, *_EDIT, *_VIEW]),
+        _aggregated("edit", "admin", [*_EDIT, *_VIEW]),
+        _aggregated("view", "edit", _VIEW),
+        cluster_role("system:aggregate-to-admin", _ADMIN, {f"{_AGGREGATE}admin": "true"}),
+        cluster_role("system:aggregate-to-edit", _EDIT, {f"{_AGGREGATE}edit": "true"}),
+        cluster_role("system:aggregate-to-view", _VIEW, {f"{_AGGREGATE}view": "true"}),
+        cluster_role(
+            "system:heapster",
+            [rule(READ, "events pods nodes namespaces"), rule(READ, "deployments", "extensions")],
+        ),
+        cluster_role("system:node", NODE_RULES),
+        cluster_role(
+            "system:node-problem-detector", [rule("get", "nodes"), rule("patch", "nodes/status"), EVENTS]
+        ),
+        cluster_role(
+            "system:node-bootstrapper",
+            [rule("create get list watch", "certificatesigningrequests", _CERTS)],
+        ),
+        cluster_role("system:auth-delegator", _REVIEWS),
+        cluster_role("system:kube-aggregator", [rule(READ, "services endpoints")]),
+        cluster_role("system:kube-controller-manager", _CONTROLLER_MANAGER),
+        cluster_role("system:kube-dns", [rule("list watch", "endpoints services")]),
+        cluster_role("system:persistent-volume-provisioner", _PROVISIONER),
+        cluster_role(
+            "system:volume-scheduler",
+            [
+                rule(READ_UPDATE, "persistentvolumes"),
+                rule(READ, "storageclasses", _STORAGE),
+                rule(READ_UPDATE, "persistentvolumeclaims"),
+            ],
+        ),
+        cluster_role("system:kubelet-api-admin", _KUBELET_API),
+        cluster_role("system:node-proxier", _PROXIER),
+        cluster_role("system:kube-scheduler", _SCHEDULER),
+        # DEVIATION: our DNS server is a user of its own and reads slices; upstream's add-on brings its role.
+        cluster_role(_DNS, _DNS_RULES),
+    ]
+    return [*roles, *_certificate_roles(), _issuer_discovery()]
 
 
 def _certificate_roles() -> list[Obj]:

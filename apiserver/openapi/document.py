@@ -13,6 +13,7 @@ from api.resource import Obj, Resource
 from apiserver.openapi import definitions
 from apiserver.openapi.definitions import V2, V3
 from apiserver.openapi.operations import PATCH, Operation, Parameter, operations, tag_of
+from apiserver.openapi.wire import encode
 
 _META = ("WatchEvent", "Status", "DeleteOptions", "Patch", "APIResourceList", "APIGroup", "APIGroupList")
 _INFO = {"title": "Kubernetes"}
@@ -20,11 +21,20 @@ _INFO = {"title": "Kubernetes"}
 
 def build_v2(resources: Sequence[Resource[Any]], version: str) -> bytes:
     """Return the Swagger 2.0 document of all resources."""
+    return orjson.dumps(_document_v2(resources, version))
+
+
+def build_v2_protobuf(resources: Sequence[Resource[Any]], version: str) -> bytes:
+    """Return the same document in protobuf."""
+    return encode(_document_v2(resources, version))
+
+
+def _document_v2(resources: Sequence[Resource[Any]], version: str) -> Obj:
     made = [(resource, one) for resource in resources for one in operations(resource)]
     paths: Obj = {}
     for resource, one in made:
         paths.setdefault(one.path, {})[one.method] = _v2(resource, one)
-    document = {
+    return {
         "swagger": "2.0",
         "info": {**_INFO, "version": version},
         "paths": dict(sorted(paths.items())),
@@ -32,7 +42,6 @@ def build_v2(resources: Sequence[Resource[Any]], version: str) -> bytes:
         "security": [{"BearerToken": []}],
         "securityDefinitions": {"BearerToken": _SECURITY},
     }
-    return orjson.dumps(document)
 
 
 def build_v3(resources: Sequence[Resource[Any]], version: str) -> bytes:

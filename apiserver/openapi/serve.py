@@ -18,7 +18,8 @@ from api import catalog
 from api.errors import NotAcceptable
 from api.resource import Resource
 from apiserver.http.message import Request, Response
-from apiserver.openapi.document import build_v2, build_v3
+from apiserver.openapi.document import build_v2, build_v2_protobuf, build_v3
+from apiserver.openapi.wire import ASKED_MEDIA, MEDIA
 from apiserver.version import version_info
 
 _V2_PATH, _V3_PATH = "/openapi/v2", "/openapi/v3"
@@ -50,18 +51,18 @@ class OpenAPI:
         served = self._of(path)
         if not served:
             return None
-        _check_accept(request, path)
-        tag = self._tag(path)
+        media = _media(request, path)
+        tag = self._tag(path, media)
         headers = {"ETag": f'"{tag}"', "Vary": "Accept-Encoding, Accept"}
         if request.param("hash") == tag:
             headers["Cache-Control"] = "public, immutable"
         if tag in request.headers.get("if-none-match", ""):
-            return Response(304, b"", _JSON, headers)
-        packed = await self._packed(path, served)
+            return Response(304, b"", media, headers)
+        packed = await self._packed(path, media, served)
         if "gzip" in request.headers.get("accept-encoding", ""):
             headers["Content-Encoding"] = "gzip"
-            return Response(200, packed, _JSON, headers)
-        return Response(200, gzip.decompress(packed), _JSON, headers)
+            return Response(200, packed, media, headers)
+        return Response(200, gzip.decompress(packed), media, headers)
 
     def _of(self, path: str) -> tuple[Resource[Any], ...]:
         """Return the resources that the document at a path describes."""
@@ -69,15 +70,15 @@ class OpenAPI:
             return self._resources
         return tuple(item for item in self._resources if path == f"{_V3_PATH}{_root(item)}")
 
-    async def _packed(self, path: str, served: tuple[Resource[Any], ...]) -> bytes:
-        lock = self._building.setdefault(path, asyncio.Lock())
+    async def _packed(self, path: str, media: str, served: tuple[Resource[Any], ...]) -> bytes:
+        key = path + media
+        lock = self._building.setdefault(key, asyncio.Lock())
         async with lock:
-            packed = self._documents.get(path)
+            packed = self._documents.get(key)
             if packed is None:
-                build = build_v2 if path == _V2_PATH else build_v3
-                packed = await asyncio.to_thread(_pack, build, served)
+                packed = await asyncio.to_thread(_pack, _builder(path, media), served)
                 if served == self._of(path):
-                    self._documents[path] = packed
+                    self._documents[key] = packed
         return packed
 
     def _whole_index(self) -> Response:
@@ -90,9 +91,9 @@ class OpenAPI:
             self._index = orjson.dumps({"paths": paths})
         return Response(200, self._index, _JSON)
 
-    def _tag(self, path: str) -> str:
+    def _tag(self, path: str, media: str = _JSON) -> str:
         told = [(item.group_version, item.plural, item.verbs, item.subresources) for item in self._of(path)]
-        text = f"{_sources()} {path} {told}"
+        text = f"{_sources()} {path} {media} {told}"
         return hashlib.sha512(text.encode()).hexdigest().upper()
 
 
@@ -108,9 +109,17 @@ def _pack(build: Callable[[Any, str], bytes], served: tuple[Resource[Any], ...])
     return gzip.compress(build(served, version_info()["gitVersion"]), 6, mtime=0)
 
 
-def _check_accept(request: Request, path: str) -> None:
-    """Refuse clients that take protobuf alone: old ones then go on without a schema, instead of misreading
-    it."""
+def _builder(path: str, media: str) -> Callable[[Any, str], bytes]:
+    if path != _V2_PATH:
+        return build_v3
+    return build_v2 if media == _JSON else build_v2_protobuf
+
+
+def _media(request: Request, path: str) -> str:
+    """Return the media type to answer in: JSON if the client takes it. Raises `NotAcceptable`."""
     accept = request.headers.get("accept", "")
-    if accept and _JSON not in accept and "*/*" not in accept and "application/*" not in accept:
-        raise NotAcceptable(f"only the following media types are accepted: {_JSON}")
+    if not accept or _JSON in accept or "*/*" in accept or "application/*" in accept:
+        return _JSON
+    if path == _V2_PATH and (ASKED_MEDIA in accept or MEDIA in accept):
+        return MEDIA
+    raise NotAcceptable(f"only the following media types are accepted: {_JSON}")

@@ -18,8 +18,8 @@ from controllers.framework.apply import FIELD_MANAGER, PARALLEL, Applier
 from controllers.framework.controller import Controller
 from controllers.framework.engine import Engine
 from controllers.framework.process import Context
-from controllers.health import listening
 from kit import log, rand
+from kit.health import listening
 from kit.tasks import Tasks
 
 _log = log.get("controllers.app")

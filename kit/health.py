@@ -1,4 +1,4 @@
-"""The HTTP listener of the controllers process: /healthz, /livez, /readyz, /metrics. Started by `app.py`."""
+"""The small HTTP listener of a component: /healthz, /livez, /readyz, /metrics. Started by its `app.py`."""
 
 import asyncio
 from collections.abc import AsyncIterator

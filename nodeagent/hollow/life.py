@@ -2,9 +2,9 @@
 PURE.
 
     hollow.pelamis.dev/start-delay: 2s          how long the start of each container takes
-    hollow.pelamis.dev/exit-after: 30s          when each container ends after its start
+    hollow.pelamis.dev/exit-after: 30s          when each main container ends after its start
     hollow.pelamis.dev/exit-code: "1"           with which code
-    <container>.hollow.pelamis.dev/...          the same for one container
+    <container>.hollow.pelamis.dev/...          the same for one container, of whatever sort
 
 Without annotations init containers end well at once, containers of Jobs after a while, all others run for
 ever.
@@ -50,9 +50,10 @@ def compute_life(
         exit_after = defaults.init_duration_s
     elif kind == "app" and any(label in labels for label in JOB_LABELS):
         exit_after = defaults.job_duration_s
-    delay = _seconds(_setting(annotations, name, "start-delay"))
-    after = _seconds(_setting(annotations, name, "exit-after"))
-    code = _setting(annotations, name, "exit-code")
+    general = kind == "app"
+    delay = _seconds(_setting(annotations, name, "start-delay", True))
+    after = _seconds(_setting(annotations, name, "exit-after", general))
+    code = _setting(annotations, name, "exit-code", general)
     return Life(
         defaults.start_delay_s if delay is None else delay,
         exit_after if after is None else after,
@@ -60,8 +61,9 @@ def compute_life(
     )
 
 
-def _setting(annotations: Mapping[str, str], container: str, key: str) -> str:
-    return annotations.get(f"{container}.{DOMAIN}/{key}") or annotations.get(f"{DOMAIN}/{key}") or ""
+def _setting(annotations: Mapping[str, str], container: str, key: str, general: bool) -> str:
+    own = annotations.get(f"{container}.{DOMAIN}/{key}")
+    return own or (annotations.get(f"{DOMAIN}/{key}") if general else None) or ""
 
 
 def _seconds(text: str) -> float | None:

@@ -47,6 +47,13 @@ class BackOff:
         else:
             self.entries[key] = Entry(min(self.limit_s, entry.delay_s * 2), now)
 
+    def seed(self, key: str, retries: int, last: datetime) -> None:
+        """Take over a key that has had `retries` retries, the last at `last`, from before this agent's
+        time.
+        """
+        if key not in self.entries and retries > 0:
+            self.entries[key] = Entry(min(self.limit_s, self.first_s * 2 ** min(retries - 1, 20)), last)
+
     def forget(self, key: str) -> None:
         self.entries.pop(key, None)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from pathlib import Path
 
 from api.resource import Obj
 from nodeagent.cri import convert
@@ -16,6 +17,12 @@ def remove_cgroup(edges: Edges, pod: Obj) -> bool:
     paths = cgroup_paths(pod["metadata"]["uid"], edges.settings.cgroup_root)
     left = [path for path in paths if not edges.cgroups.remove(path)]
     return not left
+
+
+async def remove_log(path: str) -> None:
+    """Remove the log of one attempt of a container."""
+    if path:
+        await asyncio.to_thread(Path(path).unlink, missing_ok=True)
 
 
 async def remove_logs(edges: Edges, pod: Obj) -> None:

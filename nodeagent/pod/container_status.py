@@ -141,7 +141,7 @@ def _absent(
     was = old.get("state") or {}
     if known.ended and was.get("terminated"):
         return was, last
-    if known.ended and was.get("running"):
+    if known.ended and "running" in was:
         # Source: kubelet status manager: the container could not be located when the pod was terminated.
         lost = {
             "exitCode": 137,
@@ -151,9 +151,9 @@ def _absent(
             "finishedAt": None,
         }
         return {"terminated": lost}, last
-    if was.get("running") or was.get("terminated"):
+    if was.get("terminated"):
         # The runtime has lost an attempt that we once saw.
-        last = {"terminated": was["terminated"]} if was.get("terminated") else last
+        last = {"terminated": was["terminated"]}
     return _waiting(note or Waiting(_default_reason(pod, observed))), last
 
 

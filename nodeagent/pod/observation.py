@@ -36,6 +36,11 @@ class Observation:
         self._containers.setdefault(container_id, None)
         self._sandbox_of[container_id] = sandbox_id
 
+    def forget(self, container_id: str) -> None:
+        """Drop a container that has been removed."""
+        self._containers.pop(container_id, None)
+        self._sandbox_of.pop(container_id, None)
+
     @property
     def ids(self) -> set[str]:
         return {*self._sandboxes, *self._containers}

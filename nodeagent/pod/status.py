@@ -312,7 +312,14 @@ def status_patch(old: Mapping[str, object], new: Mapping[str, object]) -> Obj:
 
 def _changed_conditions(old: object, new: object) -> list[Obj]:
     before = {one["type"]: one for one in _list(old)}
-    return [one for one in _list(new) if not _same_condition(before.get(one["type"]), one)]
+    changed = []
+    for one in _list(new):
+        old_one = before.get(one["type"])
+        if not _same_condition(old_one, one):
+            # A merge keeps what is not mentioned: a reason that no longer applies must be taken back by name.
+            gone: Obj = dict.fromkeys(key for key in ("reason", "message") if key in (old_one or {}))
+            changed.append({**gone, **one})
+    return changed
 
 
 def _list(value: object) -> list[Obj]:

@@ -12,7 +12,7 @@ twice over.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -29,14 +29,15 @@ from nodeagent.pod.container_status import Knowledge, Waiting, is_started
 from nodeagent.pod.directory import PodRecord
 from nodeagent.pod.edges import Edges
 from nodeagent.pod.observation import Observation
-from nodeagent.pod.observed import NOTHING, PodObserved
+from nodeagent.pod.observed import NOTHING, ContainerObserved, PodObserved
 from nodeagent.pod.resize import Resizer
 from nodeagent.pod.status import ENDED_PHASES, OWNED_CONDITIONS, Verdict, compute_status, rejected_status
 from nodeagent.probes.hooks import HookError
 from nodeagent.probes.manager import ContainerState
 from nodeagent.volumes.plugin import VolumeError
 
-SANDBOX, VOLUMES, STOP = "/sandbox", "/volumes", "/stop"
+# Keys of operations on the pod as a whole; no container is called so.
+SANDBOX, VOLUMES, STOP, RESIZE, COLLECT = "/sandbox", "/volumes", "/stop", "/resize", "/collect"
 # How soon an operation on the pod as a whole is tried again; doubled up to the limit.
 FIRST_RETRY_S, LIMIT_RETRY_S = 0.5, 20.0
 # A containerd event may be ahead of containerd's own answer by some milliseconds.
@@ -72,6 +73,8 @@ class PodWorker:
         self._wake.set()
         self._wake_at: float | None = None
         self._ops: dict[str, asyncio.Task[None]] = {}
+        # Operations that were under way when the present observation began: it may not show what they did.
+        self._unseen: frozenset[str] = frozenset()
         self._tasks = Tasks()
         self._verdict: Verdict | None = None
         self._stop_grace_s: float | None = None
@@ -80,6 +83,8 @@ class PodWorker:
         self._deleted = False
         self.removed = False
         self.finished = False
+        # Containers of an earlier agent have been taken over and not been looked at yet.
+        self._inherited = False
         self._log = _log.bind(pod=f"{self._pod['metadata'].get('namespace')}/{self._pod['metadata']['name']}")
 
     @property
@@ -137,6 +142,7 @@ class PodWorker:
             self._observation.add_sandbox(sandbox_id)
         for container_id, sandbox_id in containers:
             self._observation.add_container(container_id, sandbox_id)
+        self._inherited = True
         self.wake()
 
     @property
@@ -188,13 +194,26 @@ class PodWorker:
             self._step_running(observed, now)
 
     async def _observe(self) -> PodObserved:
+        self._unseen = frozenset(self._ops)
         observed = await self._observation.refresh()
         self._edges.directory.observe(self.uid, observed)
+        if self._inherited:
+            self._inherited = False
+            self._inherit_backoff(observed)
         running = {seen.id for seen in observed.containers if seen.running}
         self._memory.exits &= running
         if self._memory.exits:
             self._wake_in(EXIT_LAG_S)
         return observed
+
+    def _inherit_backoff(self, observed: PodObserved) -> None:
+        """Go on with the crash back-off of an earlier agent.
+
+        DEVIATION: upstream's is lost when the kubelet restarts, and every crashing container starts at once.
+        """
+        for seen in observed.newest.values():
+            if seen.exited and seen.created_at is not None:
+                self._memory.crashes.seed(seen.name, seen.restarts, seen.created_at)
 
     # --- a pod that shall run ---
 
@@ -227,7 +246,8 @@ class PodWorker:
         started = {
             seen.name for seen in running if seen.name in specs and is_started(specs[seen.name], seen, known)
         }
-        return Situation(frozenset(self._ops), frozenset(started), failed, self._memory.crashes, counts)
+        busy = self._unseen | frozenset(self._ops)
+        return Situation(busy, frozenset(started), failed, self._memory.crashes, counts)
 
     def _note_waits(self, actions: PodActions) -> None:
         metadata = self._pod["metadata"]
@@ -257,9 +277,11 @@ class PodWorker:
         if self._volumes_ready:
             for item in actions.starts:
                 self._start(item, observed, now)
+        if dead := order.dead_attempts(observed):
+            self._launch(COLLECT, self._collect(dead))
         resized = self._resizer.plan(self._pod, observed)
         if resized:
-            self._launch("/resize", self._resizer.apply(self._pod, resized))
+            self._launch(RESIZE, self._resizer.apply(self._pod, resized))
 
     def _start(self, item: Start, observed: PodObserved, now: datetime) -> None:
         seen = observed.find(item.name)
@@ -269,7 +291,7 @@ class PodWorker:
     def _launch(self, key: str, coro: Coroutine[Any, Any, None]) -> bool:
         """Start an operation unless one of that key is under way or it is too early to repeat it."""
         early = self._memory.retry_at.get(key, 0.0) - clock.monotonic()
-        if key in self._ops or early > 0:
+        if key in self._ops or key in self._unseen or early > 0:
             coro.close()
             if early > 0:
                 self._wake_in(early)
@@ -353,6 +375,13 @@ class PodWorker:
             self._edges.report(pod, "Normal", "Killing", "FailedPostStartHook", name)
             await self._edges.runtime.stop_container(container_id, order.grace_period_s(pod))
             raise start.StartError("PostStartHookError", error.message) from error
+
+    async def _collect(self, dead: Sequence[ContainerObserved]) -> None:
+        """Remove attempts that nobody needs any more, with their logs."""
+        for seen in dead:
+            await self._edges.runtime.remove_container(seen.id)
+            self._observation.forget(seen.id)
+            await cleanup.remove_log(seen.log_path)
 
     async def _kill(self, kill: Kill, observed: PodObserved) -> None:
         seen = next((one for one in observed.containers if one.id == kill.id), None)

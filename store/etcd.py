@@ -11,9 +11,9 @@ are needs no progress request (which etcd before 3.4.25 and 3.5.8 answers too ea
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 import grpc.aio
@@ -39,6 +39,7 @@ from store.channels import Channels, ClientTLS, Member
 from store.feed import NOTICE_S, Feed
 from store.leases import Leases
 
+T = TypeVar("T")
 _log = log.get("store.etcd")
 
 # A call fails after this long, connecting included; etcd itself gives up after about 7 s without a quorum.
@@ -237,10 +238,14 @@ class EtcdBackend:
     # Watches.
 
     async def watch(self, prefix: str, revision: int) -> AsyncGenerator[Batch, None]:
-        if revision > self._feed.revision and revision > (current := await self.current_revision()):
-            raise FutureRevision(current)
-        if revision < self._feed.revision:
-            await self._check_kept(revision)
+        if revision > self._feed.revision:
+            current = await self._patiently(self.current_revision)
+            if revision > current:
+                raise FutureRevision(current)
+        elif revision < self._feed.revision:
+            # The feed may still hold what the store has forgotten: every API server must answer alike.
+            probe = wire.probe_of(revision)
+            await self._patiently(lambda: self._range(probe))
         follow = self._feed.follow(prefix, max(1, revision), self._replay)
         try:
             async for batch in follow:
@@ -248,11 +253,16 @@ class EtcdBackend:
         finally:
             await follow.aclose()
 
-    async def _check_kept(self, revision: int) -> None:
-        # The feed may still hold what the store has forgotten: every API server must answer alike.
-        await self._range(
-            rpc_pb2.RangeRequest(key=wire.EVERYTHING, count_only=True, revision=max(1, revision))
-        )
+    async def _patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Call until the store answers: a watch outlives the store's absence."""
+        while True:
+            try:
+                return await call()
+            except Unavailable as error:
+                if self._closed:
+                    raise
+                _log.info("store unavailable", error=str(error))
+                await clock.sleep(RETRY_S)
 
     @asynccontextmanager
     async def _open_stream(self, start: int) -> AsyncIterator[tuple[Any, Member]]:
@@ -326,24 +336,14 @@ class EtcdBackend:
 
     async def _check_going_back(self, seen: int) -> None:
         # A member that lags is ahead again in a moment; a store restored from a backup is not.
-        if (current := await self._settled_revision()) < seen:
+        if (current := await self._patiently(self.current_revision)) < seen:
             _log.warning("the store went back in time", seen=seen, current=current)
             self._feed.restart(current, FutureRevision(current))
             raise _StreamEnded("the store went back in time")
 
-    async def _settled_revision(self) -> int:
-        while True:
-            try:
-                return await self.current_revision()
-            except Unavailable as error:
-                if self._closed:
-                    raise
-                _log.info("store unavailable", error=str(error))
-                await clock.sleep(RETRY_S)
-
     async def _begin_anew(self, error: Compacted) -> None:
         _log.warning("watch history lost: watches start over", oldest=error.oldest)
-        self._feed.restart(await self._settled_revision(), error)
+        self._feed.restart(await self._patiently(self.current_revision), error)
 
     async def _watch_over(self) -> None:
         """End a stream that stays silent although the store has moved on."""

@@ -64,6 +64,11 @@ def range_of(prefix: str, after: bytes, limit: int, revision: int) -> rpc_pb2.Ra
     return rpc_pb2.RangeRequest(key=first, range_end=end, limit=limit, revision=revision)
 
 
+def probe_of(revision: int) -> rpc_pb2.RangeRequest:
+    """Return the cheapest request that fails if `revision` is no longer kept."""
+    return rpc_pb2.RangeRequest(key=EVERYTHING, count_only=True, revision=max(1, revision))
+
+
 def _guarded(key: bytes, revision: int, operation: rpc_pb2.RequestOp) -> rpc_pb2.TxnRequest:
     compare = rpc_pb2.Compare(target=rpc_pb2.Compare.MOD, key=key, mod_revision=revision)
     current = rpc_pb2.RequestOp(request_range=rpc_pb2.RangeRequest(key=key))

@@ -265,7 +265,7 @@ async def test_etcd_that_is_full_refuses_writes_and_recovers(tmp_path: Path):
                 if not revisions[key]:
                     del revisions[key]
                     break
-            assert 5 < len(revisions) < 20
+            assert 5 < len(revisions) < 40
             assert await backend.get("/registry/0") is not None
             for key, revision in revisions.items():
                 last = await backend.delete(key, revision)

@@ -26,7 +26,7 @@ _REFRESH = 0.8
 
 
 class Accounts:
-    """Makes clients for service accounts of one namespace; `client` is the process's own, to ask for tokens."""
+    """Makes clients for service accounts of one namespace. `client` is the process's own: it gets tokens."""
 
     def __init__(
         self, client: Client, shared: Transport, namespace: str = "kube-system", field_manager: str = ""

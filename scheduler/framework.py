@@ -37,6 +37,8 @@ class Cycle:
     shape: Shape
     snapshot: Snapshot
     kept: "Kept"
+    # The node that the pod itself names.
+    node_name: str = ""
     # The selector of the services and the controller that a pod belongs to, for default spreading.
     default_selector: Selector | None = None
     # Within one cycle, by plugin.
@@ -70,8 +72,7 @@ class FilterPlugin(Protocol):
     def name(self) -> str: ...
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
-        """Return the refused nodes. Several rejects may name the same node: all their reasons are then told.
-        """
+        """Return the refused nodes. Several rejects may name the same node: all their reasons are then told."""
 
 
 class ScorePlugin(Protocol):
@@ -79,8 +80,7 @@ class ScorePlugin(Protocol):
     def name(self) -> str: ...
 
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
-        """Return 0-100 per slot, normalised over `feasible`; None when all nodes are the same to this plugin.
-        """
+        """Return 0-100 per slot, normalised over `feasible`; None when all nodes are the same to this plugin."""
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,7 @@ class Unschedulable:
 
 
 def normalise(scores: Ints, feasible: Mask, reverse: bool = False) -> Ints:
-    """Scale so that the highest feasible score is 100. Source: framework/plugins/helper/normalize_score.go.
-    """
+    """Scale so that the highest feasible score is 100. Source: framework/plugins/helper/normalize_score.go."""
     highest = int(scores[feasible].max(initial=0))
     if highest == 0:
         return np.full_like(scores, MAX_SCORE if reverse else 0)

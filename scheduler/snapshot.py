@@ -45,6 +45,8 @@ class Domains:
 class Snapshot:
     def __init__(self) -> None:
         self.version = 0
+        # Grows with every change of nodes or pods.
+        self.revision = 0
         self.size = 0
         self.names: list[str] = []
         self.index: dict[str, int] = {}
@@ -60,7 +62,10 @@ class Snapshot:
         self.image_nodes: dict[str, dict[int, int]] = {}
         self.ports: dict[int, Counter[tuple[str, str, int]]] = {}
         self.pods: dict[str, PodRecord] = {}
-        self.namespace_labels: dict[str, Mapping[str, str]] = {}
+        self.namespace_labels: Mapping[str, Mapping[str, str]] = {}
+        # Pods on nodes that are not (or no longer) known, by node: counted when the node comes.
+        self._strays: dict[str, dict[str, tuple[Shape, bool]]] = {}
+        self._stray_nodes: dict[str, str] = {}
         self._free: list[int] = []
         self._domains: dict[str, tuple[int, Domains]] = {}
 
@@ -79,6 +84,7 @@ class Snapshot:
             assert slot is not None
             self.nodes[slot] = node
             return False
+        is_new = slot is None
         if slot is None:
             slot = self._take_slot(name)
         self._set_images(slot, before, node)
@@ -87,23 +93,35 @@ class Snapshot:
         offered = amounts((node.get("status") or {}).get("allocatable"))
         for resource in set(self.allocatable) | set(offered):
             self._columns(resource)[0][slot] = offered.get(resource, 0)
-        self.version += 1
+        self._touch()
+        if is_new:
+            for uid, (shape, terminating) in self._strays.pop(name, {}).items():
+                del self._stray_nodes[uid]
+                self.add_pod(uid, name, shape, terminating)
         return True
 
+    def _touch(self) -> None:
+        self.version += 1
+        self.revision += 1
+
     def remove_node(self, name: str) -> None:
-        """Forget a node. Pods that are still there keep their numbers in the slot until they go; the slot
-        waits for that.
-        """
+        """Forget a node. Pods that are still there are kept aside, in case it comes back."""
         slot = self.index.pop(name, None)
         if slot is None:
             return
         self._set_images(slot, self.nodes[slot], None)
         self.nodes[slot] = None
-        self.alive[slot] = False
-        self.version += 1
         for record in [record for record in self.pods.values() if record.slot == slot]:
             self.remove_pod(record.uid)
+            self._set_aside(record.uid, name, record.shape, record.terminating)
+        self.alive[slot] = False
+        self.names[slot] = ""
+        self._touch()
         self._free.append(slot)
+
+    def _set_aside(self, uid: str, node: str, shape: Shape, terminating: bool) -> None:
+        self._strays.setdefault(node, {})[uid] = (shape, terminating)
+        self._stray_nodes[uid] = node
 
     def _take_slot(self, name: str) -> int:
         if self._free:
@@ -167,12 +185,15 @@ class Snapshot:
     # -- pods
 
     def add_pod(self, uid: str, node: str, shape: Shape, terminating: bool = False) -> bool:
-        """Count a pod on its node; one that is counted already is moved. Returns False for an unknown node.
+        """Count a pod on its node; one that is counted already is moved. Returns False for an unknown node:
+        then the pod is counted when the node comes.
         """
         slot = self.index.get(node)
         self.remove_pod(uid)
         if slot is None:
+            self._set_aside(uid, node, shape, terminating)
             return False
+        self.revision += 1
         record = PodRecord(uid, slot, shape, terminating)
         self.pods[uid] = record
         self._weigh(record, 1)
@@ -183,14 +204,27 @@ class Snapshot:
 
     def remove_pod(self, uid: str) -> PodRecord | None:
         record = self.pods.pop(uid, None)
+        if record is None and (node := self._stray_nodes.pop(uid, None)) is not None:
+            strays = self._strays[node]
+            del strays[uid]
+            if not strays:
+                del self._strays[node]
         if record is not None:
+            self.revision += 1
             self._weigh(record, -1)
             self.counts.add(record, -1)
             if record.shape.ports:
                 used = self.ports[record.slot]
                 used.subtract(record.shape.ports)
                 self.ports[record.slot] = +used
+                if not self.ports[record.slot]:
+                    del self.ports[record.slot]
         return record
+
+    def set_namespace_labels(self, labels: Mapping[str, Mapping[str, str]]) -> None:
+        self.revision += 1
+        self.namespace_labels = labels
+        self.counts.set_namespace_labels(labels)
 
     def _weigh(self, record: PodRecord, sign: int) -> None:
         slot, shape = record.slot, record.shape

@@ -11,7 +11,7 @@ class NodeName:
     name: str = "NodeName"
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
-        wanted = cycle.shape.spec.get("nodeName")
+        wanted = cycle.node_name
         if not wanted:
             return ()
         others = cycle.snapshot.alive.copy()

@@ -1,0 +1,179 @@
+"""The scheduler process: where the parts meet. Called by the command line with a `Config`."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from api.types.apps_v1 import REPLICASETS, STATEFULSETS
+from api.types.core_v1 import NAMESPACES, NODES, PODS, REPLICATIONCONTROLLERS, SERVICES
+from client import kubeconfig
+from client.api import Client
+from client.events import Recorder
+from client.http import HTTPTransport
+from client.informer import Informers
+from client.leases import LeaderElector, Timing
+from kit import clock, log, rand
+from kit.health import listening
+from kit.metrics import REGISTRY
+from kit.tasks import Tasks
+from scheduler.bind import Binder
+from scheduler.cluster import Cluster
+from scheduler.config import Config
+from scheduler.decide import schedule
+from scheduler.framework import Cycle, Kept, Placement, Unschedulable
+from scheduler.profiles import default_profile
+from scheduler.queue import Entry
+from scheduler.spreading import Spreading
+
+FIELD_MANAGER = "pelamis-scheduler"
+# Pods that have ended take no room; the server leaves them out.
+_LIVE = "status.phase!=Succeeded,status.phase!=Failed"
+# How long decisions may go on before bindings and events get their turn.
+_SLICE_S = 0.005
+_FLUSH_S = 30.0
+_log = log.get("scheduler.app")
+_duration = REGISTRY.histogram(
+    "scheduler_scheduling_algorithm_duration_seconds",
+    "Time to decide where one pod goes.",
+    buckets=(0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.05, 0.1),
+)
+_pending = REGISTRY.gauge("scheduler_pending_pods", "Pods without a node, by queue.", ("queue",))
+
+
+async def run(config: Config) -> None:
+    """Work until cancelled. Raises `LeadershipLost` when another process may have taken over."""
+    client = Client(HTTPTransport(kubeconfig.load(config.kubeconfig)), FIELD_MANAGER)
+    try:
+        async with listening(config.bind_address, config.secure_port):
+            await run_with(client, config)
+    finally:
+        await client.close()
+
+
+async def run_with(client: Client, config: Config) -> None:
+    """Work over a given client: for `run` and for a cluster in one process."""
+
+    async def work() -> None:
+        await _lead(client, config)
+
+    if not config.leader_elect:
+        await work()
+        return
+    timing = Timing(
+        config.leader_elect_lease_duration_s,
+        config.leader_elect_renew_deadline_s,
+        config.leader_elect_retry_period_s,
+    )
+    identity = f"{socket.gethostname()}_{os.getpid()}_{rand.suffix()}"
+    await LeaderElector(client, timing).run(
+        work, identity, config.leader_elect_resource_name, config.leader_elect_resource_namespace
+    )
+
+
+async def _lead(client: Client, config: Config) -> None:
+    tasks = Tasks()
+    try:
+        scheduler = Scheduler(client, config, tasks)
+        informers = Informers(client)
+        scheduler.attach(informers)
+        await informers.start(tasks)
+        await informers.synced()
+        _log.info("scheduler started", nodes=scheduler.cluster.snapshot.node_count, pid=os.getpid())
+        tasks.spawn(scheduler.run(), "scheduling", fatal=True)
+        await tasks.wait()
+    finally:
+        await tasks.close()
+
+
+class Scheduler:
+    """The loop: takes pods from the queue, decides, assumes, hands over to the binder."""
+
+    def __init__(self, client: Client, config: Config, tasks: Tasks) -> None:
+        self.cluster = Cluster(config.scheduler_name)
+        self._spreading = Spreading()
+        self._profile = default_profile(config.scheduler_name)
+        self._kept = Kept()
+        self._seed = config.seed
+        self._wake = asyncio.Event()
+        recorder = Recorder(client, config.scheduler_name, tasks)
+        self._binder = Binder(client, self.cluster, recorder, tasks, config.bindings_in_flight)
+        self._binder.on_end = self._wake.set
+
+    def attach(self, informers: Informers) -> None:
+        """Follow what decisions depend on. Nodes come before pods, so that pods find theirs."""
+        cluster, spreading = self.cluster, self._spreading
+        informers.of(NODES).subscribe(self._timed(cluster.node_changed))
+        informers.of(NAMESPACES, metadata_only=True).subscribe(self._timed(cluster.namespace_changed))
+        informers.of(PODS, field_selector=_LIVE).subscribe(self._timed(cluster.pod_changed))
+        informers.of(SERVICES).subscribe(spreading.service_changed)
+        for resource in (REPLICASETS, STATEFULSETS, REPLICATIONCONTROLLERS):
+            informers.of(resource).subscribe(self._controller(resource.kind))
+
+    def _timed(self, handle: Callable[[Any, Any, float], None]) -> Callable[[Any, Any], None]:
+        def on_change(old: Any, new: Any) -> None:
+            handle(old, new, clock.monotonic())
+            self._wake.set()
+
+        return on_change
+
+    def _controller(self, kind: str) -> Callable[[Any, Any], None]:
+        return lambda old, new: self._spreading.controller_changed(kind, old, new)
+
+    async def run(self) -> None:
+        """Schedule until cancelled."""
+        REGISTRY.collect.append(self._count)
+        flush_at = clock.monotonic() + _FLUSH_S
+        try:
+            while True:
+                self._wake.clear()
+                now = clock.monotonic()
+                if now >= flush_at:
+                    self.cluster.queue.flush(now)
+                    flush_at = now + _FLUSH_S
+                if self._work(now + _SLICE_S):
+                    await clock.sleep(0)
+                else:
+                    await self._rest(flush_at)
+        finally:
+            REGISTRY.collect.remove(self._count)
+
+    async def _rest(self, until: float) -> None:
+        due = self.cluster.queue.next_due()
+        if due is not None:
+            until = min(until, due)
+        try:
+            async with asyncio.timeout(max(0.0, until - clock.monotonic())):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    def _work(self, until: float) -> bool:
+        """Decide until the queue is empty, the binder full, or the slice over; say whether it is the last."""
+        while not self._binder.full:
+            started = clock.monotonic()
+            if started >= until:
+                return True
+            entry = self.cluster.queue.pop(started)
+            if entry is None:
+                return False
+            self._schedule(entry)
+            _duration.observe(clock.monotonic() - started)
+        return False
+
+    def _schedule(self, entry: Entry) -> None:
+        pod, snapshot = entry.pod, self.cluster.snapshot
+        shape = self.cluster.shapes.of(pod)
+        cycle = Cycle(shape, snapshot, self._kept, default_selector=self._spreading.selector_of(shape))
+        match schedule(cycle, self._profile, pod["metadata"]["name"], self._seed):
+            case Placement(node=node):
+                self.cluster.assume(pod, node)
+                self._binder.bind(pod, node)
+            case Unschedulable() as failure:
+                self.cluster.queue.park(entry.uid, failure.plugins)
+                self._binder.report_failure(pod, failure.message)
+
+    def _count(self) -> None:
+        for where, count in {"active": 0, "backoff": 0, "unschedulable": 0, "gated": 0}.items():
+            _pending.set(self.cluster.queue.counts().get(where, count), (where,))

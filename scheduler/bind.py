@@ -1,0 +1,155 @@
+"""The edge: tells the API server where pods go, or why they go nowhere. Called by `app`, which never waits.
+
+bind ok        -> Event Scheduled; the watch confirms
+404            -> the pod is gone: forgotten
+409            -> bound by somebody else, or deleted: the watch will tell; until then it backs off
+other refusal  -> the assumption is undone, the pod backs off
+no answer      -> the same binding is sent again until there is one: it may have been written. The pod's
+                  place stays taken meanwhile. What the watch says of the pod ends it
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from api import podspec
+from api.errors import InternalError, NotFound, ServiceUnavailable, StatusError, Timeout, TooManyRequests
+from api.times import format_time
+from api.types.core_v1 import PODS, Pod
+from client.api import Client
+from client.events import Recorder
+from client.transport import Unreachable
+from kit import clock, log, rand
+from kit.metrics import REGISTRY
+from kit.tasks import Tasks
+from scheduler.cluster import Cluster
+
+# Answers that do not tell whether the write has happened.
+_UNCLEAR = (Unreachable, InternalError, ServiceUnavailable, Timeout, TooManyRequests)
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+_log = log.get("scheduler.bind")
+_attempts = REGISTRY.counter(
+    "scheduler_schedule_attempts_total", "Attempts to schedule pods, by result.", ("result",)
+)
+
+
+class Binder:
+    """`idle` is called whenever a binding has ended, so that the caller may hand over more."""
+
+    def __init__(
+        self, client: Client, cluster: Cluster, recorder: Recorder, tasks: Tasks, limit: int
+    ) -> None:
+        self._client = client
+        self._cluster = cluster
+        self._recorder = recorder
+        self._tasks = tasks
+        self._limit = limit
+        self._under_way = 0
+        self.on_end: Callable[[], None] = lambda: None
+
+    @property
+    def full(self) -> bool:
+        return self._under_way >= self._limit
+
+    def bind(self, pod: Pod, node: str) -> None:
+        """Start binding a pod that has been assumed on `node`."""
+        self._under_way += 1
+        self._tasks.spawn(self._bind(pod, node), f"bind {pod['metadata']['name']}")
+
+    async def _bind(self, pod: Pod, node: str) -> None:
+        try:
+            await self._bind_until_answered(pod, node)
+        finally:
+            self._under_way -= 1
+            self.on_end()
+
+    async def _bind_until_answered(self, pod: Pod, node: str) -> None:
+        uid = pod["metadata"]["uid"]
+        pause = _FIRST_PAUSE_S
+        while True:
+            try:
+                await self._post(pod, node)
+                break
+            except _UNCLEAR as error:
+                _log.warning("binding unanswered", pod=_name(pod), node=node, error=str(error))
+                await clock.sleep(rand.jitter(pause))
+                pause = min(_LONGEST_PAUSE_S, pause * 2)
+                if not self._cluster.is_assumed(uid, node):
+                    return
+            except NotFound:
+                self._cluster.forget(uid, clock.monotonic())
+                return
+            except StatusError as error:
+                self._refused(pod, node, error)
+                return
+        _attempts.add(("scheduled",))
+        text = f"Successfully assigned {_name(pod)} to {node}"
+        self._recorder.event(_reference(pod), "Normal", "Scheduled", text)
+
+    async def _post(self, pod: Pod, node: str) -> None:
+        metadata = pod["metadata"]
+        binding = {
+            "apiVersion": "v1",
+            "kind": "Binding",
+            "metadata": {
+                "name": metadata["name"],
+                "namespace": metadata["namespace"],
+                "uid": metadata["uid"],
+            },
+            "target": {"kind": "Node", "name": node},
+        }
+        await self._client.create(
+            PODS, binding, metadata["namespace"], subresource="binding", name=metadata["name"]
+        )
+
+    def _refused(self, pod: Pod, node: str, error: StatusError) -> None:
+        uid = pod["metadata"]["uid"]
+        if not self._cluster.is_assumed(uid, node):
+            return
+        self._cluster.undo(uid, clock.monotonic())
+        _attempts.add(("error",))
+        _log.warning("binding refused", pod=_name(pod), node=node, error=error.message)
+        if error.code != 409:
+            text = f"binding rejected: {error.message}"
+            self._recorder.event(_reference(pod), "Warning", "FailedScheduling", text)
+
+    def report_failure(self, pod: Pod, message: str) -> None:
+        """Tell users that no node will do: an Event each time, the condition when it changes."""
+        _attempts.add(("unschedulable",))
+        self._recorder.event(_reference(pod), "Warning", "FailedScheduling", message)
+        condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+        before = podspec.pod_condition(pod, "PodScheduled") or {}
+        if any(before.get(key) != value for key, value in condition.items()):
+            self._tasks.spawn(self._set_condition(pod, condition, before), "condition of a pod")
+
+    async def _set_condition(self, pod: Pod, condition: Mapping[str, str], before: Mapping[str, Any]) -> None:
+        metadata = pod["metadata"]
+        since = format_time(clock.now())
+        if before.get("status") == condition["status"]:
+            since = before.get("lastTransitionTime") or since
+        full = {**condition, "lastProbeTime": None, "lastTransitionTime": since}
+        if generation := metadata.get("generation"):
+            full["observedGeneration"] = generation
+        body = {"metadata": {"uid": metadata["uid"]}, "status": {"conditions": [full]}}
+        try:
+            await self._client.patch(
+                PODS, metadata["name"], metadata["namespace"], body, kind="strategic", subresource="status"
+            )
+        except (StatusError, Unreachable) as error:
+            _log.debug("condition not written", pod=_name(pod), error=str(error))
+
+
+def _name(pod: Pod) -> str:
+    return f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+
+
+def _reference(pod: Pod) -> Mapping[str, Any]:
+    """Return the pod as Events refer to it."""
+    metadata = pod["metadata"]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "namespace": metadata["namespace"],
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+        "resourceVersion": metadata.get("resourceVersion", ""),
+    }

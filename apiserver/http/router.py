@@ -42,7 +42,7 @@ def parse(method: str, path: str, query: Mapping[str, list[str]], lookup: Lookup
         verb = "watch" if _true(query, "watch") else "list"
     elif verb == "delete" and not name:
         verb = "deletecollection"
-    if verb == "list" and not name:
+    if verb in ("list", "watch") and not name:
         name = _named_by_field(query)
     return RequestInfo(
         True,

@@ -44,7 +44,7 @@ class Dispatch:
         resource = collection.resource
         if info.subresource:
             return await self._sub(collection, request)
-        if resource.namespaced and not info.namespace and (info.name and info.verb != "list"):
+        if resource.namespaced and not info.namespace and (info.name and info.verb not in ("list", "watch")):
             return not_served()
         if not resource.namespaced and info.namespace and info.resource != "namespaces":
             return not_served()

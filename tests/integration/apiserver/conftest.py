@@ -1,0 +1,108 @@
+"""A whole API server over the memory store, asked over HTTPS."""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import ClientSession, TCPConnector
+
+from apiserver.app import Server, build
+from apiserver.config import Config
+from kit import tls
+from store.memory import MemoryBackend
+
+PATCHES = {
+    "merge": "application/merge-patch+json",
+    "json": "application/json-patch+json",
+    "strategic": "application/strategic-merge-patch+json",
+    "apply": "application/apply-patch+yaml",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Any
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+
+class API:
+    """A client of one server; every call returns status, headers and body."""
+
+    def __init__(self, session: ClientSession) -> None:
+        self.session = session
+
+    async def ask(
+        self, method: str, path: str, body: Any = None, headers: Any = None, **query: str
+    ) -> Answer:
+        raw = body if isinstance(body, bytes | None) else orjson.dumps(body)
+        data = io.BytesIO(raw) if raw is not None else None
+        given = {"Content-Type": "application/json", "User-Agent": "tests/1", **(headers or {})}
+        async with self.session.request(method, path, data=data, headers=given, params=query) as response:
+            return Answer(response.status, response.headers, await response.read())
+
+    async def ok(self, method: str, path: str, body: Any = None, headers: Any = None, **query: str) -> Any:
+        answer = await self.ask(method, path, body, headers, **query)
+        assert answer.status < 300, answer.body
+        return answer.json
+
+    async def patch(self, path: str, body: Any, kind: str = "merge", **query: str) -> Answer:
+        return await self.ask("PATCH", path, body, {"Content-Type": PATCHES[kind]}, **query)
+
+    async def watch(self, path: str, count: int, **query: str) -> list[Any]:
+        """Return the first `count` events."""
+        events: list[Any] = []
+        async with self.session.get(
+            path, params={"watch": "true", "timeoutSeconds": "10", **query}
+        ) as response:
+            assert response.status == 200, await response.text()
+            async for line in response.content:
+                events.append(orjson.loads(line))
+                if len(events) == count:
+                    break
+        return events
+
+
+@pytest.fixture(scope="session")
+def pki(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pki")
+    ca = tls.new_ca("test")
+    ca.save(folder / "ca")
+    tls.issue(ca, "server", server_names=["127.0.0.1"], client=False).save(folder / "server")
+    tls.issue(ca, "admin", ["system:masters"]).save(folder / "admin")
+    return folder
+
+
+@pytest.fixture
+async def server(pki):
+    backend = MemoryBackend()
+    made: Server = await build(
+        Config(
+            bind_address="127.0.0.1",
+            secure_port=0,
+            tls_cert_file=pki / "server.crt",
+            tls_private_key_file=pki / "server.key",
+            client_ca_file=pki / "ca.crt",
+            disable_admission_plugins=("ServiceAccount",),
+        ),
+        backend,
+    )
+    yield made
+    await made.close()
+    await backend.close()
+
+
+@pytest.fixture
+async def api(server, pki):
+    port = await server.listen()
+    context = tls.client_context(pki / "ca.crt", pki / "admin.crt", pki / "admin.key")
+    async with ClientSession(
+        f"https://127.0.0.1:{port}", connector=TCPConnector(ssl=context, limit=0)
+    ) as session:
+        yield API(session)

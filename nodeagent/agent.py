@@ -121,7 +121,7 @@ class Agent:
 
     def _node_seen(self, _old: Any, new: Any) -> None:
         if new is None:
-            self.keeper.wake()
+            self.keeper.lost()
             return
         self.keeper.observed(dict(new))
         cidr = (new.get("spec") or {}).get("podCIDR") or ""

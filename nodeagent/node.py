@@ -73,6 +73,15 @@ class NodeKeeper:
         """Take the newest Node object seen."""
         self.node = node
 
+    def lost(self) -> None:
+        """The Node object is gone: register again.
+
+        DEVIATION: upstream does so only when the kubelet is restarted. An API server that lost its store (in
+        memory, or restored) gets its nodes back this way.
+        """
+        self.node, self._written_at = {}, None
+        self.wake()
+
     def wake(self) -> None:
         self._wake.set()
 

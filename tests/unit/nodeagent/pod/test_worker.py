@@ -48,13 +48,12 @@ class World:
         self.admit, self.probes = admit, Probes()
         self.service = HollowService(HollowSettings(defaults or Defaults()), tasks)
         self.service._state.pod_cidr = "10.1.0.0/24"
-        self.agent_tasks = None
+        self.agent_tasks = Tasks()
         self.down = False
 
     async def start_agent(self):
         """Start an agent that knows nothing, as after a restart."""
-        if self.agent_tasks is not None:
-            await self.agent_tasks.close()
+        await self.agent_tasks.close()
         self.agent_tasks = Tasks()
         runtime = InProcessRuntime(self.service)
         directory = PodDirectory()

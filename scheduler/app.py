@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from api.resource import Resource
 from api.types.apps_v1 import REPLICASETS, STATEFULSETS
 from api.types.core_v1 import NAMESPACES, NODES, PODS, REPLICATIONCONTROLLERS, SERVICES
 from client import kubeconfig
@@ -108,7 +109,8 @@ class Scheduler:
         informers.of(NAMESPACES, metadata_only=True).subscribe(self._timed(cluster.namespace_changed))
         informers.of(PODS, field_selector=_LIVE).subscribe(self._timed(cluster.pod_changed))
         informers.of(SERVICES).subscribe(spreading.service_changed)
-        for resource in (REPLICASETS, STATEFULSETS, REPLICATIONCONTROLLERS):
+        owners: tuple[Resource[Any], ...] = (REPLICASETS, STATEFULSETS, REPLICATIONCONTROLLERS)
+        for resource in owners:
             informers.of(resource).subscribe(self._controller(resource.kind))
 
     def _timed(self, handle: Callable[[Any, Any, float], None]) -> Callable[[Any, Any], None]:

@@ -126,7 +126,7 @@ class Binder:
         since = format_time(clock.now())
         if before.get("status") == condition["status"]:
             since = before.get("lastTransitionTime") or since
-        full = {**condition, "lastProbeTime": None, "lastTransitionTime": since}
+        full: dict[str, Any] = {**condition, "lastProbeTime": None, "lastTransitionTime": since}
         if generation := metadata.get("generation"):
             full["observedGeneration"] = generation
         body = {"metadata": {"uid": metadata["uid"]}, "status": {"conditions": [full]}}

@@ -61,7 +61,7 @@ class Counts:
         live_only: bool,
         pods: Callable[[], Iterable["PodRecord"]],
     ) -> Ints:
-        """Return the vector of pods that match; `pods` gives all of them if this has not been asked before."""
+        """Return the vector of pods that match; `pods` gives all pods if this has not been asked before."""
         key = (namespaces, selector, live_only)
         tally = self._tallies.get(key)
         if tally is None:

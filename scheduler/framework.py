@@ -72,7 +72,7 @@ class FilterPlugin(Protocol):
     def name(self) -> str: ...
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
-        """Return the refused nodes. Several rejects may name the same node: all their reasons are then told."""
+        """Return the refused nodes. If several rejects name a node, all their reasons are told."""
 
 
 class ScorePlugin(Protocol):
@@ -80,7 +80,7 @@ class ScorePlugin(Protocol):
     def name(self) -> str: ...
 
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
-        """Return 0-100 per slot, normalised over `feasible`; None when all nodes are the same to this plugin."""
+        """Return 0-100 per slot, normalised over `feasible`; None when all nodes are alike to this plugin."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Unschedulable:
 
 
 def normalise(scores: Ints, feasible: Mask, reverse: bool = False) -> Ints:
-    """Scale so that the highest feasible score is 100. Source: framework/plugins/helper/normalize_score.go."""
+    """Scale so that the highest feasible score is 100. Source: plugins/helper/normalize_score.go."""
     highest = int(scores[feasible].max(initial=0))
     if highest == 0:
         return np.full_like(scores, MAX_SCORE if reverse else 0)

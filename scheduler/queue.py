@@ -48,7 +48,7 @@ class SchedulingQueue:
         self._entries: dict[str, Entry] = {}
         self._active: list[tuple[int, float, int, str]] = []
         self._backoff: list[tuple[float, int, str]] = []
-        # Pods that nothing would take, by each plugin that refused them: an event looks only where it may help.
+        # Pods that no node would take, by each plugin that refused them.
         self._parked: dict[str, dict[str, Entry]] = {}
         self._serial = 0
 

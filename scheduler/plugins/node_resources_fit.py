@@ -48,4 +48,5 @@ class NodeResourcesFit:
 def _free_share(offered: Ints, taken: Ints) -> Ints:
     """Return what is left as a whole percentage; 0 where too much is taken or nothing is offered."""
     left = np.maximum(offered - taken, 0)
-    return left * MAX_SCORE // np.maximum(offered, 1)
+    share: Ints = left * MAX_SCORE // np.maximum(offered, 1)
+    return share

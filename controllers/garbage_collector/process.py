@@ -91,7 +91,7 @@ class GarbageCollector:
             context.informers.drop(self._caches.pop(resource))
         present = {resource.path() for resource in self._caches}
         for resource in wanted:
-            self._kinds[resource.group_version, resource.kind] = resource
+            self._kinds[resource.group, resource.kind] = resource
             if resource.path() in present:
                 continue
             full = context.informers.full(resource)
@@ -143,7 +143,7 @@ class GarbageCollector:
 
     async def _resolve(self, client: Client, node: Node) -> None:
         """Find out whether an owner that is only known by reference exists."""
-        resource = self._kinds.get((node.api_version, node.kind))
+        resource = self._kind(node.api_version, node.kind)
         if resource is None:
             # Perhaps it is served later; discovery looks again.
             raise NotFound(f"{node.api_version} {node.kind} is not served")
@@ -153,6 +153,11 @@ class GarbageCollector:
             self._add(self.graph.forget(node.uid))
         else:
             self._add(self.graph.observe(resource, None, found))
+
+    def _kind(self, api_version: str, kind: str) -> Resource[Any] | None:
+        """Return the resource of an owner reference; any version of its group will do."""
+        group = api_version.partition("/")[0] if "/" in api_version else ""
+        return self._kinds.get((group, kind))
 
     def _cached(self, resource: Resource[Any], key: Key, uid: str) -> Mapping[str, Any] | None:
         cache = self._caches.get(resource)
@@ -176,7 +181,7 @@ class GarbageCollector:
         holder = self.graph.nodes.get(owner.uid)
         if holder is not None and not holder.virtual:
             return "waiting" if holder.waits_for_dependents else "solid"
-        resource = self._kinds.get((owner.api_version, owner.kind))
+        resource = self._kind(owner.api_version, owner.kind)
         if resource is None:
             raise NotFound(f"{owner.api_version} {owner.kind} is not served")
         key = Key(node.key.namespace if resource.namespaced else "", owner.name)

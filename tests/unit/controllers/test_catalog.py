@@ -1,0 +1,25 @@
+"""Which controllers run, and the rules that all of them keep."""
+
+from pathlib import Path
+
+from controllers.catalog import ACCOUNTS, catalog, chosen
+from controllers.config import Config
+from controllers.framework.controller import Controller
+
+
+def test_choosing_controllers(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.crt"
+    ca.write_text("PEM")
+    entries = catalog(Config(tmp_path, cluster_cidr="10.0.0.0/8", root_ca_file=str(ca)))
+    assert len(chosen(entries, ("*",))) == len(entries)
+    assert [e.id for e in chosen(entries, ("deployment-controller",))] == ["deployment-controller"]
+    assert len(chosen(entries, ("*", "-deployment-controller"))) == len(entries) - 1
+    assert set(ACCOUNTS) <= {entry.id for entry in entries}
+
+
+def test_what_a_controller_reads_is_declared_once() -> None:
+    for entry in catalog(Config(Path("unused"))):
+        if isinstance(entry, Controller):
+            resources = entry.resources()
+            assert len(resources) == len(set(resources))
+            assert not set(entry.only) & {entry.of, *entry.owns}

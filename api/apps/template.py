@@ -52,15 +52,19 @@ def validate_selector(selector: Obj | None, path: Path, kind: str = "deployment"
     return errors
 
 
-def validate_template_labels(selector: Obj | None, template: Obj | None, path: Path) -> list[FieldError]:
-    """Check that the template makes pods which the selector selects."""
+def validate_template_labels(selector: Obj | None, template: Obj | None, spec: Path) -> list[FieldError]:
+    """Check that the template makes pods that the selector selects; `spec`: the path of what holds both."""
+    path = spec.child("template")
     if template is None:
         return [field.required(path)]
     if not selector or not (selector.get("matchLabels") or selector.get("matchExpressions")):
         return []
     labels = (template.get("metadata") or {}).get("labels") or {}
-    if from_label_selector(selector).matches(labels):
-        return []
+    try:
+        if from_label_selector(selector).matches(labels):
+            return []
+    except ValueError:
+        return [field.invalid(spec.child("selector"), selector, "invalid label selector")]
     text = "`selector` does not match template `labels`"
     return [field.invalid(path.child("metadata").child("labels"), labels, text)]
 
@@ -68,7 +72,7 @@ def validate_template_labels(selector: Obj | None, template: Obj | None, path: P
 def validate_template_of(spec: Obj, path: Path, kind: str) -> list[FieldError]:
     """Check the template of a workload whose pods restart for ever; `kind` is named in one message."""
     template, at = spec.get("template"), path.child("template")
-    errors = validate_template_labels(spec.get("selector"), template, at)
+    errors = validate_template_labels(spec.get("selector"), template, path)
     if template is None:
         return errors
     errors += validate_template(template, at)

@@ -102,7 +102,7 @@ def _selector_errors(spec: Obj, path: Path) -> list[FieldError]:
     if selector is None:
         return []
     errors = validate_label_selector(selector, path.child("selector"))
-    return errors or validate_template_labels(selector, spec.get("template"), path.child("template"))
+    return errors or validate_template_labels(selector, spec.get("template"), path)
 
 
 def with_selector(obj: Obj) -> Obj:

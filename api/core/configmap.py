@@ -34,7 +34,8 @@ def validate(obj: Obj) -> list[FieldError]:
         decoded_size(text) for text in binary.values()
     )
     if total > MAX_BYTES:
-        errors.append(field.too_long(Path(""), MAX_BYTES))
+        # Upstream has no path for the whole and writes "[]".
+        errors.append(field.too_long(Path("[]"), MAX_BYTES))
     return errors
 
 

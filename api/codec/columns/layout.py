@@ -132,7 +132,12 @@ def format_labels(labels: Mapping[str, str] | None) -> str:
 
 def format_selector(selector: Obj | None) -> str:
     """Return a label selector as users write it."""
-    return str(from_label_selector(selector)) or NONE if selector else NONE
+    if not selector:
+        return NONE
+    try:
+        return str(from_label_selector(selector)) or NONE
+    except ValueError:
+        return "<error>"
 
 
 def container_cells(spec: Obj) -> list[str]:

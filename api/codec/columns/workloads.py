@@ -86,9 +86,9 @@ def _controllerrevision(obj: Obj, now: datetime) -> list[Any]:
     owner = controller_of(obj)
     shown = NONE
     if owner:
-        group = owner["apiVersion"].rpartition("/")[0]
-        kind = f"{owner['kind']}.{group}" if group else owner["kind"]
-        shown = f"{kind.lower()}/{owner['name']}"
+        group = owner.get("apiVersion", "").rpartition("/")[0]
+        kind = ".".join(text for text in (owner.get("kind", ""), group) if text)
+        shown = f"{kind.lower()}/{owner.get('name', '')}"
     return [name(obj), shown, obj.get("revision", 0), age(obj, now)]
 
 

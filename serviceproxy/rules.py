@@ -66,7 +66,7 @@ def compute_rules(
         for a in spec.get("clusterIPs") or [spec.get("clusterIP", "")]
         if a not in ("", "None") and ":" not in a
     ]
-    if spec.get("type") == "ExternalName" or not addresses:
+    if spec.get("type") == "ExternalName" or not addresses or _is_others(service):
         return NOTHING
     outside = [*(spec.get("externalIPs") or []), *_load_balancer_addresses(service)]
     ready = list(slices)
@@ -85,6 +85,11 @@ def compute_rules(
         {vip: _keep_numbers(target, before.targets.get(vip)) for vip, target in targets.items()},
         frozenset((*addresses, *outside)),
     )
+
+
+def _is_others(service: Service) -> bool:
+    """A service with this label is served by somebody else. Source: KEP-2447."""
+    return "service.kubernetes.io/service-proxy-name" in (service["metadata"].get("labels") or {})
 
 
 def _target(

@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 
 from cli.cluster import containerd, control, host, pki
+from cli.cluster.addons import compute_addons
 from cli.cluster.layout import MAX_CLUSTERS, Layout, Settings
 from cli.cluster.processes import compute_processes
 from cli.cluster.supervisor import Supervisor, daemonize
@@ -24,6 +25,9 @@ from kit import clock, files, log, tls
 from store.process import build_command, ensure_certs, find_etcd
 
 _INDEXES = Path("/run/pelamis")
+_API_SERVER = "the API server"
+# The object is there already.
+_CONFLICT = 409
 Say = Callable[[str], None]
 
 
@@ -184,14 +188,31 @@ class Probe:
     def get(self, path: str) -> Any:
         """Return the JSON (or text) of `path`; None if the server cannot answer yet."""
         try:
-            with urllib.request.urlopen(self._server + path, context=self._tls, timeout=5) as answer:
-                body = answer.read()
+            body = self._send(urllib.request.Request(self._server + path))
         except (urllib.error.URLError, ssl.SSLError, OSError):
             return None
         try:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
             return body.decode()
+
+    def ensure(self, path: str, obj: Any) -> None:
+        """Create an object; one that is there is left alone. Raises `BringUpError`."""
+        request = urllib.request.Request(self._server + path, orjson.dumps(obj), method="POST")
+        request.add_header("Content-Type", "application/json")
+        try:
+            self._send(request)
+        except urllib.error.HTTPError as error:
+            text = error.read().decode(errors="replace")
+            if error.code != _CONFLICT:
+                raise BringUpError(
+                    f"cannot create {obj['kind']} {obj['metadata']['name']}: {text}"
+                ) from error
+
+    def _send(self, request: urllib.request.Request) -> bytes:
+        with urllib.request.urlopen(request, context=self._tls, timeout=5) as answer:
+            body: bytes = answer.read()
+            return body
 
 
 def wait_ready(layout: Layout, say: Say, seconds: float = 90.0) -> None:
@@ -200,8 +221,11 @@ def wait_ready(layout: Layout, say: Say, seconds: float = 90.0) -> None:
     """
     probe, deadline = Probe(layout), clock.monotonic() + seconds
     said: set[str] = set()
+    addons = compute_addons(layout) if layout.settings.runtime != "hollow" and layout.settings.nodes else []
     while True:
         lacking = _lacking(layout, probe)
+        while addons and lacking != _API_SERVER:
+            probe.ensure(*addons.pop())
         if not lacking:
             return
         if lacking not in said and (said.add(lacking) or len(said) > 1):  # type: ignore[func-returns-value]
@@ -215,7 +239,7 @@ def _lacking(layout: Layout, probe: Probe) -> str:
     if "apiserver" not in layout.settings.components:
         return ""
     if probe.get("/readyz") != "ok":
-        return "the API server"
+        return _API_SERVER
     if not layout.settings.nodes:
         return ""
     ready = sum(_is_ready(node) for node in (probe.get("/api/v1/nodes") or {}).get("items", []))

@@ -108,6 +108,12 @@ def test_targets(service, slices, expected):
     assert compute_rules(service, slices, "a").targets == expected
 
 
+def test_a_service_of_another_proxy_is_left_alone():
+    service = _service()
+    service["metadata"]["labels"] = {"service.kubernetes.io/service-proxy-name": "other"}
+    assert compute_rules(service, [BOTH], "a") == NOTHING
+
+
 def test_a_backend_keeps_its_number_while_it_lives():
     three = compute_rules(_service(), [BOTH, _slice(_endpoint("10.0.0.3"))], "a")
     assert three.targets[VIP].backends == {1: ONE, 2: TWO, 3: THREE}

@@ -20,10 +20,10 @@ from api.structure import normalise_for
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SEEDS = 40
 WORDS = (
-    "", "a", "web", "A_b", "..", "a/b", "/", "10.0.0.1", "fd00::1", "10.0.0.0/8", "example.com/x", "*", "None",
-    "Always", "Never", "TCP", "In", "Exists", "Gt", "25%", "0%", "cpu", "memory", "hugepages-2Mi", "ClusterIP",
+    "", "a", "web", "A_b", "..", "a/b", "/", "10.0.0.1", "fd00::1", "10.0.0.0/8", "example.com/x", "*",
+    "None", "Always", "Never", "TCP", "In", "Exists", "Gt", "25%", "0%", "cpu", "memory", "ClusterIP",
     "RollingUpdate", "LoadBalancer", "Indexed", "Webhook", "metadata.name", "metadata.labels['x']", "-", "v1",
-    "*/5 * * * *", "Limited",
+    "*/5 * * * *", "Limited", "hugepages-2Mi",
 )  # fmt: skip
 QUANTITIES = ("0", "1", "500m", "1Gi", "-1", "2", "1500m")
 KEYS = ("cpu", "memory", "a", "example.com/gpu", "hugepages-2Mi", "storage", "a b")

@@ -22,6 +22,7 @@ from nodeagent.cri.client import Runtime
 from nodeagent.cri.errors import CRIError
 from nodeagent.logs import LogOptions, read_log, since_of
 from nodeagent.pod.directory import PodDirectory, PodRecord
+from nodeagent.pod.observed import State
 from nodeagent.stats import Stats
 from nodeagent.streams import portforward, raw, remotecommand
 from nodeagent.streams.connection import StreamError
@@ -156,7 +157,9 @@ class Server:
             present = self._pods.get(record.uid)
             newest = present.container(container) if present is not None else None
             gone = request.transport is None or request.transport.is_closing()
-            return newest is not None and newest.id == attempt.id and newest.running and not gone
+            if newest is None or newest.id != attempt.id or gone:
+                return False
+            return newest.state in (State.CREATED, State.RUNNING)
 
         path = Path(attempt.log_path)
         if not await asyncio.to_thread(path.exists):

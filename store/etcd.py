@@ -56,6 +56,14 @@ DEFRAGMENT_S = 60.0
 HAS_LEADER = (("hasleader", "true"),)
 
 
+class _StreamEnded(Exception):
+    """The server ended a watch stream without an error."""
+
+
+# What a broken stream raises: an answer, a closed channel, or a write to a call that has ended meanwhile.
+LOST = (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError, _StreamEnded)
+
+
 class EtcdBackend:
     """See `store.backend.Backend`. Make it with `EtcdBackend.open`."""
 
@@ -80,7 +88,7 @@ class EtcdBackend:
         except BaseException:
             await channels.close()
             raise
-        self._tasks.spawn(self._keep_streaming(), "etcd-watch")
+        self._tasks.spawn(self._keep_streaming(), "etcd-watch").add_done_callback(self._stopped_streaming)
         self._tasks.spawn(self._watch_over(), "etcd-watch-check")
         return self
 
@@ -108,6 +116,8 @@ class EtcdBackend:
                 elif isinstance(failure, NoSpace) and self._relief is None:
                     self._relief = self._tasks.spawn(self._relieve(), "etcd-no-space")
                 raise failure from error
+            except grpc.aio.UsageError as error:
+                raise Unavailable(str(error)) from error
             except asyncio.CancelledError:
                 self._raise_if_closed()
                 raise
@@ -227,7 +237,7 @@ class EtcdBackend:
             for alarm in raised.alarms:
                 await self._call("maintenance", "Alarm", wire.disarm(alarm))
         except (grpc.aio.AioRpcError, StoreError) as error:
-            _log.warning("etcd stays full", error=str(error).splitlines()[0])
+            _log.warning("etcd stays full", error=repr(error)[:300])
         finally:
             await clock.sleep(RELIEF_S)
             self._relief = None
@@ -290,7 +300,7 @@ class EtcdBackend:
                             yield Batch(tuple(e for e in events if e.key.startswith(prefix)), revision)
             except wire.GapInHistory as gap:
                 raise Compacted(gap.revision) from gap
-            except (grpc.aio.AioRpcError, _StreamEnded):
+            except LOST:
                 await clock.sleep(RETRY_S)
             except asyncio.CancelledError:
                 self._raise_if_closed()
@@ -305,14 +315,19 @@ class EtcdBackend:
                 await self._stream_once()
             except wire.GapInHistory as gap:
                 await self._begin_anew(Compacted(gap.revision))
-            except (grpc.aio.AioRpcError, _StreamEnded) as error:
-                _log.info("watch stream lost", error=str(error).splitlines()[0], revision=self._feed.revision)
+            except (*LOST, StoreError) as error:
+                _log.info("watch stream lost", error=repr(error)[:300], revision=self._feed.revision)
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
                     raise
             delay = RETRY_S if self._heard > before else min(1.0, delay * 2)
             await clock.sleep(delay)
+
+    def _stopped_streaming(self, task: asyncio.Task[None]) -> None:
+        # Nobody expects this; but then watches must fail, not wait for ever.
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._feed.close(Unavailable(f"the watch stream failed: {error!r}"))
 
     async def _stream_once(self) -> None:
         start = self._feed.revision + 1
@@ -372,7 +387,7 @@ class EtcdBackend:
                     _checked(await call.read())
         except wire.GapInHistory as gap:
             self._oldest = max(self._oldest, gap.revision)
-        except (TimeoutError, grpc.aio.AioRpcError, _StreamEnded):
+        except (TimeoutError, *LOST):
             pass
         return self._oldest
 
@@ -383,10 +398,6 @@ class EtcdBackend:
         await self._tasks.close()
         self._feed.close(Unavailable("the store is closed"))
         await self._channels.close()
-
-
-class _StreamEnded(Exception):
-    """The server ended a watch stream without an error."""
 
 
 def _checked(response: Any) -> rpc_pb2.WatchResponse:

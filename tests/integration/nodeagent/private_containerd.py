@@ -15,6 +15,7 @@ from nodeagent.pod.observed import ContainerObserved, PodObserved, SandboxObserv
 from proto.gen.cri import runtime_v1_pb2 as cri
 
 BUSYBOX = "docker.io/library/busybox:1.36"
+CGROUP = "/edge-tests"
 
 
 @contextmanager
@@ -36,12 +37,19 @@ def running_containerd():
             process.terminate()
             process.wait(20)
             _unmount(node.dir)
+            _remove_cgroups()
 
 
 def _unmount(folder):
     points = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     for point in reversed([point for point in points if point.startswith(f"{os.path.realpath(folder)}/")]):
         subprocess.run(["umount", "-l", point], check=False)
+
+
+def _remove_cgroups():
+    for folder in [*Path("/sys/fs/cgroup").glob(f"*{CGROUP}"), Path(f"/sys/fs/cgroup{CGROUP}")]:
+        for path, _, _ in os.walk(folder, topdown=False):
+            os.rmdir(path)
 
 
 class HostPod:
@@ -58,7 +66,7 @@ class HostPod:
         self.config = cri.PodSandboxConfig(
             metadata=cri.PodSandboxMetadata(name=name, uid=f"uid-{name}", namespace="default"),
             log_directory=str(self.logs),
-            linux=cri.LinuxPodSandboxConfig(cgroup_parent="/edge-tests", security_context=security),
+            linux=cri.LinuxPodSandboxConfig(cgroup_parent=CGROUP, security_context=security),
         )
         self.sandbox = ""
 

@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from controllers.clusterrole_aggregation import clusterrole_aggregation
 from controllers.config import Config
 from controllers.deployment.plan import deployment
+from controllers.disruption import disruption
 from controllers.endpoints import abandoned_endpoints, endpoints
 from controllers.endpointslice import endpointslice
 from controllers.endpointslice_mirroring import endpointslice_mirroring
@@ -22,6 +24,7 @@ from controllers.replicationcontroller import replicationcontroller
 from controllers.root_ca_certificate_publisher import root_ca_certificate_publisher
 from controllers.serviceaccount import serviceaccount
 from controllers.taint_eviction import taint_eviction
+from controllers.ttl_after_finished import ttl_after_finished
 
 Entry: TypeAlias = Controller[Any] | Process
 
@@ -71,6 +74,9 @@ def catalog(config: Config) -> tuple[Entry, ...]:
         taint_eviction(),
         *_node_ipam(config),
         pod_garbage_collector(config.terminated_pod_gc_threshold),
+        clusterrole_aggregation,
+        disruption,
+        ttl_after_finished,
     )
 
 

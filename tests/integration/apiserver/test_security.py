@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -11,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from apiserver.app import Server, build
 from apiserver.config import Config
-from apiserver.http.message import Request
+from apiserver.http.message import Request, Response
 from kit import tls
 from store.memory import MemoryBackend
 
@@ -47,10 +48,11 @@ class World:
         raw = orjson.dumps(body) if body is not None else b""
         request = Request(method, path, params, given, raw, who if isinstance(who, bytes) else None)
         answer = await self.server.handle(request)
+        assert isinstance(answer, Response)
         data = answer.body if isinstance(answer.body, bytes) else b"".join(answer.body)
         return answer.status, orjson.loads(data) if data[:1] in b"{[" else data
 
-    async def make(self, path: str, obj: dict) -> dict:
+    async def make(self, path: str, obj: dict) -> Any:
         status, made = await self.ask(self.cert("admin", "system:masters"), "POST", path, obj)
         assert status == 201, made
         return made

@@ -7,7 +7,7 @@ import pytest
 
 from api.catalog import ALL, of_group_version
 from api.errors import NotAcceptable
-from apiserver.http.message import Request
+from apiserver.http.message import Request, Response
 from apiserver.openapi.document import build_v2, build_v3
 from apiserver.openapi.serve import OpenAPI
 from apiserver.openapi.wire import ASKED_MEDIA, MEDIA
@@ -63,25 +63,38 @@ def test_operation_ids_differ() -> None:
     assert len(ids) == len(set(ids))
 
 
+async def get(openapi: OpenAPI, path: str, query: dict | None = None, **headers: str) -> Response:
+    given = {name.replace("_", "-"): value for name, value in headers.items()}
+    answer = await openapi.handle(Request("GET", path, query or {}, given))
+    assert answer is not None
+    assert isinstance(answer.body, bytes)
+    return answer
+
+
+def loaded(answer: Response) -> dict:
+    found: dict = orjson.loads(b"".join([answer.body] if isinstance(answer.body, bytes) else answer.body))
+    return found
+
+
 async def test_serving() -> None:
     openapi = OpenAPI(of_group_version("batch", "v1"))
-    index = orjson.loads((await openapi.handle(Request("GET", "/openapi/v3", {}, {}))).body)
+    index = loaded(await get(openapi, "/openapi/v3"))
     path, _, tag = index["paths"]["apis/batch/v1"]["serverRelativeURL"].partition("?hash=")
-    answer = await openapi.handle(Request("GET", path, {"hash": [tag]}, {"accept-encoding": "gzip"}))
+    answer = await get(openapi, path, {"hash": [tag]}, accept_encoding="gzip")
     assert answer.headers["ETag"] == f'"{tag}"'
+    assert isinstance(answer.body, bytes)
     assert orjson.loads(gzip.decompress(answer.body))["openapi"] == "3.0.0"
-    plain = await openapi.handle(Request("GET", path, {}, {}))
-    assert orjson.loads(plain.body)["openapi"] == "3.0.0"
-    same = await openapi.handle(Request("GET", path, {}, {"if-none-match": f'"{tag}"'}))
-    assert same.status == 304
+    assert loaded(await get(openapi, path))["openapi"] == "3.0.0"
+    assert (await get(openapi, path, if_none_match=f'"{tag}"')).status == 304
     assert await openapi.handle(Request("GET", "/openapi/v3/apis/apps/v1", {}, {})) is None
 
 
 async def test_protobuf() -> None:
     openapi = OpenAPI(of_group_version("batch", "v1"))
-    answer = await openapi.handle(Request("GET", "/openapi/v2", {}, {"accept": ASKED_MEDIA}))
+    answer = await get(openapi, "/openapi/v2", accept=ASKED_MEDIA)
     assert answer.content_type == MEDIA
     # Field 1, bytes: swagger "2.0".
+    assert isinstance(answer.body, bytes)
     assert answer.body.startswith(b"\x0a\x032.0")
     with pytest.raises(NotAcceptable):
-        await openapi.handle(Request("GET", "/openapi/v3/apis/batch/v1", {}, {"accept": "text/html"}))
+        await get(openapi, "/openapi/v3/apis/batch/v1", accept="text/html")

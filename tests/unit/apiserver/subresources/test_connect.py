@@ -1,5 +1,7 @@
 """The pure parts of connect requests."""
 
+from collections.abc import Mapping
+
 import pytest
 from multidict import CIMultiDict
 
@@ -17,7 +19,7 @@ POD = {
 }
 
 
-def request(query: dict | None = None, headers: dict | None = None, path: str = "/") -> Request:
+def request(query: dict | None = None, headers: Mapping[str, str] | None = None, path: str = "/") -> Request:
     return Request("GET", path, query or {}, headers or {})
 
 

@@ -30,7 +30,7 @@ def request(obj: dict) -> AdmissionRequest:
 @pytest.mark.parametrize("of_account", [None, True, False])
 def test_automount(of_pod: bool | None, of_account: bool | None) -> None:
     given = pod() if of_pod is None else pod(automountServiceAccountToken=of_pod)
-    account = {"metadata": {"name": "sa"}}
+    account: dict = {"metadata": {"name": "sa"}}
     if of_account is not None:
         account["automountServiceAccountToken"] = of_account
     spec = service_account.with_account(given, account, "kube-api-access-abcde")["spec"]

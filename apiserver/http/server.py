@@ -21,6 +21,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.web_protocol import RequestHandler
 
 from api.errors import InternalError, RequestEntityTooLarge, StatusError
+from apiserver.http import wire
 from apiserver.http.message import Answer, Handler, Request, Response, Stream, Upgrade
 from kit import log
 
@@ -32,8 +33,6 @@ BODY_LIMIT = 3 * 1024 * 1024
 GZIP_BYTES = 128 * 1024
 # Beyond this a whole answer is not compressed: the time of one core is worth more than a local network's.
 GZIP_MOST_BYTES = 1 << 20
-# Bytes of an answer handed to the transport before waiting for the client.
-WRITE_BYTES = 1 << 20
 # Bytes unsent at which a write waits.
 HIGH_WATER = 2 << 20
 
@@ -181,39 +180,19 @@ async def _respond(
     http: web.BaseRequest, answer: Response, request: Request | None = None
 ) -> web.StreamResponse:
     body = answer.body
-    headers: dict[str, str] = answer.headers
-    length = len(body) if isinstance(body, bytes) else sum(map(len, body))
-    if (
-        length >= GZIP_BYTES
-        and length <= GZIP_MOST_BYTES
-        and "Content-Encoding" not in headers
-        and "gzip" in http.headers.get("Accept-Encoding", "")
-    ):
-        joined = body if isinstance(body, bytes) else b"".join(body)
-        body = gzip.compress(joined, 1)
-        headers = {**headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-    elif length >= GZIP_BYTES:
-        headers = {**headers, "Vary": "Accept-Encoding"}
-    if isinstance(body, list) and length < WRITE_BYTES // 4:
-        body = b"".join(body)
-    headers = {**headers, "Content-Type": answer.content_type, "Cache-Control": "no-cache, private"}
-    if isinstance(body, bytes):
-        response: web.StreamResponse = web.Response(status=answer.status, body=body, headers=headers)
-        if request is not None and request.audit:
-            for name, value in _warnings(request):
-                response.headers.add(name, value)
-        return response
-    response = web.StreamResponse(status=answer.status, headers=headers)
-    response.content_length = length
+    headers = [*answer.headers.items(), ("Cache-Control", "no-cache, private")]
     if request is not None and request.audit:
-        for name, value in _warnings(request):
-            response.headers.add(name, value)
-    await response.prepare(http)
-    if http.method != "HEAD":
-        for piece in body:
-            await response.write(piece)
-    await response.write_eof()
-    return response
+        headers.extend(_warnings(request))
+    length = len(body) if isinstance(body, bytes) else sum(map(len, body))
+    if length >= GZIP_BYTES:
+        headers.append(("Vary", "Accept-Encoding"))
+        if length <= GZIP_MOST_BYTES and "gzip" in http.headers.get("Accept-Encoding", ""):
+            body = gzip.compress(body if isinstance(body, bytes) else b"".join(body), 1)
+            headers.append(("Content-Encoding", "gzip"))
+            length = len(body)
+    head = wire.head(answer.status, length, answer.content_type, headers, bool(http.keep_alive))
+    pieces = [body] if isinstance(body, bytes) else body
+    return wire.Ready(http, head, [] if http.method == "HEAD" else pieces)
 
 
 class _HTTPSink:

@@ -1,11 +1,14 @@
 """managedFields of writes: who owns which field. Called by create, update and patch before the object is
 stored."""
 
+from collections import OrderedDict
 from functools import cache
 from typing import Any
 
+import orjson
+
 from api.patch import fieldset
-from api.patch.apply import Writer, manage_update
+from api.patch.apply import UPDATE, Writer, manage_update
 from api.patch.fieldset import FieldSet
 from api.patch.shape import Shape, shape_of_custom, shape_of_kind
 from api.resource import Obj, Resource
@@ -16,6 +19,8 @@ from apiserver.rest.hub import Hub, Operation
 _NOT_STATUS = fieldset.of(
     ("spec",), ("metadata", "deletionTimestamp"), ("metadata", "ownerReferences"), ("metadata", "finalizers")
 )
+# Of metadata: what every object has and nobody manages.
+_UNMANAGED = frozenset(("name", "namespace", "uid", "creationTimestamp", "generation"))
 _NOT_MAIN = fieldset.of(("status",))
 
 
@@ -53,4 +58,28 @@ def stamped(
 ) -> Obj:
     """Return the object with managedFields that tell this write."""
     writer = writer_of(hub, resource, operation, subresource)
+    if old is None and "managedFields" not in new["metadata"]:
+        return _stamped_new(resource, new, writer)
     return manage_update(old, new, shape_of(resource), writer)
+
+
+# Which fields new objects have, by their content: the replicas of one template are worked out once.
+_REMEMBERED = 512
+_fields_of: OrderedDict[tuple[Resource[Any], bytes], Any] = OrderedDict()
+
+
+def _stamped_new(resource: Resource[Any], new: Obj, writer: Writer) -> Obj:
+    metadata = {key: value for key, value in new["metadata"].items() if key not in _UNMANAGED}
+    key = (resource, orjson.dumps({**new, "metadata": metadata}))
+    fields = _fields_of.get(key)
+    if fields is None:
+        made = manage_update(None, new, shape_of(resource), writer)
+        entries = made["metadata"].get("managedFields") or []
+        if len(entries) == 1:
+            _fields_of[key] = entries[0]["fieldsV1"]
+            if len(_fields_of) > _REMEMBERED:
+                _fields_of.popitem(last=False)
+        return made
+    _fields_of.move_to_end(key)
+    entries = [writer.entry(UPDATE, fields)]
+    return {**new, "metadata": {**new["metadata"], "managedFields": entries}}

@@ -63,7 +63,7 @@ async def test_generated_names(api):
             "the name of the object (other) does not match the name on the URL (no)", id="name-mismatch",
         ),
         pytest.param(
-            "POST", CMS, configmap("a", metadata={"name": "a", "namespace": "kube-system"}), 400, "BadRequest",
+            "POST", CMS, configmap("a", metadata={"name": "a", "namespace": "x"}), 400, "BadRequest",
             "the namespace of the provided object does not match the namespace sent on the request",
             id="namespace",
         ),

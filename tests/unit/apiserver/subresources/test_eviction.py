@@ -39,7 +39,9 @@ def budget(allowed=0, spec=None, **status):
         pytest.param(pod(deletionTimestamp="x"), [budget(0)], "", id="going-anyway"),
         pytest.param(pod(ready=False), [budget(0)], "", id="unready-while-healthy"),
         pytest.param(
-            pod(ready=False), [budget(0, {"unhealthyPodEvictionPolicy": "AlwaysAllow"}, currentHealthy=0)], "",
+            pod(ready=False),
+            [budget(0, {"unhealthyPodEvictionPolicy": "AlwaysAllow"}, currentHealthy=0)],
+            "",
             id="unready-always",
         ),
     ],

@@ -1,0 +1,84 @@
+"""Whole answers as bytes: what aiohttp's response classes do, without what the API server does not need.
+
+Called by the listener for every answer that is not a stream.
+"""
+
+from collections.abc import Iterable, Sequence
+from email.utils import format_datetime
+from http import HTTPStatus
+from typing import Any
+
+from aiohttp import web
+
+from kit import clock
+
+# Answers up to this size go out in one write.
+SMALL_BYTES = 64 << 10
+# Bytes handed to the transport before waiting for the client.
+WRITE_BYTES = 1 << 20
+
+_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
+# A header must not end early, whatever text it quotes.
+_UNSAFE = dict.fromkeys((*range(32), 127), " ")
+_date: tuple[int, str] = (0, "")
+
+
+def head(
+    status: int, length: int, content_type: str, headers: Iterable[tuple[str, str]], keep_alive: bool
+) -> bytes:
+    """Return status line and headers, up to and including the empty line."""
+    lines = [
+        _STATUS_LINES.get(status, f"HTTP/1.1 {status} \r\n"),
+        f"Content-Type: {content_type}\r\nContent-Length: {length}\r\nDate: {_now()}\r\n",
+    ]
+    lines += [f"{name}: {value.translate(_UNSAFE)}\r\n" for name, value in headers]
+    lines.append("\r\n" if keep_alive else "Connection: close\r\n\r\n")
+    return "".join(lines).encode("utf-8")
+
+
+def _now() -> str:
+    """Return the present second as HTTP writes it; made once per second."""
+    global _date
+    moment = clock.now()
+    second = int(moment.timestamp())
+    if second != _date[0]:
+        _date = (second, format_datetime(moment, usegmt=True))
+    return _date[1]
+
+
+class Ready(web.StreamResponse):
+    """An answer whose bytes are there: aiohttp only has to say when to write them."""
+
+    __slots__ = ("_head", "_http", "_pieces")
+
+    def __init__(self, http: web.BaseRequest, head_bytes: bytes, pieces: Sequence[bytes]) -> None:
+        # The parent's own state is never used; making it would cost as much as the rest.
+        self._http = http
+        self._head = head_bytes
+        self._pieces = pieces
+
+    @property
+    def keep_alive(self) -> bool | None:
+        return self._http.keep_alive
+
+    async def prepare(self, request: web.BaseRequest) -> Any:
+        """Write everything; wait for the client when much is on its way."""
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("Cannot write to closing transport")
+        pieces = self._pieces
+        if sum(map(len, pieces)) <= SMALL_BYTES:
+            transport.write(b"".join((self._head, *pieces)))
+            return None
+        transport.write(self._head)
+        waiting = 0
+        for piece in pieces:
+            transport.write(piece)
+            waiting += len(piece)
+            if waiting > WRITE_BYTES:
+                waiting = 0
+                await request.protocol._drain_helper()
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Everything has been written."""

@@ -1,0 +1,104 @@
+import pytest
+
+from nodeagent.admit import admit
+
+NODE = {
+    "metadata": {"name": "n1", "labels": {"disk": "ssd", "cores": "4"}},
+    "spec": {"taints": [{"key": "gpu", "effect": "NoExecute"}]},
+    "status": {"allocatable": {"cpu": "2", "memory": "1Gi", "pods": "3"}},
+}
+TOLERATES = [{"operator": "Exists"}]
+
+
+def pod(cpu="100m", ports=(), **spec):
+    container = {"name": "a", "resources": {"requests": {"cpu": cpu}}}
+    container["ports"] = [{"containerPort": 1, **port} for port in ports]
+    return {
+        "metadata": {"name": "p", "namespace": "d", "uid": "u"},
+        "spec": {"containers": [container], "tolerations": TOLERATES, **spec},
+    }
+
+
+def affinity(*expressions, fields=()):
+    term = {"matchExpressions": list(expressions), "matchFields": list(fields)}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+    return {"affinity": {"nodeAffinity": required}}
+
+
+def expression(operator, key="disk", *values):
+    return {"key": key, "operator": operator, "values": list(values)}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "others", "reason"),
+    [
+        pytest.param(pod(), [], None, id="fits"),
+        pytest.param(pod("3"), [], "OutOfcpu", id="too-much-cpu"),
+        pytest.param(pod("1500m"), [pod("600m")], "OutOfcpu", id="cpu-taken"),
+        pytest.param(pod("1400m"), [pod("600m")], None, id="cpu-exactly"),
+        pytest.param(pod(), [pod(), pod(), pod()], "OutOfpods", id="too-many-pods"),
+        pytest.param(
+            pod(ports=[{"hostPort": 80}]), [pod(ports=[{"hostPort": 80}])], "NodePorts", id="port-taken"
+        ),
+        pytest.param(
+            pod(ports=[{"hostPort": 80, "protocol": "UDP"}]),
+            [pod(ports=[{"hostPort": 80}])],
+            None,
+            id="other-protocol",
+        ),
+        pytest.param(
+            pod(ports=[{"hostPort": 80, "hostIP": "10.0.0.1"}]),
+            [pod(ports=[{"hostPort": 80, "hostIP": "10.0.0.2"}])],
+            None,
+            id="other-address",
+        ),
+        pytest.param(pod(nodeSelector={"disk": "hdd"}), [], "NodeAffinity", id="selector"),
+        pytest.param(pod(nodeSelector={"disk": "ssd"}), [], None, id="selector-fits"),
+        pytest.param(pod(**affinity(expression("In", "disk", "hdd"))), [], "NodeAffinity", id="affinity-in"),
+        pytest.param(pod(**affinity(expression("NotIn", "disk", "hdd"))), [], None, id="affinity-not-in"),
+        pytest.param(pod(**affinity(expression("Exists", "x"))), [], "NodeAffinity", id="affinity-exists"),
+        pytest.param(pod(**affinity(expression("DoesNotExist", "x"))), [], None, id="affinity-absent"),
+        pytest.param(pod(**affinity(expression("Gt", "cores", "3"))), [], None, id="affinity-gt"),
+        pytest.param(pod(**affinity(expression("Lt", "cores", "3"))), [], "NodeAffinity", id="affinity-lt"),
+        pytest.param(
+            pod(**affinity(expression("Gt", "disk", "3"))), [], "NodeAffinity", id="affinity-no-number"
+        ),
+        pytest.param(
+            pod(**affinity(expression("Odd", "disk"))), [], "NodeAffinity", id="affinity-unknown-operator"
+        ),
+        pytest.param(pod(**affinity()), [], "NodeAffinity", id="empty-term-matches-nothing"),
+        pytest.param(
+            pod(**affinity(fields=[expression("In", "metadata.name", "n1")])), [], None, id="match-fields"
+        ),
+        pytest.param(pod(tolerations=[]), [], "TaintToleration", id="taint"),
+        pytest.param(
+            pod(securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}),
+            [],
+            "SysctlForbidden",
+            id="unsafe-sysctl",
+        ),
+        pytest.param(
+            pod(securityContext={"sysctls": [{"name": "kernel.shm_rmid_forced", "value": "1"}]}),
+            [],
+            None,
+            id="safe-sysctl",
+        ),
+    ],
+)
+def test_admit(wanted, others, reason):
+    verdict = admit(wanted, others, NODE)
+    assert (verdict.reason if verdict else None) == reason
+
+
+def test_messages_are_upstreams():
+    verdict = admit(pod("3"), [], NODE)
+    assert verdict is not None
+    assert verdict.message == (
+        "Node didn't have enough resource: cpu, requested: 3000, used: 0, capacity: 2000"
+    )
+
+
+def test_static_pods_tolerate_every_taint():
+    static = pod(tolerations=[])
+    static["metadata"]["annotations"] = {"kubernetes.io/config.source": "file"}
+    assert admit(static, [], NODE) is None

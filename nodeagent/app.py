@@ -19,6 +19,7 @@ from nodeagent.cgroups import Cgroups
 from nodeagent.config import Config
 from nodeagent.cri.client import Runtime
 from nodeagent.hosts import DNSConfig, DNSSettings, parse_resolv_conf
+from nodeagent.image_gc import ImageCollector
 from nodeagent.images import ImageManager
 from nodeagent.machine import Machine, find_node_ip, read_load, read_machine
 from nodeagent.network.cni import NetworkSettings, write_conflist
@@ -59,6 +60,10 @@ async def run_with(client: Client, config: Config) -> None:
         server = await _serve(config, parts, runtime)
         await parts.informers.start(tasks)
         await agent.start()
+        collector = ImageCollector(
+            runtime, config.root_dir, config.image_gc_high_threshold, config.image_gc_low_threshold
+        )
+        tasks.spawn(collector.run(), "image collector")
         _log.info("node is up", node=parts.spec.name, ips=parts.spec.ips)
         await tasks.wait()
     finally:

@@ -26,6 +26,12 @@ class Registry(Protocol):
     def cached_list(self, resource: Resource[Any], namespace: str = "") -> Iterable[Obj]:
         """Return the objects of a namespace (all namespaces: "") from the watch cache."""
 
+    def cached_by_field(
+        self, resource: Resource[Any], field: str, value: str, namespace: str = ""
+    ) -> Iterable[Obj]:
+        """Return the objects whose selectable field (`spec.nodeName` of pods) has this value: by index if
+        there is."""
+
     def cached_revision(self, resource: Resource[Any]) -> int:
         """Return a number that grows whenever `cached_list(resource)` may answer differently: for derived
         tables.

@@ -8,7 +8,6 @@ Source: plugin/pkg/auth/authorizer/node/node_authorizer.go, KEP-4601 (1.36).
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import Any
 
 from api.resource import Obj
 from api.types.core_v1 import PERSISTENTVOLUMECLAIMS, PERSISTENTVOLUMES, PODS
@@ -123,12 +122,7 @@ class NodeAuthorizer:
         return False
 
     def _pods(self, node: str, namespace: str) -> Iterable[Obj]:
-        indexed: Any = getattr(self._registry, "cached_by_field", None)
-        if indexed is not None:
-            found: Iterable[Obj] = indexed(PODS, "spec.nodeName", node, namespace)
-            return found
-        pods = self._registry.cached_list(PODS, namespace)
-        return (pod for pod in pods if pod["spec"].get("nodeName") == node)
+        return self._registry.cached_by_field(PODS, "spec.nodeName", node, namespace)
 
     def _needs_volume(self, node: str, name: str) -> bool:
         volume = self._registry.cached(PERSISTENTVOLUMES, "", name)

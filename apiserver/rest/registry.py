@@ -14,6 +14,7 @@ from apiserver.rest.hub import Hub, Operation
 from apiserver.rest.strategy import Deletion
 from apiserver.rest.update import update
 from apiserver.watchcache.layout import decode
+from apiserver.watchcache.select import Selection
 
 
 class HubRegistry:
@@ -29,6 +30,13 @@ class HubRegistry:
 
     def cached_list(self, resource: Resource[Any], namespace: str = "") -> Iterable[Obj]:
         return [decode(entry.data) for entry in self._hub.of(resource).cache.scan(namespace)]
+
+    def cached_by_field(
+        self, resource: Resource[Any], field: str, value: str, namespace: str = ""
+    ) -> Iterable[Obj]:
+        cache = self._hub.of(resource).cache
+        selection = Selection(namespace, "", f"{field}={value}")
+        return [cache.decoded(entry) for entry in cache.select(selection, selection.compiled())]
 
     def cached_revision(self, resource: Resource[Any]) -> int:
         return self._hub.of(resource).cache.changed

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from controllers.clusterrole_aggregation import clusterrole_aggregation
 from controllers.config import Config
+from controllers.daemonset.plan import daemonset
 from controllers.deployment.plan import deployment
 from controllers.disruption import disruption
 from controllers.endpoints import abandoned_endpoints, endpoints
@@ -31,6 +32,7 @@ Entry: TypeAlias = Controller[Any] | Process
 
 # The service accounts to which upstream's bootstrap policy gives the rights, where named otherwise.
 ACCOUNTS = {
+    "daemonset-controller": "daemon-set-controller",
     "endpoints-controller": "endpoint-controller",
     "endpointslice-mirroring-controller": "endpointslicemirroring-controller",
     "garbage-collector-controller": "generic-garbage-collector",
@@ -74,6 +76,7 @@ def catalog(config: Config) -> tuple[Entry, ...]:
         taint_eviction(),
         *_node_ipam(config),
         pod_garbage_collector(config.terminated_pod_gc_threshold),
+        daemonset,
         clusterrole_aggregation,
         disruption,
         ttl_after_finished,

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from api.resource import Key
-from api.types.apps_v1 import DEPLOYMENTS, REPLICASETS
+from api.types.apps_v1 import CONTROLLERREVISIONS, DAEMONSETS, DEPLOYMENTS, REPLICASETS
 from api.types.core_v1 import CONFIGMAPS, ENDPOINTS, NAMESPACES, NODES, PODS, SERVICEACCOUNTS, SERVICES
 from api.types.discovery_v1 import ENDPOINTSLICES
+from api.types.policy_v1 import PODDISRUPTIONBUDGETS
 from kit import clock
 from tests.integration.controllers.conftest import Cluster
 
@@ -221,3 +222,67 @@ async def test_evicted_by_a_taint_after_the_tolerated_time(cluster: Cluster) -> 
     }
     await cluster.gone(PODS, "later")
     assert Key("default", "stays").name in str((await cluster.client.list(PODS, "default")).items)
+
+
+async def test_a_daemon_set_rolls(cluster: Cluster) -> None:
+    cluster.start()
+    client = cluster.client
+    await cluster.add_node("n1")
+    spec = {"selector": {"matchLabels": LABELS}, "template": deployment()["spec"]["template"]}
+    await client.create(DAEMONSETS, {"metadata": {"name": "web"}, "spec": spec}, "default")
+
+    async def rolled(image: str) -> bool:
+        found: Any = await client.get(DAEMONSETS, "web", "default")
+        status, pods = found.get("status") or {}, (await client.list(PODS, "default")).items
+        images = [pod["spec"]["containers"][0]["image"] for pod in pods]
+        return status.get("numberAvailable") == 1 == status.get("updatedNumberScheduled") and images == [
+            image
+        ]
+
+    await cluster.until(lambda: rolled("v1"))
+    template = {"spec": {"containers": [{"name": "c", "image": "v2"}]}}
+    await client.patch(DAEMONSETS, "web", "default", {"spec": {"template": template}})
+    await cluster.until(lambda: rolled("v2"))
+    assert len((await client.list(CONTROLLERREVISIONS, "default")).items) == 2
+    await clock.sleep(0.3)
+    before: Any = await client.get(DAEMONSETS, "web", "default")
+    await clock.sleep(0.3)
+    after: Any = await client.get(DAEMONSETS, "web", "default")
+    assert before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]
+
+
+async def test_a_budget_counts_healthy_pods(cluster: Cluster) -> None:
+    cluster.start()
+    client = cluster.client
+    await client.create(DEPLOYMENTS, deployment(3), "default")
+    spec = {"selector": {"matchLabels": LABELS}, "maxUnavailable": 1}
+    await client.create(PODDISRUPTIONBUDGETS, {"metadata": {"name": "web"}, "spec": spec}, "default")
+
+    async def counted() -> bool:
+        status: Any = (await client.get(PODDISRUPTIONBUDGETS, "web", "default")).get("status") or {}
+        return (status.get("desiredHealthy"), status.get("disruptionsAllowed")) == (2, 1)
+
+    await cluster.until(counted)
+
+
+async def test_what_is_settled_is_written_no_more(cluster: Cluster) -> None:
+    cluster.start()
+    client = cluster.client
+    await client.create(DEPLOYMENTS, deployment(2), "default")
+    service = {"metadata": {"name": "web"}, "spec": {"selector": LABELS, "ports": [{"port": 80}]}}
+    await client.create(SERVICES, service, "default")
+    await ready(cluster, 2)
+    await clock.sleep(0.5)
+
+    async def versions() -> dict[str, str]:
+        found: dict[str, str] = {}
+        for resource in (DEPLOYMENTS, REPLICASETS, PODS, ENDPOINTS, ENDPOINTSLICES, NAMESPACES):
+            items: Any = (await client.list(resource)).items
+            found |= {
+                obj["kind"] + obj["metadata"]["name"]: obj["metadata"]["resourceVersion"] for obj in items
+            }
+        return found
+
+    before = await versions()
+    await clock.sleep(1.5)
+    assert await versions() == before

@@ -9,11 +9,12 @@ from typing import Any
 
 from api.codec import json, protobuf, yaml
 from api.codec.json import DecodeError
-from api.codec.typed import Conformed, conform
+from api.codec.typed import Conformed
 from api.errors import BadRequest, invalid
 from api.field import Path, not_supported
 from api.resource import Obj, Resource
 from api.schemas import schema_of_kind
+from api.structure import normalise
 from apiserver.http.message import Request
 from apiserver.http.negotiate import PROTOBUF, YAML, body_type
 
@@ -104,6 +105,6 @@ def _conformed(version: str, kind: str, obj: Obj) -> Conformed:
     if not name:
         return Conformed(obj)
     try:
-        return conform(obj, name)
+        return normalise(obj, name)
     except DecodeError as error:
         raise BadRequest(f'{kind} in version "{short}" cannot be handled as a {kind}: {error}') from error

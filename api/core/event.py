@@ -43,7 +43,7 @@ def _namespace_errors(obj: Obj, target: Obj) -> list[FieldError]:
 def _new_event_errors(obj: Obj) -> list[FieldError]:
     new = _is_new(obj)
     controller = obj.get("reportingController" if new else "reportingComponent", "")
-    path = Path("reportingController")
+    path = Path("reportingController" if new else "reportingComponent")
     errors: list[FieldError] = []
     if not controller:
         errors.append(field.required(path))
@@ -61,7 +61,7 @@ def _new_event_errors(obj: Obj) -> list[FieldError]:
             errors.append(field.invalid(Path(name), "", f"can have at most {limit} characters"))
     if len(obj.get("note" if new else "message", "")) > _NOTE_MAX:
         errors.append(field.invalid(Path("message"), "", f"can have at most {_NOTE_MAX} characters"))
-    if obj.get("type", "") not in _TYPES:
+    if new and obj.get("type", "") not in _TYPES:
         errors.append(field.invalid(Path("type"), "", f"has invalid value: {obj.get('type', '')}"))
     return errors
 

@@ -12,6 +12,11 @@ from api.quantity import Quantity, parse_quantity
 from api.resource import Obj
 
 _PLAIN = frozenset({"cpu", "memory", "ephemeral-storage"})
+# Counted, never measured.
+_COUNTS = frozenset({
+    "configmaps", "persistentvolumeclaims", "pods", "replicationcontrollers", "resourcequotas", "secrets",
+    "services", "services.loadbalancers", "services.nodeports",
+})  # fmt: skip
 _HUGE = "hugepages-"
 _NATIVE = "kubernetes.io/"
 
@@ -92,7 +97,7 @@ def is_overcommittable(name: str) -> bool:
 
 def is_whole(name: str) -> bool:
     """Say whether amounts of a resource have no fractions."""
-    return name in {"pods", "persistentvolumeclaims", "services"} or is_extended(name)
+    return name in _COUNTS or is_extended(name)
 
 
 @lru_cache(maxsize=4096)

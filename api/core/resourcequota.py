@@ -13,7 +13,14 @@ _SCOPES = frozenset({
     "Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "PriorityClass", "VolumeAttributesClass",
     "CrossNamespacePodAffinity",
 })  # fmt: skip
+_STANDARD = frozenset({
+    "cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.storage",
+    "requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage", "pods",
+    "services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps", "persistentvolumeclaims",
+    "services.nodeports", "services.loadbalancers",
+})  # fmt: skip
 _OPPOSITES = ({"Terminating", "NotTerminating"}, {"BestEffort", "NotBestEffort"})
+_NOT_QUALIFIED = "must be a standard resource type or fully qualified"
 
 defaults = unchanged
 
@@ -21,10 +28,23 @@ defaults = unchanged
 def validate(obj: Obj) -> list[FieldError]:
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     errors = validate_metadata(obj, namespaced=True)
-    errors += list_errors(spec.get("hard") or {}, _SPEC.child("hard"))
+    errors += _hard_errors(spec.get("hard") or {}, _SPEC.child("hard"))
     errors += _scope_errors(spec.get("scopes") or [])
     for name in ("hard", "used"):
         errors += list_errors(status.get(name) or {}, _STATUS.child(name))
+    return errors
+
+
+def _hard_errors(hard: Obj, path: Path) -> list[FieldError]:
+    errors = list_errors(hard, path)
+    for name in hard:
+        if (
+            "/" not in name
+            and name not in _STANDARD
+            and not name.startswith(("hugepages-", "requests.hugepages-"))
+        ):
+            errors.append(field.invalid(path.key(name), name, _NOT_QUALIFIED))
+            errors.append(field.invalid(path.key(name), name, "must be a standard resource for quota"))
     return errors
 
 

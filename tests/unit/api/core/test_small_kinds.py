@@ -2,7 +2,8 @@
 
 import pytest
 
-from api.core import configmap, limitrange, namespace, node, replicationcontroller, secret
+from api.core import configmap, limitrange, namespace, node, replicationcontroller, resourcequota, secret
+from api.core import event as events
 from api.kinds import kind_of
 from api.types.core_v1 import PERSISTENTVOLUMECLAIMS
 from tests.unit.api.kinds_sample import template, texts
@@ -99,6 +100,60 @@ def test_the_selector_of_a_replicationcontroller_comes_from_its_template():
     assert made["metadata"]["labels"] == {"app": "web"}
     assert made["spec"]["replicas"] == 1
     assert replicationcontroller.validate(made) == []
+
+
+@pytest.mark.parametrize(
+    ("hard", "expected"),
+    [
+        pytest.param({"pods": "5", "requests.cpu": "500m", "count/replicasets.apps": "5"}, [], id="fine"),
+        pytest.param(
+            {"gold.storageclass.storage.k8s.io/requests.storage": "10Gi"}, [], id="by-storage-class"
+        ),
+        pytest.param(
+            {"pods": "500m"}, ['spec.hard[pods]: Invalid value: "500m": must be an integer'], id="half"
+        ),
+        pytest.param(
+            {"disk": "1"},
+            [
+                'spec.hard[disk]: Invalid value: "disk": must be a standard resource type or fully qualified',
+                'spec.hard[disk]: Invalid value: "disk": must be a standard resource for quota',
+            ],
+            id="unknown",
+        ),
+    ],
+)
+def test_quota(hard, expected):
+    assert texts(resourcequota.validate({"metadata": META, "spec": {"hard": hard}})) == expected
+
+
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        pytest.param({"involvedObject": {"namespace": "d"}}, [], id="core"),
+        pytest.param(
+            {"involvedObject": {"namespace": "other"}},
+            ['involvedObject.namespace: Invalid value: "other": does not match event.namespace'],
+            id="elsewhere",
+        ),
+        pytest.param(
+            {
+                "apiVersion": "events.k8s.io/v1",
+                "regarding": {"namespace": "d"},
+                "eventTime": "2026-01-01T00:00:00Z",
+            },
+            [
+                "reportingController: Required value",
+                "reportingInstance: Required value",
+                "action: Required value",
+                "reason: Required value",
+                'type: Invalid value: "": has invalid value: ',
+            ],
+            id="new-without-anything",
+        ),
+    ],
+)
+def test_event(event, expected):
+    assert texts(events.validate({"metadata": META, **event})) == expected
 
 
 def test_a_new_claim_is_pending():

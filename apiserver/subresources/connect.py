@@ -13,7 +13,9 @@ Source: k8s.io/apimachinery/pkg/util/proxy/upgradeaware.go (1.36).
 import asyncio
 from dataclasses import dataclass
 
-from api.errors import BadRequest, InternalError
+import orjson
+
+from api.errors import BadRequest, InternalError, from_status
 from apiserver.authn.bearer import without_token
 from apiserver.http.headers import all_values
 from apiserver.http.message import Answer, Connection, Request, Response, Upgrade
@@ -134,7 +136,13 @@ async def _refusal(head: Head, reader: asyncio.StreamReader) -> Response:
         else:
             body = await reader.read(_BODY_LIMIT)
     kind = head.get("content-type") or "text/plain"
-    return Response(head.status if head.status >= 200 else 502, body, kind, {"Connection": "close"})
+    code = head.status if head.status >= 200 else 502
+    if kind.startswith("text/plain") and code >= 400:
+        # Clients look for a Status; some take plain text for YAML and show nothing of it.
+        text = body.decode(errors="replace").strip()
+        status = {**from_status(code, {"message": text}).to_status(), "code": code}
+        body, kind = orjson.dumps(status), "application/json"
+    return Response(code, body, kind, {"Connection": "close"})
 
 
 async def _chunked(reader: asyncio.StreamReader) -> bytes:

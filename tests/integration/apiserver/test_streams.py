@@ -197,7 +197,7 @@ async def test_a_refused_upgrade_leaves_no_tunnel(world: World) -> None:
         f"POST {POD}/exec?command=ls HTTP/1.1\r\nHost: x\r\n{UPGRADE}Content-Length: 0\r\n\r\n{second}"
     )
     assert head.startswith("HTTP/1.1 403")
-    assert await body_of(head, reader) == b"no"
+    assert b'"message":"no","reason":"Forbidden"' in await body_of(head, reader)
     await asyncio.wait_for(world.agent.ended.wait(), 5)
     assert len(world.agent.requests) == 1
     writer.close()

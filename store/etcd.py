@@ -315,6 +315,8 @@ class EtcdBackend:
                 await self._stream_once()
             except wire.GapInHistory as gap:
                 await self._begin_anew(Compacted(gap.revision))
+                # At once: the longer the wait, the more is compacted meanwhile.
+                continue
             except (*LOST, StoreError) as error:
                 _log.info("watch stream lost", error=repr(error)[:300], revision=self._feed.revision)
             except asyncio.CancelledError:

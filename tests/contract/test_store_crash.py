@@ -1,6 +1,7 @@
 """What is left when etcd, or a process that holds SQLite, is killed or full: all that was acknowledged."""
 
 import asyncio
+import contextlib
 import itertools
 import os
 import shutil
@@ -48,10 +49,16 @@ async def test_etcd_killed_and_restarted_loses_nothing(etcd: EtcdProcess):
                 if error.outcome_unknown:
                     unknown.add(key)
 
+    async def compact() -> None:
+        while not stop:
+            await asyncio.sleep(0.05)
+            with contextlib.suppress(Unavailable):
+                await backend.compact(max(1, await backend.current_revision() - 3000))
+
     start = await backend.current_revision()
     try:
         async with following(backend, prefix, start) as follower, asyncio.timeout(60):
-            writers = asyncio.gather(*(write(number) for number in range(8)))
+            writers = asyncio.gather(compact(), *(write(number) for number in range(8)))
             for _ in range(3):
                 await asyncio.sleep(0.3)
                 before = etcd.starts

@@ -7,6 +7,7 @@ Spec: k8s.io/apiserver/pkg/storage/cacher GetList, apis/meta/internalversion/val
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -166,6 +167,9 @@ def _from_cache(collection: Collection, options: ListOptions, after: Key | None)
     if match.everything and after is None and not options.limit:
         pieces = [block.joined() for space in cache.spaces(match.namespace) for block in space.blocks]
         return Found(cache.revision, pieces)
+    if match.everything and after is None:
+        taken = list(islice(cache.scan(match.namespace), options.limit))
+        return _page(collection, options, taken, cache.count(match.namespace) - len(taken))
     if match.everything:
         return _chunk(collection, options, cache.scan(match.namespace, after))
     found = cache.select(options.selection, match)
@@ -186,7 +190,7 @@ def _joined(entries: Sequence[Entry]) -> list[bytes]:
 
 def _chunk(collection: Collection, options: ListOptions, entries: Iterator[Entry]) -> Found:
     """Take one chunk of entries; the token that goes on is for the revision of the cache."""
-    cache, match = collection.cache, options.match
+    match = options.match
     taken: list[Entry] = []
     rest = 0
     for entry in entries:
@@ -196,11 +200,15 @@ def _chunk(collection: Collection, options: ListOptions, entries: Iterator[Entry
                 break
             continue
         taken.append(entry)
-    revision = cache.revision
-    if not rest:
+    return _page(collection, options, taken, rest)
+
+
+def _page(collection: Collection, options: ListOptions, taken: list[Entry], rest: int) -> Found:
+    revision = collection.cache.revision
+    if rest <= 0:
         return Found(revision, _joined(taken))
     token = _token(collection, options, taken[-1].key, revision)
-    return Found(revision, _joined(taken), token, rest if match.everything else None)
+    return Found(revision, _joined(taken), token, rest if options.match.everything else None)
 
 
 def _token(collection: Collection, options: ListOptions, last: Key, revision: int) -> str:

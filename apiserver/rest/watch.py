@@ -65,6 +65,8 @@ class SinkOutlet:
         return self._framed.pending_bytes() if self._framed is not None else 0
 
     def send(self, frames: bytes) -> None:
+        if not frames:
+            return
         if self._framed is not None:
             self._framed.write_frames(frames)
             return
@@ -101,9 +103,9 @@ async def handle_watch(hub: Hub, collection: Collection, request: Request) -> St
         watcher = collection.cache.subscribe(selection, match, name, transform, outlet)
         try:
             frames = _first(collection, watcher, options, transform)
-            if options.mark_end:
-                frames.append(_bookmark(collection, end=True))
+            end = _bookmark(collection, end=True) if options.mark_end else b""
             await _write(sink, outlet, frames)
+            outlet.send(end)
             watcher.start()
             await _live(collection, watcher, outlet, stop, options)
         except TooOld as error:
@@ -179,21 +181,24 @@ def transform_of(
 
 def _first(
     collection: Collection, watcher: Watcher, options: WatchOptions, transform: Transform | None
-) -> list[bytes]:
-    """Return the frames that come before live ones. Nothing may be awaited between subscription and this."""
+) -> Iterable[bytes]:
+    """Return the frames that come before live ones. Nothing may be awaited between subscription and this.
+
+    What is present is noted now, but framed when its turn comes: it may be much.
+    """
     if not options.initial:
-        return collection.cache.history(watcher, options.revision) if options.revision else []
+        return collection.cache.history(watcher, options.revision) if options.revision else ()
     match = watcher.channel.match
     everything = match.everything
-    entries = collection.cache.scan(match.namespace) if everything else _selected(collection, watcher)
-    return [frame(ADDED, transform(entry.data) if transform else entry.data) for entry in entries]
+    entries = list(collection.cache.scan(match.namespace)) if everything else _selected(collection, watcher)
+    return (frame(ADDED, transform(entry.data) if transform else entry.data) for entry in entries)
 
 
 def _selected(collection: Collection, watcher: Watcher) -> list[Entry]:
     return collection.cache.select(watcher.channel.selection, watcher.channel.match)
 
 
-async def _write(sink: Sink, outlet: SinkOutlet, frames: list[bytes]) -> None:
+async def _write(sink: Sink, outlet: SinkOutlet, frames: Iterable[bytes]) -> None:
     batch: list[bytes] = []
     size = 0
     for one in frames:

@@ -9,6 +9,7 @@ Nulls are gone before (`api.structure`). Called by the `defaults` of every kind.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from api.resource import Obj
@@ -17,15 +18,22 @@ Default: TypeAlias = Callable[[Any], Any]
 Rule: TypeAlias = Callable[[Obj], Obj]
 
 
+@dataclass(frozen=True)
+class struct:
+    """Marks a nested field that is a struct in Go: it is filled even when the user left it out."""
+
+    function: Default
+
+
 def defaulting(
     absent: Mapping[str, Any] | None = None,
     empty: Mapping[str, Any] | None = None,
-    nested: Mapping[str, Default] | None = None,
+    nested: Mapping[str, "Default | struct"] | None = None,
     rule: Rule | None = None,
 ) -> Callable[[Obj], Obj]:
     """Return a function that fills an object; `rule` sees what the tables made and returns changed fields."""
     absences, empties = tuple((absent or {}).items()), tuple((empty or {}).items())
-    children = tuple((nested or {}).items())
+    children = tuple(_child(name, child) for name, child in (nested or {}).items())
 
     def fill(obj: Obj) -> Obj:
         new: Obj = {}
@@ -35,12 +43,14 @@ def defaulting(
         for name, value in empties:
             if not obj.get(name):
                 new[name] = fresh(value)
-        for name, function in children:
+        for name, function, always in children:
             child = obj.get(name)
             if child is not None:
                 made = function(child)
                 if made is not child:
                     new[name] = made
+            elif always and (made := function({})):
+                new[name] = made
         filled = {**obj, **new} if new else obj
         if rule is None:
             return filled
@@ -48,6 +58,10 @@ def defaulting(
         return {**filled, **changes} if changes else filled
 
     return fill
+
+
+def _child(name: str, child: "Default | struct") -> tuple[str, Default, bool]:
+    return (name, child.function, True) if isinstance(child, struct) else (name, child, False)
 
 
 def each(function: Default) -> Default:

@@ -5,7 +5,7 @@ Spec: pkg/apis/admissionregistration/v1/defaults.go, validation (1.36).
 
 from api import field
 from api.admissionregistration.webhooks import rule_errors
-from api.defaulting import defaulting, each
+from api.defaulting import defaulting, each, struct
 from api.field import FieldError, Path
 from api.meta import validate_metadata, validate_metadata_update
 from api.resource import Obj
@@ -20,7 +20,9 @@ _matches = defaulting(
     nested={"resourceRules": _rules, "excludeResourceRules": _rules},
 )
 defaults = defaulting(
-    nested={"spec": defaulting(absent={"failurePolicy": "Fail"}, nested={"matchConstraints": _matches})}
+    nested={
+        "spec": struct(defaulting(absent={"failurePolicy": "Fail"}, nested={"matchConstraints": _matches}))
+    }
 )
 binding_defaults = defaulting(nested={"spec": defaulting(nested={"matchResources": _matches})})
 

@@ -10,7 +10,7 @@ from api.apps.template import (
     validate_template_of,
 )
 from api.core.pod_defaults import default_template
-from api.defaulting import defaulting
+from api.defaulting import defaulting, struct
 from api.field import FieldError, Path
 from api.meta import immutable, validate_metadata, validate_metadata_update
 from api.resource import Obj
@@ -32,16 +32,13 @@ def _rolling(strategy: Obj) -> Obj:
 _strategy = defaulting(empty={"type": "RollingUpdate"}, rule=_rolling)
 
 
-def _with_strategy(spec: Obj) -> Obj:
-    return {} if "updateStrategy" in spec else {"updateStrategy": _strategy({})}
-
-
 defaults = defaulting(
     nested={
-        "spec": defaulting(
-            absent={"revisionHistoryLimit": 10},
-            nested={"updateStrategy": _strategy, "template": default_template},
-            rule=_with_strategy,
+        "spec": struct(
+            defaulting(
+                absent={"revisionHistoryLimit": 10},
+                nested={"updateStrategy": struct(_strategy), "template": struct(default_template)},
+            )
         ),
         "status": defaulting(absent=_COUNTS),
     }

@@ -14,7 +14,7 @@ from api.apps.template import (
     validate_template_of,
 )
 from api.core.pod_defaults import default_template
-from api.defaulting import defaulting
+from api.defaulting import defaulting, struct
 from api.field import FieldError, Path
 from api.meta import immutable, validate_metadata, validate_metadata_update
 from api.resource import Obj
@@ -33,16 +33,13 @@ def _rolling(strategy: Obj) -> Obj:
 _strategy = defaulting(empty={"type": "RollingUpdate"}, rule=_rolling)
 
 
-def _with_strategy(spec: Obj) -> Obj:
-    return {} if "strategy" in spec else {"strategy": _strategy({})}
-
-
 defaults = defaulting(
     nested={
-        "spec": defaulting(
-            absent={"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600},
-            nested={"strategy": _strategy, "template": default_template},
-            rule=_with_strategy,
+        "spec": struct(
+            defaulting(
+                absent={"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600},
+                nested={"strategy": struct(_strategy), "template": struct(default_template)},
+            )
         )
     }
 )

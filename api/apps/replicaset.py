@@ -11,7 +11,7 @@ from api.apps.template import (
     validate_template_of,
 )
 from api.core.pod_defaults import default_template
-from api.defaulting import defaulting
+from api.defaulting import defaulting, struct
 from api.field import FieldError, Path
 from api.meta import immutable, validate_metadata, validate_metadata_update
 from api.resource import Obj
@@ -20,7 +20,7 @@ _SPEC = Path("spec")
 
 defaults = defaulting(
     nested={
-        "spec": defaulting(absent={"replicas": 1}, nested={"template": default_template}),
+        "spec": struct(defaulting(absent={"replicas": 1}, nested={"template": struct(default_template)})),
         "status": defaulting(absent={"replicas": 0}),
     }
 )

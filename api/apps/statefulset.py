@@ -13,7 +13,7 @@ from api.apps.template import (
 from api.codec.shapes import equal
 from api.core.persistentvolumeclaim import default_spec as default_claim_spec
 from api.core.pod_defaults import default_template
-from api.defaulting import defaulting, each
+from api.defaulting import defaulting, each, struct
 from api.field import FieldError, Path
 from api.meta import validate_metadata, validate_metadata_update
 from api.resource import Obj
@@ -41,33 +41,25 @@ _strategy = defaulting(empty={"type": "RollingUpdate"}, rule=_rolling)
 _retention = defaulting(empty={"whenDeleted": "Retain", "whenScaled": "Retain"})
 
 
-def _missing(spec: Obj) -> Obj:
-    new: Obj = {}
-    if "updateStrategy" not in spec:
-        new["updateStrategy"] = _strategy({})
-    if "persistentVolumeClaimRetentionPolicy" not in spec:
-        new["persistentVolumeClaimRetentionPolicy"] = _retention({})
-    return new
-
-
 _claim = defaulting(
     empty={"apiVersion": "v1", "kind": "PersistentVolumeClaim"},
     absent={"status": {"phase": "Pending"}},
-    nested={"spec": default_claim_spec},
+    nested={"spec": struct(default_claim_spec)},
 )
 
 defaults = defaulting(
     nested={
-        "spec": defaulting(
-            absent={"replicas": 1, "revisionHistoryLimit": 10},
-            empty={"podManagementPolicy": "OrderedReady"},
-            nested={
-                "updateStrategy": _strategy,
-                "persistentVolumeClaimRetentionPolicy": _retention,
-                "template": default_template,
-                "volumeClaimTemplates": each(_claim),
-            },
-            rule=_missing,
+        "spec": struct(
+            defaulting(
+                absent={"replicas": 1, "revisionHistoryLimit": 10},
+                empty={"podManagementPolicy": "OrderedReady"},
+                nested={
+                    "updateStrategy": struct(_strategy),
+                    "persistentVolumeClaimRetentionPolicy": struct(_retention),
+                    "template": struct(default_template),
+                    "volumeClaimTemplates": each(_claim),
+                },
+            )
         ),
         "status": defaulting(absent={"replicas": 0, "availableReplicas": 0}),
     }

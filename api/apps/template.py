@@ -59,9 +59,9 @@ def validate_template_labels(selector: Obj | None, template: Obj | None, spec: P
         return [field.required(path)]
     if not selector or not (selector.get("matchLabels") or selector.get("matchExpressions")):
         return []
-    labels = (template.get("metadata") or {}).get("labels") or {}
+    labels = (template.get("metadata") or {}).get("labels")
     try:
-        if from_label_selector(selector).matches(labels):
+        if from_label_selector(selector).matches(labels or {}):
             return []
     except ValueError:
         return [field.invalid(spec.child("selector"), selector, "invalid label selector")]

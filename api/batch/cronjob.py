@@ -6,7 +6,7 @@ from api import field, names
 from api.apps.template import non_negative
 from api.batch.job import default_spec as default_job_spec
 from api.batch.job import spec_errors as job_errors
-from api.defaulting import defaulting
+from api.defaulting import defaulting, struct
 from api.field import FieldError, Path
 from api.meta import validate_metadata, validate_metadata_update
 from api.resource import Obj
@@ -26,10 +26,12 @@ _PART = re.compile(r"(\*|\?|[0-9a-z]+)(?:-([0-9a-z]+))?(?:/([0-9]+))?").fullmatc
 
 defaults = defaulting(
     nested={
-        "spec": defaulting(
-            absent={"suspend": False, "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1},
-            empty={"concurrencyPolicy": "Allow"},
-            nested={"jobTemplate": defaulting(nested={"spec": default_job_spec})},
+        "spec": struct(
+            defaulting(
+                absent={"suspend": False, "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 1},
+                empty={"concurrencyPolicy": "Allow"},
+                nested={"jobTemplate": struct(defaulting(nested={"spec": struct(default_job_spec)}))},
+            )
         )
     }
 )

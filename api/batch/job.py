@@ -8,7 +8,7 @@ from api.apps.template import non_negative, validate_template_labels
 from api.codec.shapes import equal
 from api.core.pod_defaults import default_template
 from api.core.pod_template import validate_template
-from api.defaulting import defaulting
+from api.defaulting import defaulting, struct
 from api.field import FieldError, Path
 from api.meta import IMMUTABLE, validate_label_selector, validate_metadata, validate_metadata_update
 from api.resource import Obj
@@ -41,7 +41,7 @@ def _counts(spec: Obj) -> Obj:
 
 default_spec = defaulting(
     absent={"completionMode": "NonIndexed", "suspend": False},
-    nested={"template": default_template},
+    nested={"template": struct(default_template)},
     rule=_counts,
 )
 

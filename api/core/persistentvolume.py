@@ -5,7 +5,7 @@ from api.codec.shapes import equal
 from api.core.pod_affinity import node_selector_errors
 from api.core.pod_defaults import NETWORK_SOURCES
 from api.core.pod_resources import list_errors
-from api.defaulting import defaulting
+from api.defaulting import defaulting, struct
 from api.field import FieldError, Path
 from api.meta import validate_metadata, validate_metadata_update
 from api.resource import Obj
@@ -21,10 +21,12 @@ _NOT_SOURCES = frozenset({
 
 defaults = defaulting(
     nested={
-        "spec": defaulting(
-            absent={"volumeMode": "Filesystem"},
-            empty={"persistentVolumeReclaimPolicy": "Retain"},
-            nested=NETWORK_SOURCES,
+        "spec": struct(
+            defaulting(
+                absent={"volumeMode": "Filesystem"},
+                empty={"persistentVolumeReclaimPolicy": "Retain"},
+                nested=NETWORK_SOURCES,
+            )
         ),
         "status": defaulting(empty={"phase": "Pending"}),
     }

@@ -4,7 +4,7 @@ from api import field
 from api.codec.shapes import equal
 from api.core.persistentvolume import VOLUME_MODES, access_mode_errors
 from api.core.pod_resources import exceeds, list_errors
-from api.defaulting import defaulting
+from api.defaulting import defaulting, struct
 from api.field import FieldError, Path
 from api.meta import validate_label_selector, validate_metadata, validate_metadata_update
 from api.quantity import parse_quantity
@@ -27,7 +27,7 @@ def _data_source(spec: Obj) -> Obj:
 
 
 default_spec = defaulting(absent={"volumeMode": "Filesystem"}, rule=_data_source)
-defaults = defaulting(nested={"spec": default_spec, "status": defaulting(empty={"phase": "Pending"})})
+defaults = defaulting(nested={"spec": struct(default_spec), "status": defaulting(empty={"phase": "Pending"})})
 
 
 def spec_errors(spec: Obj, path: Path) -> list[FieldError]:

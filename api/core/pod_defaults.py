@@ -6,7 +6,7 @@ Spec: pkg/apis/core/v1/defaults.go and the `+default` markers of core/v1 (1.36).
 
 from typing import Any
 
-from api.defaulting import defaulting, each
+from api.defaulting import defaulting, each, struct
 from api.podspec import aggregate_requests
 from api.resource import Obj
 
@@ -109,7 +109,7 @@ default_spec = defaulting(
 )
 
 # For the `template` field of workload kinds.
-default_template = defaulting(nested={"spec": default_spec})
+default_template = defaulting(nested={"spec": struct(default_spec)})
 
 
 def _requests_from_limits(container: Obj) -> Obj:

@@ -2,12 +2,12 @@
 
 from api.core.pod_defaults import default_template
 from api.core.pod_template import validate_template
-from api.defaulting import defaulting
+from api.defaulting import defaulting, struct
 from api.field import FieldError, Path
 from api.meta import validate_metadata, validate_metadata_update
 from api.resource import Obj
 
-defaults = defaulting(nested={"template": default_template})
+defaults = defaulting(nested={"template": struct(default_template)})
 
 
 def validate(obj: Obj) -> list[FieldError]:

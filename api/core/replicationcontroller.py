@@ -7,7 +7,7 @@ from api import field
 from api.apps.template import at_most, non_negative, validate_replicas
 from api.core.pod_defaults import default_template
 from api.core.pod_template import validate_template
-from api.defaulting import defaulting
+from api.defaulting import defaulting, struct
 from api.field import FieldError, Path
 from api.meta import validate_metadata, validate_metadata_update
 from api.resource import Obj
@@ -16,7 +16,7 @@ _SPEC = Path("spec")
 
 _fill = defaulting(
     nested={
-        "spec": defaulting(absent={"replicas": 1}, nested={"template": default_template}),
+        "spec": struct(defaulting(absent={"replicas": 1}, nested={"template": default_template})),
         "status": defaulting(absent={"replicas": 0}),
     }
 )

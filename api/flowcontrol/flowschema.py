@@ -1,7 +1,7 @@
 """FlowSchemas. Spec: pkg/apis/flowcontrol/v1/defaults.go, validation ValidateFlowSchema (1.36)."""
 
 from api import field
-from api.defaulting import defaulting
+from api.defaulting import defaulting, struct
 from api.field import FieldError, Path
 from api.meta import validate_metadata, validate_metadata_update
 from api.resource import Obj
@@ -10,7 +10,7 @@ _SPEC = Path("spec")
 _PRECEDENCE = 1000
 _PRECEDENCE_MAX = 10000
 
-defaults = defaulting(nested={"spec": defaulting(empty={"matchingPrecedence": _PRECEDENCE})})
+defaults = defaulting(nested={"spec": struct(defaulting(empty={"matchingPrecedence": _PRECEDENCE}))})
 
 
 def validate(obj: Obj) -> list[FieldError]:

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 from api import field
 from api.core.address import cidr_errors
 from api.core.service_spec import PROTOCOLS, port_or_name_errors
-from api.defaulting import defaulting, each
+from api.defaulting import defaulting, each, struct
 from api.field import FieldError, Path
 from api.meta import validate_label_selector, validate_metadata, validate_metadata_update
 from api.resource import Obj
@@ -23,8 +23,10 @@ def _policy_types(spec: Obj) -> Obj:
 _rules = each(defaulting(nested={"ports": each(defaulting(absent={"protocol": "TCP"}))}))
 defaults = defaulting(
     nested={
-        "spec": defaulting(
-            absent={"podSelector": {}}, nested={"ingress": _rules, "egress": _rules}, rule=_policy_types
+        "spec": struct(
+            defaulting(
+                absent={"podSelector": {}}, nested={"ingress": _rules, "egress": _rules}, rule=_policy_types
+            )
         )
     }
 )

@@ -1,7 +1,7 @@
 """CSIDrivers. Spec: pkg/apis/storage/v1/defaults.go, validation ValidateCSIDriver (1.36)."""
 
 from api import field
-from api.defaulting import defaulting
+from api.defaulting import defaulting, struct
 from api.field import FieldError, Path
 from api.meta import immutable, validate_metadata, validate_metadata_update
 from api.resource import Obj
@@ -11,21 +11,18 @@ _NAME_MAX = 63
 _MODES = ("Ephemeral", "Persistent")
 _FIXED = ("attachRequired", "fsGroupPolicy", "volumeLifecycleModes")
 
-defaults = defaulting(
-    nested={
-        "spec": defaulting(
-            absent={
-                "attachRequired": True,
-                "podInfoOnMount": False,
-                "storageCapacity": False,
-                "fsGroupPolicy": "ReadWriteOnceWithFSType",
-                "requiresRepublish": False,
-                "seLinuxMount": False,
-            },
-            empty={"volumeLifecycleModes": ["Persistent"]},
-        )
-    }
+_spec = defaulting(
+    absent={
+        "attachRequired": True,
+        "podInfoOnMount": False,
+        "storageCapacity": False,
+        "fsGroupPolicy": "ReadWriteOnceWithFSType",
+        "requiresRepublish": False,
+        "seLinuxMount": False,
+    },
+    empty={"volumeLifecycleModes": ["Persistent"]},
 )
+defaults = defaulting(nested={"spec": struct(_spec)})
 
 
 def validate(obj: Obj) -> list[FieldError]:

@@ -125,6 +125,15 @@ def test_deployment(spec, expected):
     assert texts(deployment.validate(obj)) == expected
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [pytest.param(each, id=each.__name__) for each in (deployment, replicaset, daemonset, statefulset)],
+)
+def test_without_a_spec_everything_needed_is_named(rules):
+    errors = texts(rules.validate(rules.defaults({"metadata": META})))
+    assert errors == ["spec.selector: Required value", "spec.template.spec.containers: Required value"]
+
+
 def test_the_selector_is_immutable():
     old = deployment.defaults(workload())
     new = deployment.defaults(workload(selector={"matchExpressions": [{"key": "app", "operator": "Exists"}]}))

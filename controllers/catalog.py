@@ -15,6 +15,7 @@ from controllers.endpointslice_mirroring import endpointslice_mirroring
 from controllers.framework.controller import Controller
 from controllers.framework.process import Process
 from controllers.garbage_collector.process import GarbageCollector
+from controllers.job.plan import abandoned_job_pods, job
 from controllers.namespace import NamespaceController
 from controllers.node_ipam import node_ipam
 from controllers.node_lifecycle.plan import Timing, node_lifecycle
@@ -77,6 +78,8 @@ def catalog(config: Config) -> tuple[Entry, ...]:
         *_node_ipam(config),
         pod_garbage_collector(config.terminated_pod_gc_threshold),
         daemonset,
+        job,
+        abandoned_job_pods,
         clusterrole_aggregation,
         disruption,
         ttl_after_finished,

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from aiohttp import web
-
 from api.quantity import value
 from api.types.core_v1 import NODES, PODS
 from client import kubeconfig
@@ -12,7 +10,7 @@ from client.api import Client
 from client.events import Recorder
 from client.http import HTTPTransport
 from client.informer import Informers
-from kit import log, tls
+from kit import health, log, tls
 from kit.tasks import Tasks
 from nodeagent.agent import Agent, Parts, Rhythm
 from nodeagent.cgroups import Cgroups
@@ -21,6 +19,7 @@ from nodeagent.cri.client import Runtime
 from nodeagent.hosts import DNSConfig, DNSSettings, parse_resolv_conf
 from nodeagent.image_gc import ImageCollector
 from nodeagent.images import ImageManager
+from nodeagent.log_rotation import LogRotator
 from nodeagent.machine import Machine, find_node_ip, read_load, read_machine
 from nodeagent.network.cni import NetworkSettings, write_conflist
 from nodeagent.node_status import NodeSpec
@@ -49,31 +48,38 @@ async def run(config: Config) -> None:
 
 async def run_with(client: Client, config: Config) -> None:
     """Work over a given client: for `run` and for a cluster in one process."""
+    config.root_dir.mkdir(parents=True, exist_ok=True)
     tasks = Tasks()
     runtime = Runtime(config.container_runtime_endpoint)
     parts = _Assembly(config, client, runtime, tasks)
-    server: Server | None = None
+    server = _new_server(config, parts, runtime)
     try:
-        health = await _serve_health(config)
-        agent = Agent(parts.parts, tasks)
-        parts.wake = agent.manager.wake
-        server = await _serve(config, parts, runtime)
-        await parts.informers.start(tasks)
-        await agent.start()
-        collector = ImageCollector(
-            runtime, config.root_dir, config.image_gc_high_threshold, config.image_gc_low_threshold
-        )
-        tasks.spawn(collector.run(), "image collector")
-        _log.info("node is up", node=parts.spec.name, ips=parts.spec.ips)
-        await tasks.wait()
+        async with health.listening(config.healthz_bind_address, config.healthz_port):
+            await _work(config, parts, runtime, server, tasks)
     finally:
         await tasks.close()
         await parts.close()
         if server is not None:
             await server.close()
-        if health is not None:
-            await health.cleanup()
         await runtime.close()
+
+
+async def _work(
+    config: Config, parts: "_Assembly", runtime: Runtime, server: Server | None, tasks: Tasks
+) -> None:
+    agent = Agent(parts.parts, tasks)
+    parts.wake = agent.manager.wake
+    if server is not None:
+        await server.start()
+    await parts.informers.start(tasks)
+    await agent.start()
+    collector = ImageCollector(
+        runtime, config.root_dir, config.image_gc_high_threshold, config.image_gc_low_threshold
+    )
+    tasks.spawn(collector.run(), "image collector")
+    tasks.spawn(LogRotator(runtime, parts.directory).run(), "log rotator")
+    _log.info("node is up", node=parts.spec.name, ips=parts.spec.ips)
+    await tasks.wait()
 
 
 class _Assembly:
@@ -182,21 +188,16 @@ def _configure_network(config: Config, pod_cidr: str) -> None:
         _log.info("pod network configured", pod_cidr=pod_cidr, folder=str(config.cni_conf_dir))
 
 
-async def _serve(config: Config, parts: _Assembly, runtime: Runtime) -> Server | None:
-    """Start the HTTPS server, with a certificate of its own making if none is given."""
+def _new_server(config: Config, parts: _Assembly, runtime: Runtime) -> Server | None:
+    """Return the HTTPS server, with a certificate of its own making if none is given."""
     if not config.port:
         return None
     if config.client_ca_file is None:
         _log.warning("no --client-ca-file: logs and exec are not served")
         return None
     cert, key = _certificate(config, parts.spec)
-    server = Server(
-        ServerConfig(cert, key, config.client_ca_file, parts.spec.name, config.address, config.port),
-        runtime,
-        parts.directory,
-    )
-    await server.start()
-    return server
+    settings = ServerConfig(cert, key, config.client_ca_file, parts.spec.name, config.address, config.port)
+    return Server(settings, runtime, parts.directory)
 
 
 def _certificate(config: Config, spec: NodeSpec) -> tuple[Path, Path]:
@@ -208,16 +209,3 @@ def _certificate(config: Config, spec: NodeSpec) -> tuple[Path, Path]:
         authority = tls.new_ca(f"{spec.name}-ca")
         tls.issue(authority, f"system:node:{spec.name}", server_names=(spec.name, *spec.ips)).save(base)
     return cert, key
-
-
-async def _serve_health(config: Config) -> web.ServerRunner | None:
-    if not config.healthz_port:
-        return None
-
-    async def answer(_: web.BaseRequest) -> web.StreamResponse:
-        return web.Response(text="ok")
-
-    runner = web.ServerRunner(web.Server(answer, access_log=None))
-    await runner.setup()
-    await web.TCPSite(runner, config.healthz_bind_address, config.healthz_port).start()
-    return runner

@@ -82,7 +82,7 @@ class Cluster:
         shape = self.shapes.of(pod)
         terminating = "deletionTimestamp" in pod["metadata"]
         before = self.snapshot.pods.get(uid)
-        same = before is not None and before.shape is shape and before.terminating == terminating
+        same = before is not None and before.shape.key == shape.key and before.terminating == terminating
         if same and before is not None and self.snapshot.names[before.slot] == node:
             if confirmed:
                 self.queue.stir(hints.POD_CAME, now)

@@ -37,6 +37,8 @@ class Tally:
     def matches(self, shape: Shape, labels: Mapping[str, Mapping[str, str]]) -> bool:
         verdict = self.verdicts.get(shape.key)
         if verdict is None:
+            if len(self.verdicts) >= _LIMIT:
+                self.verdicts.clear()
             verdict = in_namespaces(self.namespaces, shape.namespace, labels) and self.selector.matches(
                 shape.labels
             )
@@ -48,6 +50,9 @@ class Counts:
     def __init__(self, slots: int) -> None:
         self._slots = slots
         self._tallies: dict[tuple[Namespaces, Selector, bool], Tally] = {}
+        # The same, by the namespaces whose pods concern them; those that go by namespace labels apart.
+        self._local: dict[str, list[Tally]] = {}
+        self._wide: list[Tally] = []
         self._labels: Mapping[str, Mapping[str, str]] = {}
         # Terms that placed pods hold against or towards others, by kind.
         self.anti_affinity: dict[Term, Ints] = {}
@@ -66,17 +71,28 @@ class Counts:
         tally = self._tallies.get(key)
         if tally is None:
             if len(self._tallies) >= _LIMIT:
-                self._tallies.clear()
-            tally = self._tallies[key] = Tally(*key, np.zeros(self._slots, dtype=np.int64))
+                self._keep(())
+            tally = Tally(*key, np.zeros(self._slots, dtype=np.int64))
+            self._keep((*self._tallies.values(), tally))
             for record in pods():
                 self._tally(tally, record, 1)
         return tally.vector
 
+    def _keep(self, tallies: Iterable[Tally]) -> None:
+        kept = list(tallies)
+        self._tallies = {(t.namespaces, t.selector, t.live_only): t for t in kept}
+        self._wide = [t for t in kept if not t.namespaces.selector.nothing]
+        self._local = {}
+        for tally in kept:
+            if tally.namespaces.selector.nothing:
+                for name in tally.namespaces.names:
+                    self._local.setdefault(name, []).append(tally)
+
     def add(self, record: "PodRecord", sign: int) -> None:
         """Count a pod in (1) or out (-1)."""
-        for tally in self._tallies.values():
-            self._tally(tally, record, sign)
         shape = record.shape
+        for tally in (*self._local.get(shape.namespace, ()), *self._wide):
+            self._tally(tally, record, sign)
         for held, terms in (
             (self.anti_affinity, shape.anti_affinity),
             (self.affinity, shape.affinity),
@@ -100,7 +116,7 @@ class Counts:
     def set_namespace_labels(self, labels: Mapping[str, Mapping[str, str]]) -> None:
         """Labels of namespaces have changed: what was derived from them is made anew when it is asked for."""
         self._labels = labels
-        self._tallies = {key: t for key, t in self._tallies.items() if t.namespaces.selector.nothing}
+        self._keep([t for t in self._tallies.values() if t.namespaces.selector.nothing])
 
     def grow(self, extra: int) -> None:
         self._slots += extra

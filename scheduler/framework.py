@@ -50,14 +50,16 @@ class Cycle:
 
 
 class Kept:
-    """Results by plugin and shape, valid for one version of the node data."""
+    """Results by plugin and shape, valid for one version of the node data. Full, it starts anew."""
+
+    LIMIT = 1024
 
     def __init__(self) -> None:
         self._version = -1
         self._results: dict[tuple[str, bytes], Any] = {}
 
     def get(self, plugin: str, shape: Shape, version: int, compute: Callable[[], T]) -> T:
-        if version != self._version:
+        if version != self._version or len(self._results) >= self.LIMIT:
             self._results.clear()
             self._version = version
         key = (plugin, shape.key)

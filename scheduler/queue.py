@@ -25,6 +25,8 @@ LONGEST_BACKOFF_S = 10.0
 LONGEST_WAIT_S = 300.0
 # The plugin that keeps gated pods out. Source: pkg/scheduler/framework/plugins/schedulinggates.
 GATES = "SchedulingGates"
+# Pods that no plugin refused (there were no nodes) may be helped by anything.
+_ANY = frozenset(("",))
 
 
 @dataclass
@@ -104,8 +106,8 @@ class SchedulingQueue:
         entry = self._entries.get(uid)
         if entry is None or entry.where != "popped":
             return
-        entry.plugins, entry.where = plugins, "unschedulable"
-        for plugin in plugins:
+        entry.plugins, entry.where = plugins or _ANY, "unschedulable"
+        for plugin in entry.plugins:
             self._parked.setdefault(plugin, {})[uid] = entry
 
     def retry(self, uid: str, now: float) -> None:
@@ -116,7 +118,7 @@ class SchedulingQueue:
 
     def stir(self, plugins: Iterable[str], now: float) -> None:
         """Something has happened that may help pods which these plugins refused."""
-        for plugin in plugins:
+        for plugin in (*plugins, *_ANY):
             if waiting := self._parked.get(plugin):
                 self._wake_all(waiting.values(), now)
 

@@ -132,7 +132,10 @@ def new_shape(pod: Pod, key: bytes) -> Shape:
         scored_cpu=scored_cpu,
         scored_memory=scored_memory,
         ports=frozenset(host_ports(spec)),
-        images=tuple(container.get("image", "") for container in spec["containers"]),
+        images=tuple(
+            container.get("image", "")
+            for container in (*(spec.get("initContainers") or ()), *spec["containers"])
+        ),
         owner=_owner(pod),
         spread=tuple(_spread(c, labels) for c in spec.get("topologySpreadConstraints") or ()),
         affinity=tuple(_term(t, namespace, labels) for t in _required(affinity)),

@@ -1,7 +1,7 @@
 """PodTopologySpread: pods evenly over zones, hosts or any other node label.
 
-Source: pkg/scheduler/framework/plugins/podtopologyspread/{filtering,scoring,common}.go, KEP-895, KEP-3022,
-KEP-3094.
+Source: pkg/scheduler/framework/plugins/podtopologyspread/{filtering,scoring,common}.go (1.36), KEP-895,
+KEP-3022, KEP-3094.
 """
 
 import math
@@ -25,24 +25,35 @@ _SKEWED = "node(s) didn't match pod topology spread constraints"
 _DEFAULTS = ((HOSTNAME, 3), ("topology.kubernetes.io/zone", 5))
 
 
+@dataclass(frozen=True, eq=False)
+class _Eligible:
+    """The nodes whose pods count under one constraint, and the number of their domains."""
+
+    nodes: Mask
+    present: Mask  # by domain
+    count: int
+
+
 @dataclass(frozen=True)
 class PodTopologySpread:
     name: str = "PodTopologySpread"
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
+        """Like upstream, a node is told the first reason only."""
         hard = [constraint for constraint in cycle.shape.spread if constraint.hard]
         if not hard:
             return ()
-        labelled = _labelled(cycle, hard)
-        rejects = [Reject(_MISSING, ~labelled, final=True)]
-        for constraint in hard:
-            too_full = _skewed(cycle, constraint, labelled)
-            rejects.append(Reject(_SKEWED, too_full & labelled))
-        return rejects
+        missing = np.zeros(len(cycle.snapshot.alive), dtype=bool)
+        skewed = missing.copy()
+        for number, constraint in enumerate(hard):
+            ids = cycle.snapshot.domains(constraint.topology_key).ids
+            missing |= (ids < 0) & ~skewed
+            skewed |= _skewed(cycle, constraint, _eligible(cycle, "hard", number, hard)) & ~missing
+        return (Reject(_MISSING, missing, final=True), Reject(_SKEWED, skewed))
 
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
-        soft = [constraint for constraint in cycle.shape.spread if not constraint.hard]
         own = bool(cycle.shape.spread)
+        soft = [constraint for constraint in cycle.shape.spread if not constraint.hard]
         if not own and cycle.default_selector is not None:
             soft = _default_constraints(cycle.default_selector)
         if not soft:
@@ -50,9 +61,9 @@ class PodTopologySpread:
         # With constraints of its own a pod ignores nodes that lack any of the labels.
         counted = feasible & _labelled(cycle, soft) if own else feasible
         raw = np.zeros(len(feasible), dtype=np.float64)
-        for constraint in soft:
-            raw += _cost(cycle, constraint, counted)
-        return _normalise(np.rint(raw).astype(np.int64), counted)
+        for number, constraint in enumerate(soft):
+            raw += _cost(cycle, constraint, counted, _eligible(cycle, "soft", number, soft, own))
+        return _normalise(np.floor(raw + 0.5).astype(np.int64), counted)
 
 
 def _default_constraints(selector: Selector) -> list[Spread]:
@@ -60,20 +71,36 @@ def _default_constraints(selector: Selector) -> list[Spread]:
 
 
 def _labelled(cycle: Cycle, constraints: Sequence[Spread]) -> Mask:
+    """Return the nodes that have the labels of all constraints."""
     labelled = cycle.snapshot.alive
     for constraint in constraints:
         labelled = labelled & (cycle.snapshot.domains(constraint.topology_key).ids >= 0)
     return labelled
 
 
-def _eligible(cycle: Cycle, constraint: Spread, labelled: Mask) -> Mask:
-    """Return the nodes whose pods count."""
-    eligible = labelled
+def _eligible(
+    cycle: Cycle, group: str, number: int, constraints: Sequence[Spread], all_labels: bool = True
+) -> _Eligible:
+    """Return the nodes whose pods count under a constraint; with `all_labels`, of those that have every
+    constraint's label.
+    """
+    constraint = constraints[number]
+    needed = constraints if all_labels else (constraint,)
+    return cycle.static(
+        f"PodTopologySpread/{group}/{all_labels}/{number}",
+        lambda: _find_eligible(cycle, constraint, _labelled(cycle, needed)),
+    )
+
+
+def _find_eligible(cycle: Cycle, constraint: Spread, labelled: Mask) -> _Eligible:
+    nodes = labelled
     if constraint.honor_affinity:
-        eligible = eligible & matching_nodes(cycle)
+        nodes = nodes & matching_nodes(cycle)
     if constraint.honor_taints:
-        eligible = eligible & ~cycle.static("TaintToleration", lambda: refusing_nodes(cycle))
-    return eligible
+        nodes = nodes & ~cycle.static("TaintToleration", lambda: refusing_nodes(cycle))
+    domains = cycle.snapshot.domains(constraint.topology_key)
+    present = np.bincount(domains.ids[nodes], minlength=max(domains.count, 1)) > 0
+    return _Eligible(nodes, present, int(np.count_nonzero(present)))
 
 
 def _matching(cycle: Cycle, constraint: Spread) -> Ints:
@@ -87,19 +114,18 @@ def _per_domain(domains: Domains, pods: Ints, where: Mask) -> Ints:
     return sums.astype(np.int64)
 
 
-def _skewed(cycle: Cycle, constraint: Spread, labelled: Mask) -> Mask:
+def _skewed(cycle: Cycle, constraint: Spread, eligible: _Eligible) -> Mask:
     domains = cycle.snapshot.domains(constraint.topology_key)
-    eligible = _eligible(cycle, constraint, labelled)
-    sums = _per_domain(domains, _matching(cycle, constraint), eligible)
-    present = np.unique(domains.ids[eligible])
-    least = int(sums[present].min()) if len(present) >= constraint.min_domains and len(present) else 0
+    sums = _per_domain(domains, _matching(cycle, constraint), eligible.nodes)
+    enough = eligible.count >= max(constraint.min_domains, 1)
+    least = int(sums[eligible.present].min()) if enough else 0
     own = int(constraint.selector.matches(cycle.shape.labels))
     # Slots without the label read the last domain's sum; they are refused for the missing label anyway.
-    too_full: Mask = sums[domains.ids] + own - least > constraint.max_skew
+    too_full: Mask = (sums + own - least > constraint.max_skew)[domains.ids]
     return too_full
 
 
-def _cost(cycle: Cycle, constraint: Spread, counted: Mask) -> NDArray[np.float64]:
+def _cost(cycle: Cycle, constraint: Spread, counted: Mask, eligible: _Eligible) -> NDArray[np.float64]:
     """Return what each node costs under one soft constraint: pods in its domain, weighed by the number of
     domains.
     """
@@ -109,9 +135,9 @@ def _cost(cycle: Cycle, constraint: Spread, counted: Mask) -> NDArray[np.float64
     if constraint.topology_key == HOSTNAME:
         size, counts = int(np.count_nonzero(counted)), pods
     else:
-        size = len(np.unique(domains.ids[counted & has_label]))
-        where = _eligible(cycle, constraint, cycle.snapshot.alive & has_label)
-        counts = _per_domain(domains, pods, where)[domains.ids]
+        present = np.bincount(domains.ids[counted & has_label], minlength=max(domains.count, 1))
+        size = int(np.count_nonzero(present))
+        counts = _per_domain(domains, pods, eligible.nodes)[domains.ids]
     cost = counts * math.log(size + 2) + (constraint.max_skew - 1)
     return np.where(has_label, cost, 0.0)
 

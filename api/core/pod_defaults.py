@@ -97,6 +97,21 @@ _volume = defaulting(
     rule=_some_source,
 )
 
+
+def _account(spec: Obj) -> Obj:
+    """The old and the new name of the service account's field say the same; the new one wins."""
+    old = spec.get("serviceAccount")
+    name = spec.get("serviceAccountName") or old
+    return (
+        {}
+        if not name or (name == old == spec.get("serviceAccountName"))
+        else {
+            "serviceAccountName": name,
+            "serviceAccount": name,
+        }
+    )
+
+
 default_spec = defaulting(
     absent={"securityContext": {}, "terminationGracePeriodSeconds": 30},
     empty={"dnsPolicy": "ClusterFirst", "restartPolicy": "Always", "schedulerName": "default-scheduler"},
@@ -106,6 +121,7 @@ default_spec = defaulting(
         "ephemeralContainers": each(default_container),
         "volumes": each(_volume),
     },
+    rule=_account,
 )
 
 # For the `template` field of workload kinds.

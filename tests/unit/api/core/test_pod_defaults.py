@@ -37,6 +37,20 @@ def test_defaults_change_no_input_and_nothing_twice():
     assert defaults(once) is once
 
 
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        pytest.param({"serviceAccountName": "a"}, "a", id="new-name"),
+        pytest.param({"serviceAccount": "a"}, "a", id="old-name"),
+        pytest.param({"serviceAccountName": "a", "serviceAccount": "b"}, "a", id="the-new-name-wins"),
+        pytest.param({}, None, id="none"),
+    ],
+)
+def test_both_names_of_the_service_account_agree(given, name):
+    spec = full_pod(**given)["spec"]
+    assert (spec.get("serviceAccountName"), spec.get("serviceAccount")) == (name, name)
+
+
 def test_a_template_is_not_a_pod():
     spec = default_template({"spec": pod_body()["spec"]})["spec"]
     assert "enableServiceLinks" not in spec

@@ -58,6 +58,12 @@ def claim(
     return Claim(tuple(mine), tuple(changes))
 
 
+def selects_template(selector: Selector, owner: Mapping[str, Any]) -> bool:
+    """Say whether pods of the owner's template would be its own. If not, it would make new ones for ever."""
+    metadata = (owner["spec"].get("template") or {}).get("metadata") or {}
+    return not selector.empty and selector.matches(metadata.get("labels"))
+
+
 def adopt(
     resource: Resource[Any], obj: Mapping[str, Any], owner: Mapping[str, Any], of: Resource[Any]
 ) -> Change:

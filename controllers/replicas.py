@@ -13,7 +13,7 @@ from api.labels import Selector
 from api.podspec import is_pod_active, is_pod_ready, is_terminal
 from api.resource import Obj, Resource
 from api.types.core_v1 import PODS, Pod
-from controllers.claims import claim
+from controllers.claims import claim, selects_template
 from controllers.framework.controller import View
 from controllers.framework.plan import Change, Create, Failure, Plan, SetStatus, delete
 from controllers.pods import available_in_s, new_pod, to_delete
@@ -54,7 +54,7 @@ def _count_up_or_down(
     owner: Mapping[str, Any], view: View, now: datetime, kind: Kind, pods: Sequence[Pod]
 ) -> Iterable[Change]:
     missing = int(owner["spec"].get("replicas", 1)) - len(pods)
-    if missing > 0:
+    if missing > 0 and selects_template(kind.selector(owner), owner):
         pod = new_pod(owner["spec"].get("template") or {}, owner, kind.of)
         create = Create(PODS, pod, owner["metadata"].get("namespace", ""), about=owner)
         return [create] * min(missing, BURST)

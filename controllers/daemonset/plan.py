@@ -18,7 +18,7 @@ from api.podspec import is_pod_ready, is_terminal
 from api.resource import Key, Obj, key_of
 from api.types.apps_v1 import CONTROLLERREVISIONS, DAEMONSETS, DaemonSet
 from api.types.core_v1 import NODES, PODS, Node, Pod
-from controllers.claims import claim, label_selector_of, owners_by_selector
+from controllers.claims import claim, label_selector_of, owners_by_selector, selects_template
 from controllers.daemonset.nodes import node_of, pinned, should_run
 from controllers.framework.controller import View, Watch, controller
 from controllers.framework.plan import Change, Create, Plan, Record, SetStatus, delete
@@ -72,7 +72,7 @@ def daemonset(ds: DaemonSet, view: View, now: datetime) -> Plan:
     revisions = list(view.owned(CONTROLLERREVISIONS, ds))
     history = keep_history(ds, DAEMONSETS, revisions)
     places = _places(ds, view, claimed.mine)
-    if "deletionTimestamp" not in ds["metadata"]:
+    if "deletionTimestamp" not in ds["metadata"] and selects_template(selector, ds):
         changes += history.changes
         changes += _manage(ds, places, history.digest)
         if not any(isinstance(change, Create) for change in changes):

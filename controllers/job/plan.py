@@ -19,7 +19,7 @@ from api.resource import Obj, key_of
 from api.times import format_time, parse_time
 from api.types.batch_v1 import JOBS, Job
 from api.types.core_v1 import PODS, Pod
-from controllers.claims import claim, owners_by_selector
+from controllers.claims import claim, owners_by_selector, selects_template
 from controllers.framework.controller import BY_CONTROLLER, View, controller, controller_uids
 from controllers.framework.plan import NOTHING, Change, Create, Plan, Record, SetStatus, delete
 from controllers.job.tracking import (
@@ -49,6 +49,8 @@ _MESSAGES = {
 @controller("job-controller", of=JOBS, owns=(PODS,), watches={PODS: owners_by_selector(JOBS)})
 def job(job: Job, view: View, now: datetime) -> Plan:
     selector = from_label_selector(job["spec"].get("selector"))
+    if not selects_template(selector, job):
+        return NOTHING
     claimed = claim(job, JOBS, PODS, selector, view)
     pods = claimed.mine
     active = [pod for pod in pods if is_pod_active(pod)]

@@ -39,6 +39,8 @@ class Cluster:
         self._controllers: Any = None
         # Pods for which this is true become ready.
         self.healthy: Callable[[Any], bool] = lambda pod: True
+        # What becomes of a pod once it runs.
+        self.phase: Callable[[Any], str] = lambda pod: "Running"
         self.dead_nodes: set[str] = set()
 
     async def until(self, what: Callable[[], Any]) -> Any:
@@ -101,10 +103,12 @@ class Cluster:
             return
         ready = "True" if self.healthy(pod) else "False"
         conditions = (pod.get("status") or {}).get("conditions") or []
-        if not any(c["type"] == "Ready" and c["status"] == ready for c in conditions):
+        phase = self.phase(pod)
+        same = (pod.get("status") or {}).get("phase") == phase
+        if not same or not any(c["type"] == "Ready" and c["status"] == ready for c in conditions):
             condition = {"type": "Ready", "status": ready, "lastTransitionTime": "2026-01-01T00:00:00Z"}
             number = sum(name.encode()) % 250
-            status = {"phase": "Running", "podIP": f"10.1.0.{number}", "conditions": [condition]}
+            status = {"phase": phase, "podIP": f"10.1.0.{number}", "conditions": [condition]}
             await self.client.update(PODS, {**pod, "status": status}, subresource="status")
 
     async def add_node(self, name: str) -> None:

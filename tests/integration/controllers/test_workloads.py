@@ -6,6 +6,7 @@ import pytest
 
 from api.resource import Key
 from api.types.apps_v1 import CONTROLLERREVISIONS, DAEMONSETS, DEPLOYMENTS, REPLICASETS
+from api.types.batch_v1 import JOBS
 from api.types.core_v1 import CONFIGMAPS, ENDPOINTS, NAMESPACES, NODES, PODS, SERVICEACCOUNTS, SERVICES
 from api.types.discovery_v1 import ENDPOINTSLICES
 from api.types.policy_v1 import PODDISRUPTIONBUDGETS
@@ -286,3 +287,28 @@ async def test_what_is_settled_is_written_no_more(cluster: Cluster) -> None:
     before = await versions()
     await clock.sleep(1.5)
     assert await versions() == before
+
+
+async def test_a_job_completes_and_goes(cluster: Cluster) -> None:
+    cluster.phase = lambda pod: "Succeeded"
+    cluster.start()
+    client = cluster.client
+    spec = {"containers": [{"name": "c", "image": "i"}], "restartPolicy": "Never"}
+    template = {"metadata": {"labels": LABELS}, "spec": spec}
+    job = {"completions": 3, "parallelism": 2, "completionMode": "Indexed", "template": template}
+    job |= {"manualSelector": True, "selector": {"matchLabels": LABELS}}
+    await client.create(JOBS, {"metadata": {"name": "sum"}, "spec": job}, "default")
+
+    async def complete() -> Any:
+        status: Any = (await client.get(JOBS, "sum", "default")).get("status") or {}
+        done = [c["type"] for c in status.get("conditions") or () if c["status"] == "True"]
+        return status if "Complete" in done else None
+
+    status = await cluster.until(complete)
+    assert (status["succeeded"], status["completedIndexes"]) == (3, "0-2")
+    await client.delete(JOBS, "sum", "default", propagation="Background")
+
+    async def empty() -> bool:
+        return not (await client.list(PODS, "default")).items
+
+    await cluster.until(empty)

@@ -85,6 +85,12 @@ def test_never_more_than_a_burst() -> None:
     assert len(creates) == 500
 
 
+def test_a_template_that_is_not_selected_makes_no_pods() -> None:
+    world = World(replicaset)
+    world.put(REPLICASETS, new_set(3, selector={"matchLabels": {"app": "other"}}))
+    assert not [c for c in world.plan(replicaset, KEY).changes if isinstance(c, Create)]
+
+
 def test_a_dying_owner_makes_no_pods() -> None:
     world = World(replicaset)
     obj = new_set(3)

@@ -52,7 +52,7 @@ def typical_pod() -> Obj:
         },
         "readinessProbe": {"httpGet": {"path": "/ready", "port": "http"}},
         "volumeMounts": [
-            {"name": "work", "mountPath": "/work"},
+            {"name": "cache", "mountPath": "/var/cache/web"},
             {"name": "kube-api-access-x7k2p", "mountPath": _TOKEN_PATH, "readOnly": True},
         ],
     }
@@ -79,7 +79,7 @@ def typical_pod() -> Obj:
             "serviceAccountName": "default",
             "tolerations": tolerations,
             "volumes": [
-                {"name": "work", "emptyDir": {}},
+                {"name": "cache", "emptyDir": {}},
                 {"name": "kube-api-access-x7k2p", "projected": {"sources": sources}},
             ],
         },

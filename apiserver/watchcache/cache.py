@@ -63,9 +63,11 @@ class Cache:
         # Told of every object: (key, entry or None when it is gone). Called at once, in order; must be fast.
         self.listeners: list[Callable[[Key, Entry | None], None]] = []
         self._channels: dict[tuple[Selection, str], Channel] = {}
-        # The same channels by what they can be told apart by: field and value, else namespace ("" = all).
+        # The same channels by what they can be told apart by: field and value, object name, else namespace
+        # ("" = all).
         self._by_field: dict[str, dict[str, dict[Channel, None]]] = {path: {} for path in self._fields}
         self._by_space: dict[str, dict[Channel, None]] = {}
+        self._by_name: dict[str, dict[Channel, None]] = {}
 
     # Reading.
 
@@ -263,12 +265,16 @@ class Cache:
         for path, value in channel.match.field_terms().items():
             if path in self._by_field:
                 return self._by_field[path], value
+        if channel.match.name:
+            return self._by_name, channel.match.name
         return self._by_space, channel.match.namespace
 
     def _concerned(self, event: RingEvent) -> list[Channel]:
         found = list(self._by_space.get("", ()))
         if event.entry.key.namespace:
             found.extend(self._by_space.get(event.entry.key.namespace, ()))
+        if self._by_name:
+            found.extend(self._by_name.get(event.entry.key.name, ()))
         for path, shelf in self._by_field.items():
             if shelf:
                 values = {event.entry.fields.get(path, "")}

@@ -99,6 +99,18 @@ async def test_watchers_of_one_field_value_hear_of_that_value_alone(cache):
     assert outlet.seen() == [("ADDED", "three", "12"), ("DELETED", "three", "13")]
 
 
+async def test_a_watcher_of_one_name(cache):
+    watcher, outlet = subscribe(cache, namespace="a", fields_text="metadata.name=two")
+    cache.put(Key("a", "two"), 11, value("two"), None)
+    cache.put(Key("a", "three"), 12, value("three"), None)
+    cache.put(Key("b", "two"), 13, value("two", namespace="b"), None)
+    cache.remove(Key("a", "two"), 14)
+    await settle()
+    assert outlet.seen() == [("ADDED", "two", "11"), ("DELETED", "two", "14")]
+    watcher.close()
+    assert cache.watchers == 0
+
+
 async def test_history_from_a_revision(cache):
     for revision in range(11, 15):
         cache.put(Key("a", "one"), revision, value("one", {"r": str(revision)}), None)

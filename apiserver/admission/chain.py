@@ -14,6 +14,9 @@ from typing import Any, TypeAlias
 
 from api.resource import Obj
 from apiserver.admission.plugin import AdmissionRequest, Mutator, Validator
+from apiserver.admission.plugins.certificate_approval import CertificateApproval
+from apiserver.admission.plugins.certificate_signing import CertificateSigning
+from apiserver.admission.plugins.certificate_subject_restriction import CertificateSubjectRestriction
 from apiserver.admission.plugins.default_ingress_class import DefaultIngressClass
 from apiserver.admission.plugins.default_storage_class import DefaultStorageClass
 from apiserver.admission.plugins.default_toleration_seconds import DefaultTolerationSeconds
@@ -23,6 +26,7 @@ from apiserver.admission.plugins.node_restriction import NodeRestriction
 from apiserver.admission.plugins.owner_references_permission_enforcement import (
     OwnerReferencesPermissionEnforcement,
 )
+from apiserver.admission.plugins.persistent_volume_claim_resize import PersistentVolumeClaimResize
 from apiserver.admission.plugins.priority import Priority
 from apiserver.admission.plugins.rbac_escalation import RBACEscalation
 from apiserver.admission.plugins.resource_quota import ResourceQuota
@@ -104,7 +108,11 @@ def build_chain(
         DefaultStorageClass(registry),
         StorageObjectInUseProtection(),
         OwnerReferencesPermissionEnforcement(authorizer),
+        PersistentVolumeClaimResize(registry),
         RuntimeClass(registry),
+        CertificateApproval(authorizer),
+        CertificateSigning(authorizer),
+        CertificateSubjectRestriction(),
         DefaultIngressClass(registry),
         RBACEscalation(registry, rbac, authorizer),
         ResourceQuota(registry),

@@ -1,6 +1,7 @@
 """Who may do what, through the whole server over the memory store: no socket, every filter."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,10 @@ from typing import Any
 import orjson
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from apiserver.app import Server, build
 from apiserver.config import Config
@@ -396,3 +400,43 @@ async def test_audit(world: World, tmp_path: Path) -> None:
     assert (refused["user"]["username"], refused["impersonatedUser"]["username"]) == ("admin", "joe")
     assert refused["annotations"]["authorization.k8s.io/decision"] == "forbid"
     assert unknown["responseStatus"]["code"] == 401
+
+
+async def test_certificate_requests(world: World) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+
+    def asked(name: str, signer: str, *groups: str) -> dict:
+        names = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
+        subject = x509.Name([*names, x509.NameAttribute(NameOID.COMMON_NAME, "joe")])
+        csr = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+        text = base64.b64encode(csr.public_bytes(Encoding.PEM)).decode()
+        return named(name, spec={"request": text, "signerName": signer, "usages": ["client auth"]})
+
+    path = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+    signer = "kubernetes.io/kube-apiserver-client"
+    admin = world.cert("admin", "system:masters")
+    status, refused = await world.ask(admin, "POST", path, asked("m", signer, "system:masters"))
+    assert (status, refused["message"]) == (
+        403,
+        'certificatesigningrequests.certificates.k8s.io "m" is forbidden: '
+        "use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed",
+    )
+    made = await world.make(path, asked("j", signer, "dev"))
+    rules = [
+        {
+            "apiGroups": ["certificates.k8s.io"],
+            "resources": ["certificatesigningrequests", "certificatesigningrequests/approval"],
+            "verbs": ["*"],
+        }
+    ]
+    await world.make(f"{RBAC}/clusterroles", named("approver", rules=rules))
+    ref = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "approver"}
+    subject = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "jane"}
+    await world.make(f"{RBAC}/clusterrolebindings", named("approver", roleRef=ref, subjects=[subject]))
+    await settled(world)
+    condition = {"type": "Approved", "status": "True", "reason": "r", "message": "m"}
+    approved = {**made, "status": {"conditions": [condition]}}
+    status, refused = await world.ask("sesame", "PUT", f"{path}/j/approval", approved)
+    assert status == 403
+    assert f'user not permitted to approve requests with signerName "{signer}"' in refused["message"]
+    assert (await world.ask(admin, "PUT", f"{path}/j/approval", approved))[0] == 200

@@ -28,6 +28,8 @@ _INDEXES = Path("/run/pelamis")
 _API_SERVER = "the API server"
 # The object is there already.
 _CONFLICT = 409
+# How long a cluster may take from claiming its index to writing its settings.
+_CLAIM_S = 60.0
 Say = Callable[[str], None]
 
 
@@ -96,10 +98,16 @@ def claim_index(folder: Path, root: Path = _INDEXES) -> int:
             if holder == str(folder):
                 return number
         for number, holder in holders.items():
-            if not holder or not Path(holder, "cluster.json").exists():
+            if not holder or _is_abandoned(root / str(number), Path(holder)):
                 (root / str(number)).write_text(str(folder))
                 return number
     raise BringUpError(f"{MAX_CLUSTERS} clusters exist already; `pelamis down --purge` one of them")
+
+
+def _is_abandoned(claim: Path, folder: Path) -> bool:
+    """Tell whether the cluster of a claim is gone. One that has just claimed has written nothing else yet."""
+    age_s = clock.now().timestamp() - claim.stat().st_mtime
+    return age_s > _CLAIM_S and not (folder / "cluster.json").exists()
 
 
 def release_index(folder: Path, root: Path = _INDEXES) -> None:

@@ -1,5 +1,6 @@
 """The local cluster on paper."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,9 @@ def test_an_index_is_kept_by_its_directory_and_given_again_when_the_cluster_is_g
     assert [claim_index(folder, root) for folder in folders[:2]] == [0, 1]
     assert claim_index(folders[1], root) == 1
     (folders[0] / "cluster.json").unlink()
+    assert claim_index(folders[2], root) == 2, "a claim of this minute stands"
+    release_index(folders[2], root)
+    os.utime(root / "0", (0, 0))
     assert claim_index(folders[2], root) == 0
     release_index(folders[1], root)
     assert claim_index(tmp_path / "new", root) == 1

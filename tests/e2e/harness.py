@@ -59,12 +59,15 @@ def kubectls() -> list[str]:
     return list(found.values())
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cluster:
-    """A running local cluster."""
+    """A running local cluster, seen through one kubectl."""
 
     dir: Path
     kubectl_path: str = "kubectl"
+    # Set by tests that go through several kubectls.
+    minor: int = 0
+    namespace_name: str = "default"
 
     @property
     def kubeconfig(self) -> Path:

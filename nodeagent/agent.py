@@ -101,7 +101,8 @@ class Agent:
         self._tasks.spawn(self._pleg.run_relist(), f"relist of {name}")
         follow_api(parts.pods, self.manager)
         if parts.static_pods is not None:
-            static = StaticPods(parts.static_pods, name, self.manager, parts.client)
+            node_uid = (self.keeper.node.get("metadata") or {}).get("uid", "")
+            static = StaticPods(parts.static_pods, name, self.manager, parts.client, node_uid)
             await static.sync()
             self._tasks.spawn(static.run(), f"static pods of {name}")
         await parts.pods.synced()

@@ -68,7 +68,7 @@ async def _work(
     config: Config, parts: "_Assembly", runtime: Runtime, server: Server | None, tasks: Tasks
 ) -> None:
     agent = Agent(parts.parts, tasks)
-    parts.wake = agent.manager.wake
+    parts.wake, parts.retry = agent.manager.wake, agent.manager.retry
     if server is not None:
         await server.start()
     await parts.informers.start(tasks)
@@ -89,11 +89,13 @@ class _Assembly:
         machine = read_machine(config.root_dir)
         self.spec = node_spec(config, machine)
         self.directory = PodDirectory()
-        # Replaced by the manager's own once there is one; nothing can wake a pod before.
+        # Replaced by the manager's own once there is one; there are no pods before.
         self.wake: Callable[[str], None] = lambda _uid: None
+        self.retry: Callable[[str], None] = lambda _uid: None
         self.informers = Informers(client)
         recorder = Recorder(client, COMPONENT, tasks, self.spec.name)
         references = References(client, tasks)
+        references.subscribe(lambda uid: self.retry(uid))
         self._hooks = Hooks(runtime)
         self._probes = ProbeManager(runtime, lambda uid: self.wake(uid), recorder)
         cgroups = Cgroups.detect()

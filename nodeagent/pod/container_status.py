@@ -111,7 +111,9 @@ def _resources(container: Obj, seen: ContainerObserved | None) -> Obj:
     if resources.get("requests"):
         shown["allocatedResources"] = dict(resources["requests"])
     if seen is not None and seen.running:
-        shown["resources"] = {key: resources[key] for key in ("limits", "requests") if resources.get(key)}
+        given = {key: resources[key] for key in ("limits", "requests") if resources.get(key)}
+        if given:
+            shown["resources"] = given
     return shown
 
 

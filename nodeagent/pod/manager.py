@@ -63,7 +63,6 @@ class PodManager:
         if worker is None:
             self._add(pod)
             return
-        self._edges.directory.put(pod)
         worker.update(pod)
 
     def remove(self, uid: str, last: Obj | None = None) -> None:
@@ -108,6 +107,11 @@ class PodManager:
     def wake(self, uid: str) -> None:
         if worker := self._workers.get(uid):
             worker.wake()
+
+    def retry(self, uid: str) -> None:
+        """Something that a pod refers to has changed."""
+        if worker := self._workers.get(uid):
+            worker.retry()
 
     def exited(self, container_id: str) -> None:
         """A container of some pod has ended."""

@@ -74,9 +74,11 @@ def static_pod(text: str, path: Path, node: str) -> Obj:
     return {**pod, "metadata": metadata, "spec": spec}
 
 
-def mirror_of(pod: Obj) -> Obj:
-    """Return the object that shows a static pod in the API."""
+def mirror_of(pod: Obj, node_uid: str) -> Obj:
+    """Return the object that shows a static pod in the API; the node owns it, and it goes with the node."""
     metadata = {key: value for key, value in pod["metadata"].items() if key != "uid"}
+    owner = {"apiVersion": "v1", "kind": "Node", "name": pod["spec"]["nodeName"], "uid": node_uid}
+    metadata["ownerReferences"] = [{**owner, "controller": True}]
     metadata["annotations"] = {**metadata["annotations"], MIRROR: pod["metadata"]["uid"]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod["spec"]}
 
@@ -84,8 +86,11 @@ def mirror_of(pod: Obj) -> Obj:
 class StaticPods:
     """Runs the pods of a folder and keeps their mirrors."""
 
-    def __init__(self, folder: Path, node: str, manager: PodManager, client: Client | None) -> None:
+    def __init__(
+        self, folder: Path, node: str, manager: PodManager, client: Client | None, node_uid: str = ""
+    ) -> None:
         self._folder, self._node, self._manager, self._client = folder, node, manager, client
+        self._node_uid = node_uid
         self._running: dict[str, Obj] = {}
 
     async def run(self) -> None:
@@ -123,7 +128,7 @@ class StaticPods:
         if self._client is None:
             return
         try:
-            await self._client.create(PODS, mirror_of(pod), pod["metadata"]["namespace"])
+            await self._client.create(PODS, mirror_of(pod, self._node_uid), pod["metadata"]["namespace"])
         except (StatusError, Unreachable) as error:
             _log.info("mirror pod not created", pod=pod["metadata"]["name"], error=str(error))
 

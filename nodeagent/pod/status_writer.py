@@ -116,7 +116,10 @@ class StatusWriter:
     async def _send(self, entry: _Pending, patch: Obj) -> bool:
         """Send one patch; True if it need not be sent again."""
         metadata = entry.pod["metadata"]
-        body = {"metadata": {"uid": metadata["uid"]}, "status": patch}
+        body: Obj = {"status": patch}
+        if (metadata.get("annotations") or {}).get("kubernetes.io/config.source") != "file":
+            # A static pod is shown by a mirror of the same name and another uid.
+            body["metadata"] = {"uid": metadata["uid"]}
         try:
             stored = await self._client.patch(
                 PODS, metadata["name"], metadata["namespace"], body, kind="strategic", subresource="status"

@@ -31,7 +31,14 @@ from nodeagent.pod.edges import Edges
 from nodeagent.pod.observation import Observation
 from nodeagent.pod.observed import NOTHING, ContainerObserved, PodObserved
 from nodeagent.pod.resize import Resizer
-from nodeagent.pod.status import ENDED_PHASES, OWNED_CONDITIONS, Verdict, compute_status, rejected_status
+from nodeagent.pod.status import (
+    ENDED_PHASES,
+    OWNED_CONDITIONS,
+    Verdict,
+    compute_status,
+    rejected_status,
+    status_patch,
+)
 from nodeagent.probes.hooks import HookError
 from nodeagent.probes.manager import ContainerState
 from nodeagent.volumes.plugin import VolumeError
@@ -103,8 +110,16 @@ class PodWorker:
     # --- what others tell it ---
 
     def update(self, pod: Obj) -> None:
-        """Take a newer object."""
-        self._record.pod = pod
+        """Take a newer object. One that only echoes our own status changes nothing."""
+        before, self._record.pod = self._record.pod, pod
+        if _is_same_but_for_status(before, pod):
+            if not _is_echo(pod.get("status") or {}, self._record.status):
+                self.wake()
+            return
+        self.retry()
+
+    def retry(self) -> None:
+        """Something that the pod waits for may have come: try again at once."""
         self._memory.retry_at.clear()
         self.wake()
 
@@ -531,6 +546,19 @@ class PodWorker:
     def _started_at(self) -> datetime | None:
         text = self._record.status.get("startTime") or (self._pod.get("status") or {}).get("startTime")
         return parse_time(str(text)) if text else None
+
+
+def _is_same_but_for_status(old: Obj, new: Obj) -> bool:
+    keys = ("uid", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations")
+    same = all(old["metadata"].get(key) == new["metadata"].get(key) for key in keys)
+    return same and old["spec"] == new["spec"]
+
+
+def _is_echo(theirs: Obj, own: Obj) -> bool:
+    """Return whether a status holds what we computed last and no condition more."""
+    if not own or status_patch(theirs, own):
+        return False
+    return len(theirs.get("conditions") or ()) == len(own.get("conditions") or ())
 
 
 def new_worker(edges: Edges, pod: Obj, observation: Observation | None = None) -> PodWorker:

@@ -49,9 +49,10 @@ def test_a_static_pod_is_named_after_its_node(tmp_path):
     assert (metadata["name"], metadata["namespace"]) == ("web-n1", "default")
     assert metadata["uid"] == metadata["annotations"]["kubernetes.io/config.hash"]
     assert found["spec"]["nodeName"] == "n1"
-    mirror = mirror_of(found)
+    mirror = mirror_of(found, "node-uid")
     assert mirror["metadata"]["annotations"][MIRROR] == metadata["uid"]
     assert "uid" not in mirror["metadata"]
+    assert mirror["metadata"]["ownerReferences"][0]["uid"] == "node-uid"
 
 
 @pytest.mark.parametrize("text", ["kind: Service", "[", "kind: Pod\nmetadata: {}", "x"])

@@ -12,7 +12,7 @@ Source: pkg/registry/rbac/reconciliation, pkg/controlplane/controller (1.36).
 import asyncio
 from collections.abc import Sequence
 
-from api.errors import AlreadyExists, StatusError
+from api.errors import AlreadyExists, Invalid, NotFound, ServiceUnavailable, StatusError, Timeout
 from api.resource import Obj
 from api.types.core_v1 import CONFIGMAPS
 from api.types.rbac_v1 import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
@@ -22,7 +22,7 @@ from apiserver.bootstrap.kubernetes_service import KubernetesService
 from apiserver.bootstrap.objects import Settings, Wanted
 from apiserver.bootstrap.rule import AUTO_UPDATE
 from apiserver.registry import Registry
-from kit import clock, log
+from kit import clock, log, tasks
 
 _log = log.get("apiserver.bootstrap")
 
@@ -40,7 +40,13 @@ class Bootstrap:
         self._service = KubernetesService(registry, settings)
 
     async def ensure(self) -> None:
-        """Make every bootstrap object exist. Raises the API error of the first that cannot be written."""
+        """Make every bootstrap object exist, waiting for the store if need be.
+
+        Raises the API error of the first object that cannot be written.
+        """
+        await tasks.retry(self._ensure, on=(ServiceUnavailable, Timeout), name="bootstrap")
+
+    async def _ensure(self) -> None:
         await self._all(objects.namespaces())
         await self._all([*objects.rbac(), *objects.rest(self._settings)])
         await self._service.reconcile()
@@ -75,13 +81,19 @@ class Bootstrap:
             try:
                 await self._registry.create(item.resource, item.namespace, item.object)
                 return
-            except AlreadyExists:
-                # The cache lags, or another server was faster.
-                existing = await self._registry.get(item.resource, item.namespace, item.name)
+            except (AlreadyExists, Invalid) as error:
+                # The cache lags, or another server was faster (and took the Service's address).
+                existing = await self._found(item, error)
         if improved(item, existing) is not existing:
             await self._registry.update(
                 item.resource, item.namespace, item.name, lambda found: improved(item, found)
             )
+
+    async def _found(self, item: Wanted, refused: StatusError) -> Obj:
+        try:
+            return await self._registry.get(item.resource, item.namespace, item.name)
+        except NotFound:
+            raise refused from None
 
 
 def improved(item: Wanted, found: Obj) -> Obj:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from apiserver.app import Server, build
+from apiserver.authn.front_proxy import FrontProxy
 from apiserver.config import Config
 from apiserver.http.message import Request, Response
 from kit import tls
@@ -440,3 +441,21 @@ async def test_certificate_requests(world: World) -> None:
     assert status == 403
     assert f'user not permitted to approve requests with signerName "{signer}"' in refused["message"]
     assert (await world.ask(admin, "PUT", f"{path}/j/approval", approved))[0] == 200
+
+
+async def test_front_proxy(world: World, tmp_path: Path) -> None:
+    """Only the proxy's own authority makes its headers believed."""
+    front = tls.new_ca("front")
+    front.save(tmp_path / "front")
+    proxy = FrontProxy(tmp_path / "front.crt", ("aggregator",))
+
+    def asked(ca: tls.KeyPair, name: str) -> Request:
+        pem = x509.load_pem_x509_certificate(tls.issue(ca, name).cert)
+        headers = {"x-remote-user": "joe", "x-remote-group": "dev", "X-Remote-Extra-a%2Fb": "c"}
+        return Request("GET", "/", {}, headers, b"", pem.public_bytes(Encoding.DER))
+
+    user = proxy.authenticate(asked(front, "aggregator"))
+    assert user is not None
+    assert (user.name, user.groups) == ("joe", ("dev", "system:authenticated"))
+    assert proxy.authenticate(asked(front, "other")) is None
+    assert proxy.authenticate(asked(world.ca, "aggregator")) is None

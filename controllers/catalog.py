@@ -25,6 +25,7 @@ from controllers.replicaset import replicaset
 from controllers.replicationcontroller import replicationcontroller
 from controllers.root_ca_certificate_publisher import root_ca_certificate_publisher
 from controllers.serviceaccount import serviceaccount
+from controllers.statefulset.plan import statefulset
 from controllers.taint_eviction import taint_eviction
 from controllers.ttl_after_finished import ttl_after_finished
 
@@ -78,6 +79,7 @@ def catalog(config: Config) -> tuple[Entry, ...]:
         *_node_ipam(config),
         pod_garbage_collector(config.terminated_pod_gc_threshold),
         daemonset,
+        statefulset,
         job,
         abandoned_job_pods,
         clusterrole_aggregation,

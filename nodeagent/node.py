@@ -22,8 +22,8 @@ from nodeagent.node_status import NodeSpec, compute_node_status
 
 _log = log.get("nodeagent.node")
 FIRST_RETRY_S, LIMIT_RETRY_S = 0.2, 7.0
-# Until the node is ready it is looked at this often: pods wait for it.
-UNREADY_LOOK_S = 0.2
+# Until the node is ready it is looked at this often: pods wait for it. Doubled with every look in vain.
+UNREADY_LOOK_S = 0.1
 
 
 class NodeKeeper:
@@ -87,6 +87,7 @@ class NodeKeeper:
 
     async def run(self, look_every_s: float, report_every_s: float) -> None:
         """Keep the status current for ever."""
+        unready_s = UNREADY_LOOK_S
         while True:
             try:
                 await self.sync(report_every_s)
@@ -95,9 +96,11 @@ class NodeKeeper:
                 continue
             except (StatusError, Unreachable) as error:
                 _log.info("node status not written", error=str(error))
+            unready_s = UNREADY_LOOK_S if self.ready else min(look_every_s, unready_s * 2)
             try:
-                async with asyncio.timeout(look_every_s if self.ready else min(UNREADY_LOOK_S, look_every_s)):
+                async with asyncio.timeout(look_every_s if self.ready else unready_s):
                     await self._wake.wait()
+                    unready_s = UNREADY_LOOK_S
             except TimeoutError:
                 pass
             self._wake.clear()

@@ -1,8 +1,8 @@
 """Questions about identity and rights, asked by POST: nothing is stored, the answer is in the status.
 
-    SubjectAccessReview, LocalSubjectAccessReview   may this user do that?       SelfSubjectAccessReview
-    may I? SelfSubjectRulesReview   what may I do here?    SelfSubjectReview   who am I?    TokenReview   whose is
-    this?
+    SubjectAccessReview, LocalSubjectAccessReview   may this user do that?
+    SelfSubjectAccessReview, SelfSubjectRulesReview   may I? what may I do here?
+    SelfSubjectReview, TokenReview   who am I? whose is this?
 
 Called by `app.py` for resources that can only be created.
 Source: pkg/registry/{authorization,authentication} (1.36).

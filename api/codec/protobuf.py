@@ -8,8 +8,8 @@ bodies.
               zero; an empty JSON name: the message's fields belong to its parent
 
 Answers are JSON: such clients accept it. A field number that the table does not know is refused, never
-dropped. Called by the reading of request bodies. Source:
-k8s.io/apimachinery/pkg/runtime/serializer/protobuf (1.36).
+dropped. Called by the reading of request bodies.
+Source: k8s.io/apimachinery/pkg/runtime/serializer/protobuf (1.36).
 """
 
 import base64

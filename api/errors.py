@@ -181,8 +181,8 @@ def from_status(code: int, status: dict[str, Any]) -> StatusError:
 
 
 _ALL: tuple[type[StatusError], ...] = (
-    BadRequest, Unauthorized, Forbidden, NotFound, MethodNotAllowed, NotAcceptable, AlreadyExists, Conflict, Gone,
-    Expired, RequestEntityTooLarge, UnsupportedMediaType, Invalid, TooManyRequests, InternalError,
+    BadRequest, Unauthorized, Forbidden, NotFound, MethodNotAllowed, NotAcceptable, AlreadyExists, Conflict,
+    Gone, Expired, RequestEntityTooLarge, UnsupportedMediaType, Invalid, TooManyRequests, InternalError,
     ServiceUnavailable, Timeout,
 )  # fmt: skip
 _BY_REASON = {kind.reason: kind for kind in _ALL}

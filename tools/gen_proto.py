@@ -2,9 +2,9 @@
 
 `proto/etcd/rpc.proto` becomes `proto/gen/etcd/rpc_pb2.py`, `rpc_pb2.pyi` and (if it has services)
 `rpc_pb2_grpc.py`, imported as `from proto.gen.etcd import rpc_pb2`. Sources import each other relative to
-`proto/`: `import "etcd/kv.proto";`. protoc writes imports that start at that root; they are rewritten to start at
-the root of this repository. Running it again changes nothing; a file whose source is gone is removed. With
-`--check` nothing is written, and it fails if anything would change.
+`proto/`: `import "etcd/kv.proto";`. protoc writes imports that start at that root; they are rewritten to
+start at the root of this repository. Running it again changes nothing; a file whose source is gone is
+removed. With `--check` nothing is written, and it fails if anything would change.
 """
 
 import re

@@ -1,7 +1,8 @@
-"""The pod network of one node, as CNI configuration: bridge with addresses from the node's pod CIDR, and host ports.
+"""The pod network of one node as CNI configuration: bridge, addresses from the node's pod CIDR, host ports.
 
-The runtime reads the file and calls the plugins; `nodeagent.app` writes it when the node's pod CIDR is known or
-changes. Source: CNI specification 1.0.0 (network configuration lists), plugins bridge, host-local, portmap.
+The runtime reads the file and calls the plugins; `nodeagent.app` writes it when the node's pod CIDR is known
+or changes.
+Source: CNI specification 1.0.0 (network configuration lists), plugins bridge, host-local, portmap.
 """
 
 from dataclasses import dataclass
@@ -31,8 +32,8 @@ class NetworkSettings:
 def compute_conflist(settings: NetworkSettings, pod_cidr: str) -> dict[str, Any]:
     """Return the network configuration list for one node.
 
-    The bridge plugin must not masquerade: it knows only this node's pods and would hide them from those of other
-    nodes. The service proxy does, with the whole cluster in view.
+    The bridge plugin must not masquerade: it knows only this node's pods and would hide them from those of
+    other nodes. The service proxy does, with the whole cluster in view.
     """
     bridge: dict[str, Any] = {
         "type": "bridge",

@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory) -> Iterator[Cluster]:
-    """Three nodes with containerd, etcd, and fast failure detection; PELAMIS_E2E_DIR names one that runs already."""
+    """Three nodes with containerd, etcd, fast failure detection; PELAMIS_E2E_DIR names one that runs."""
     if running := os.environ.get("PELAMIS_E2E_DIR"):
         yield Cluster(Path(running))
         return

@@ -1,4 +1,4 @@
-"""The ratchet on sizes: longer files and functions than the limits need a line here, and lines may only leave."""
+"""The ratchet on sizes: longer files and functions than the limits need a line here; lines may only leave."""
 
 import re
 import subprocess

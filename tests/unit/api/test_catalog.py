@@ -1,4 +1,4 @@
-"""The table of built-in resources: lookups, discovery order, subresources, and that every kind has a schema."""
+"""The table of built-in resources: lookups, discovery order, subresources; every kind has a schema."""
 
 import pytest
 

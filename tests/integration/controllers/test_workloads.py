@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from api.resource import Key
-from api.types.apps_v1 import CONTROLLERREVISIONS, DAEMONSETS, DEPLOYMENTS, REPLICASETS
+from api.types.apps_v1 import CONTROLLERREVISIONS, DAEMONSETS, DEPLOYMENTS, REPLICASETS, STATEFULSETS
 from api.types.batch_v1 import JOBS
 from api.types.core_v1 import CONFIGMAPS, ENDPOINTS, NAMESPACES, NODES, PODS, SERVICEACCOUNTS, SERVICES
 from api.types.discovery_v1 import ENDPOINTSLICES
@@ -307,6 +307,32 @@ async def test_a_job_completes_and_goes(cluster: Cluster) -> None:
     status = await cluster.until(complete)
     assert (status["succeeded"], status["completedIndexes"]) == (3, "0-2")
     await client.delete(JOBS, "sum", "default", propagation="Background")
+
+    async def empty() -> bool:
+        return not (await client.list(PODS, "default")).items
+
+    await cluster.until(empty)
+
+
+async def test_a_stateful_set_keeps_its_names(cluster: Cluster) -> None:
+    cluster.start()
+    client = cluster.client
+    spec = {**deployment(3)["spec"], "serviceName": "web"}
+    await client.create(STATEFULSETS, {"metadata": {"name": "db"}, "spec": spec}, "default")
+
+    async def settled(image: str) -> Any:
+        found: Any = await client.get(STATEFULSETS, "db", "default")
+        status = found.get("status") or {}
+        pods: Any = (await client.list(PODS, "default")).items
+        images = {pod["metadata"]["name"]: pod["spec"]["containers"][0]["image"] for pod in pods}
+        same = status.get("currentRevision") == status.get("updateRevision")
+        return same and status.get("readyReplicas") == 3 and images == {f"db-{n}": image for n in range(3)}
+
+    await cluster.until(lambda: settled("v1"))
+    template = {"spec": {"containers": [{"name": "c", "image": "v2"}]}}
+    await client.patch(STATEFULSETS, "db", "default", {"spec": {"template": template}})
+    await cluster.until(lambda: settled("v2"))
+    await client.patch(STATEFULSETS, "db", "default", {"spec": {"replicas": 0}})
 
     async def empty() -> bool:
         return not (await client.list(PODS, "default")).items

@@ -19,7 +19,6 @@ from api.types.core_v1 import PODS
 from client.api import Client
 from client.transport import Unreachable
 from kit import clock, log
-from nodeagent.pod.manager import PodManager
 
 MIRROR = "kubernetes.io/config.mirror"
 CONFIG_HASH = "kubernetes.io/config.hash"
@@ -38,7 +37,15 @@ class Feed(Protocol):
     async def synced(self) -> None: ...
 
 
-def follow_api(pods: Feed, manager: PodManager) -> None:
+class Pods(Protocol):
+    """Takes the pods of this node (`PodManager`)."""
+
+    def upsert(self, pod: Obj) -> None: ...
+
+    def remove(self, uid: str, last: Obj | None = None) -> None: ...
+
+
+def follow_api(pods: Feed, manager: Pods) -> None:
     """Hand every change of this node's pods to the manager. Mirror pods are not run again."""
 
     def changed(old: Any, new: Any) -> None:
@@ -87,7 +94,7 @@ class StaticPods:
     """Runs the pods of a folder and keeps their mirrors."""
 
     def __init__(
-        self, folder: Path, node: str, manager: PodManager, client: Client | None, node_uid: str = ""
+        self, folder: Path, node: str, manager: Pods, client: Client | None, node_uid: str = ""
     ) -> None:
         self._folder, self._node, self._manager, self._client = folder, node, manager, client
         self._node_uid = node_uid

@@ -11,8 +11,8 @@ TOLERATES = [{"operator": "Exists"}]
 
 
 def pod(cpu="100m", ports=(), **spec):
-    container = {"name": "a", "resources": {"requests": {"cpu": cpu}}}
-    container["ports"] = [{"containerPort": 1, **port} for port in ports]
+    numbered = [{"containerPort": 1, **port} for port in ports]
+    container = {"name": "a", "resources": {"requests": {"cpu": cpu}}, "ports": numbered}
     return {
         "metadata": {"name": "p", "namespace": "d", "uid": "u"},
         "spec": {"containers": [container], "tolerations": TOLERATES, **spec},

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from controllers.clusterrole_aggregation import clusterrole_aggregation
 from controllers.config import Config
+from controllers.cronjob.plan import cronjob
 from controllers.daemonset.plan import daemonset
 from controllers.deployment.plan import deployment
 from controllers.disruption import disruption
@@ -82,6 +83,7 @@ def catalog(config: Config) -> tuple[Entry, ...]:
         statefulset,
         job,
         abandoned_job_pods,
+        cronjob,
         clusterrole_aggregation,
         disruption,
         ttl_after_finished,

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from api.catalog import ALL
-from api.errors import StatusError
+from api.errors import ServiceUnavailable, StatusError, Timeout
 from api.resource import Resource
 from api.types.core_v1 import BINDINGS, SERVICES
 from apiserver import metrics
@@ -51,8 +51,8 @@ from apiserver.watchcache.feed import Feed
 from apiserver.watchcache.gate import Gate
 from kit import clock, log, tls
 from kit.metrics import REGISTRY
-from kit.tasks import Tasks
-from store.backend import Backend, StoreError
+from kit.tasks import Tasks, retry
+from store.backend import Backend, StoreError, Unavailable
 from store.open import open_backend
 
 _log = log.get("apiserver.app")
@@ -169,12 +169,12 @@ class Server:
 
     async def start(self) -> None:
         """Fill the caches and begin to follow the store."""
-        await self.feed.fill()
+        await retry(self.feed.fill, on=(Unavailable,), name="fill the caches")
         self.tasks.spawn(self.feed.run(), "feed", fatal=True)
         self.tasks.spawn(self.gate.run(), "gate", fatal=True)
         if self.config.etcd_compaction_interval_s:
             self.tasks.spawn(self._compact(), "compaction")
-        await self.bootstrap.ensure()
+        await retry(self.bootstrap.ensure, on=(Timeout, ServiceUnavailable), name="bootstrap objects")
         self.tasks.spawn(self.bootstrap.maintain(), "bootstrap")
 
     async def listen(self) -> int:

@@ -184,7 +184,8 @@ async def _respond(
     if request is not None and request.audit:
         headers.extend(_warnings(request))
     length = len(body) if isinstance(body, bytes) else sum(map(len, body))
-    if length >= GZIP_BYTES:
+    # What a handler has packed itself (OpenAPI documents) is not packed again.
+    if length >= GZIP_BYTES and "Content-Encoding" not in answer.headers:
         headers.append(("Vary", "Accept-Encoding"))
         if length <= GZIP_MOST_BYTES and "gzip" in http.headers.get("Accept-Encoding", ""):
             body = gzip.compress(body if isinstance(body, bytes) else b"".join(body), 1)

@@ -8,6 +8,7 @@ Spec: k8s.io/apiserver/pkg/registry/generic/registry Store.Delete, registry/rest
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 from api import errors
 from api.errors import NotFound, StatusError
@@ -15,7 +16,7 @@ from api.resource import Key, Obj
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.rest import meta
 from apiserver.rest.hub import Collection, Hub, Operation, translated
-from apiserver.rest.strategy import FOREGROUND, ORPHAN, Deletion
+from apiserver.rest.strategy import FOREGROUND, ORPHAN, Deletion, Strategy
 from apiserver.rest.update import Present, read
 from apiserver.watchcache.entry import Entry
 from apiserver.watchcache.layout import decode
@@ -77,7 +78,7 @@ async def _attempt(
             request=operation.request,
         )
     )
-    marked = mark(collection, present.obj, deletion, hub)
+    marked = mark(collection.strategy, present.obj, deletion, hub.now())
     path = collection.key(key.namespace, key.name)
     if marked is None:
         if not deletion.dry_run:
@@ -92,13 +93,11 @@ async def _attempt(
     return meta.with_metadata(marked, resourceVersion=str(revision)), False
 
 
-def mark(collection: Collection, obj: Obj, deletion: Deletion, hub: Hub) -> Obj | None:
+def mark(strategy: Strategy, obj: Obj, deletion: Deletion, now: datetime) -> Obj | None:
     """Return what a deletion makes of the object: None if it goes at once, the same object if nothing
     changes."""
-    strategy, metadata = collection.strategy, obj["metadata"]
-    now = hub.now()
     graceful: Obj | None = None
-    grace_left = metadata.get("deletionGracePeriodSeconds") or 0
+    grace_left = obj["metadata"].get("deletionGracePeriodSeconds") or 0
     if meta.is_deleting(obj) and grace_left:
         if deletion.grace_s is None or deletion.grace_s >= grace_left:
             return obj
@@ -107,7 +106,7 @@ def mark(collection: Collection, obj: Obj, deletion: Deletion, hub: Hub) -> Obj 
         grace = strategy.grace_s(obj, deletion, now)
         if grace is not None:
             graceful = meta.marked_deleted(obj, now, grace)
-    result = _with_finalizers(graceful or obj, _finalizers(collection, obj, deletion))
+    result = _with_finalizers(graceful or obj, _finalizers(strategy, obj, deletion))
     if strategy.finalizers_left(result):
         if graceful is None and not meta.is_deleting(result):
             result = meta.marked_deleted(result, now, 0)
@@ -133,13 +132,13 @@ def _check_preconditions(collection: Collection, present: Present, deletion: Del
             )
 
 
-def _finalizers(collection: Collection, obj: Obj, deletion: Deletion) -> list[str]:
+def _finalizers(strategy: Strategy, obj: Obj, deletion: Deletion) -> list[str]:
     """Return the finalizers with the garbage collector's as the propagation policy has them.
 
     Spec: registry.deletionFinalizersForGarbageCollection (1.36).
     """
     present = obj["metadata"].get("finalizers") or []
-    orphan = _wants(ORPHAN, deletion, present, collection.strategy.default_propagation)
+    orphan = _wants(ORPHAN, deletion, present, strategy.default_propagation)
     foreground = _wants(FOREGROUND, deletion, present, "")
     kept = [name for name in present if name not in (ORPHAN, FOREGROUND)]
     wanted = [*kept, *([ORPHAN] if orphan else []), *([FOREGROUND] if foreground and not orphan else [])]

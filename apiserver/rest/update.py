@@ -130,7 +130,7 @@ async def _attempt(
     resource, strategy, old = collection.resource, collection.strategy, present.obj
     changed = change(old)
     if changed is old:
-        return Stored(present.data, old)
+        return await _unchanged(hub, collection, key, present)
     meta.check_version(resource, changed, old, strategy.unconditional_update)
     new = strategy.defaults(meta.for_update(resource, changed, old))
     request = AdmissionRequest(
@@ -191,7 +191,7 @@ async def _store(
     if is_released(collection, new):
         return await _finish_deletion(hub, collection, path, new, present, operation)
     if _same(new, present.obj):
-        return Stored(present.data, present.obj)
+        return await _unchanged(hub, collection, key, present)
     value = collection.encode(new)
     if operation.dry_run:
         return Stored(collection.served(value, present.revision), new)
@@ -205,6 +205,18 @@ async def _store(
         hub.feed.pending.pop(path, None)
         raise translated(error) from error
     return Stored(collection.served(value, revision), new)
+
+
+async def _unchanged(hub: Hub, collection: Collection, key: Key, present: Present) -> Stored:
+    """Return the object as it is. If that was the cache's word, the store is asked: it may have moved on."""
+    if not present.sure:
+        try:
+            current = await hub.backend.get(collection.key(key.namespace, key.name))
+        except StoreError as error:
+            raise translated(error) from error
+        if current is None or current.revision != present.revision:
+            raise _Moved(current)
+    return Stored(present.data, present.obj)
 
 
 def is_released(collection: Collection, obj: Obj) -> bool:

@@ -50,6 +50,21 @@ async def test_two_servers_see_each_others_writes():
     await backend.close()
 
 
+async def test_an_update_that_changes_nothing_is_judged_by_the_store():
+    backend = MemoryBackend()
+    one, two = await build(CONFIG, backend), await build(CONFIG, backend)
+    made = await one.registry.create(CONFIGMAPS, "default", {"metadata": {"name": "a"}, "data": {"n": "1"}})
+    await two.hub.fresh()
+    # The second server hears of nothing any more.
+    await two.tasks.close()
+    await one.registry.update(CONFIGMAPS, "default", "a", lambda old: {**old, "data": {"n": "2"}})
+    back = await two.registry.update(CONFIGMAPS, "default", "a", lambda old: {**old, "data": {"n": "1"}})
+    assert int(back["metadata"]["resourceVersion"]) > int(made["metadata"]["resourceVersion"]) + 1
+    for server in (one, two):
+        await server.close()
+    await backend.close()
+
+
 async def test_after_compaction_the_caches_read_everything_again():
     backend = MemoryBackend()
     server = await build(CONFIG, backend)

@@ -7,7 +7,7 @@ from api.types.core_v1 import SERVICES
 from apiserver.allocators.cluster_ip import ClusterIPs
 from apiserver.allocators.node_port import NodePorts
 from apiserver.resources.catalog import strategy_of
-from apiserver.resources.core.service import shaped
+from apiserver.resources.core.service import ServiceStrategy, shaped
 
 OLD = {
     "type": "NodePort",
@@ -53,6 +53,7 @@ def service(**spec):
 @pytest.fixture
 def strategy():
     made = strategy_of(SERVICES)
+    assert isinstance(made, ServiceStrategy)
     made.pools(ClusterIPs("10.0.0.0/24"), NodePorts("30000-30100"))
     return made
 

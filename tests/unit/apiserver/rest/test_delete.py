@@ -1,20 +1,28 @@
 """What a deletion makes of an object."""
 
 from datetime import UTC, datetime
-from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from api.resource import Obj, Resource
 from api.types.core_v1 import CONFIGMAPS, NAMESPACES, PODS, REPLICATIONCONTROLLERS
 from apiserver.resources.catalog import strategy_of
 from apiserver.rest.delete import mark
 from apiserver.rest.strategy import Deletion
 
-HUB = SimpleNamespace(now=lambda: datetime(2026, 1, 1, tzinfo=UTC))
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def collection(resource):
-    return SimpleNamespace(strategy=strategy_of(resource), resource=resource)
+def deleted(resource: Resource[Any], obj: Obj, deletion: Deletion) -> Obj | None:
+    return mark(strategy_of(resource), obj, deletion, NOW)
+
+
+def held(resource: Resource[Any], obj: Obj, deletion: Deletion) -> Obj:
+    """Return what a deletion leaves of the object."""
+    marked = deleted(resource, obj, deletion)
+    assert marked is not None
+    return marked
 
 
 def obj(finalizers=None, **metadata):
@@ -51,7 +59,7 @@ def running(grace=30, **metadata):
     ],
 )  # fmt: skip
 def test_goes_at_once(resource, found, deletion):
-    assert mark(collection(resource), found, deletion, HUB) is None
+    assert deleted(resource, found, deletion) is None
 
 
 @pytest.mark.parametrize(
@@ -63,39 +71,37 @@ def test_goes_at_once(resource, found, deletion):
     ],
 )
 def test_the_garbage_collector_holds_it(deletion, finalizers):
-    metadata = mark(collection(CONFIGMAPS), obj(), deletion, HUB)["metadata"]
+    metadata = held(CONFIGMAPS, obj(), deletion)["metadata"]
     assert metadata["finalizers"] == finalizers
     assert metadata["deletionTimestamp"] == "2026-01-01T00:00:00Z"
     assert metadata["deletionGracePeriodSeconds"] == 0
 
 
 def test_replication_controllers_orphan_by_default():
-    assert mark(collection(REPLICATIONCONTROLLERS), obj(), Deletion(), HUB)["metadata"]["finalizers"] == [
-        "orphan"
-    ]
-    assert mark(collection(REPLICATIONCONTROLLERS), obj(), Deletion(propagation="Background"), HUB) is None
+    assert held(REPLICATIONCONTROLLERS, obj(), Deletion())["metadata"]["finalizers"] == ["orphan"]
+    assert deleted(REPLICATIONCONTROLLERS, obj(), Deletion(propagation="Background")) is None
 
 
 def test_grace():
-    marked = mark(collection(PODS), running(), Deletion(), HUB)
+    marked = held(PODS, running(), Deletion())
     assert marked["metadata"]["deletionTimestamp"] == "2026-01-01T00:00:30Z"
     assert marked["metadata"]["deletionGracePeriodSeconds"] == 30
     assert marked["metadata"]["generation"] == 2
-    again = mark(collection(PODS), marked, Deletion(), HUB)
+    again = held(PODS, marked, Deletion())
     assert again is marked
-    shorter = mark(collection(PODS), marked, Deletion(grace_s=5), HUB)
+    shorter = held(PODS, marked, Deletion(grace_s=5))
     assert shorter["metadata"]["deletionTimestamp"] == "2026-01-01T00:00:05Z"
     assert shorter["metadata"]["generation"] == 2
-    assert mark(collection(PODS), marked, Deletion(grace_s=60), HUB) is marked
+    assert held(PODS, marked, Deletion(grace_s=60)) is marked
 
 
 def test_a_marked_object_with_finalizers_is_left_alone():
-    held = obj(["a/b"], deletionTimestamp="2026-01-01T00:00:00Z", deletionGracePeriodSeconds=0)
-    assert mark(collection(CONFIGMAPS), held, Deletion(), HUB) is held
+    waiting = obj(["a/b"], deletionTimestamp="2026-01-01T00:00:00Z", deletionGracePeriodSeconds=0)
+    assert deleted(CONFIGMAPS, waiting, Deletion()) is waiting
 
 
 def test_namespaces_wait_for_their_content():
     found = {"metadata": {"name": "n"}, "spec": {"finalizers": ["kubernetes"]}, "status": {"phase": "Active"}}
-    marked = mark(collection(NAMESPACES), found, Deletion(), HUB)
+    marked = held(NAMESPACES, found, Deletion())
     assert marked["status"]["phase"] == "Terminating"
     assert marked["metadata"]["deletionTimestamp"]

@@ -13,7 +13,8 @@ async def run(gate):
 
 
 async def test_requests_share_a_check_that_began_after_them():
-    calls, release = [], asyncio.Event()
+    calls: list[int] = []
+    release = asyncio.Event()
 
     async def check():
         number = len(calls) + 1

@@ -97,6 +97,10 @@ def _force_delete(pod: Pod, now: datetime, why: str) -> Plan:
     return Plan(tuple(changes))
 
 
+def _state(pod: Mapping[str, Any]) -> Any:
+    return pod["spec"].get("nodeName"), "deletionTimestamp" in pod["metadata"], is_terminal(pod)
+
+
 def pod_garbage_collector(threshold: int) -> Controller[Any]:
     """Return the controller that keeps at most `threshold` ended pods (0: all)."""
     return controller(
@@ -104,4 +108,5 @@ def pod_garbage_collector(threshold: int) -> Controller[Any]:
         of=PODS,
         watches={NODES: Watch(pods_on, _relevant)},
         indexes={PODS: {"node": by_node, "phase": _ended}},
+        relevant=_state,
     )(_Collector(threshold).plan)

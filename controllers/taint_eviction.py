@@ -63,6 +63,13 @@ class _Evictor:
         return self._seen.setdefault(pod["metadata"].get("uid", ""), now)
 
 
+def _placement(pod: Mapping[str, Any]) -> Any:
+    """What decides about eviction; a pod without a node, or on its way out, is left alone."""
+    if not pod["spec"].get("nodeName"):
+        return None
+    return pod["spec"]["nodeName"], "deletionTimestamp" in pod["metadata"], pod["spec"].get("tolerations")
+
+
 def taint_eviction() -> Controller[Any]:
     """Return the controller."""
     return controller(
@@ -70,6 +77,7 @@ def taint_eviction() -> Controller[Any]:
         of=PODS,
         watches={NODES: Watch(pods_on, no_execute)},
         indexes={PODS: {"node": by_node}},
+        relevant=_placement,
     )(_Evictor().plan)
 
 

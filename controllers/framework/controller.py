@@ -96,6 +96,8 @@ class Controller(Generic[T]):
     only: Mapping[Resource[Any], str] = field(default_factory=dict)
     # Looks outside before the plan is made; the result is the plan's fourth argument.
     observe: Callable[[T, View, datetime], Awaitable[Any]] | None = None
+    # What of an object of `of` matters: a change that leaves it as it was is ignored; None: nothing matters.
+    relevant: Callable[[T], Any] | None = None
     workers: int = 5
 
     def __call__(self, obj: T, view: View, now: datetime, *seen: Any) -> Plan:
@@ -116,6 +118,7 @@ def controller(  # noqa: PLR0913 - the declaration of a controller
     indexes: Mapping[Resource[Any], IndexFunctions] | None = None,
     only: Mapping[Resource[Any], str] | None = None,
     observe: Callable[[T, View, datetime], Awaitable[Any]] | None = None,
+    relevant: Callable[[T], Any] | None = None,
 ) -> Callable[[Callable[..., Plan]], Controller[T]]:
     """Make a plan function a controller."""
     watching = {
@@ -124,7 +127,9 @@ def controller(  # noqa: PLR0913 - the declaration of a controller
     }
 
     def declare(function: Callable[..., Plan]) -> Controller[T]:
-        return Controller(id, of, function, owns, watching, reads, indexes or {}, only or {}, observe)
+        return Controller(
+            id, of, function, owns, watching, reads, indexes or {}, only or {}, observe, relevant
+        )
 
     return declare
 

@@ -103,6 +103,11 @@ class Engine:
 
     def _own_changed(self, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
         if new is not None:
+            relevant = self.controller.relevant
+            if relevant is not None:
+                value = relevant(new)
+                if value is None or (old is not None and relevant(old) == value):
+                    return
             self.queue.add(key_of(new))
         elif old is not None:
             self._forget(key_of(old))

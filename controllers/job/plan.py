@@ -83,6 +83,7 @@ def job(job: Job, view: View, now: datetime) -> Plan:
         JOBS: lambda job, view: [key_of(p) for p in view.by(PODS, BY_CONTROLLER, job["metadata"]["uid"])]
     },
     indexes={PODS: {BY_CONTROLLER: controller_uids}},
+    relevant=lambda pod: True if holds_finalizer(pod) else None,
 )
 def abandoned_job_pods(pod: Pod, view: View, now: datetime) -> Plan:
     """Let go of pods whose Job does not exist any more: nobody will count them."""

@@ -66,6 +66,7 @@ server.serve_forever()
 def _serve(name: str) -> subprocess.Popen:
     command = ["nsenter", f"--net=/run/netns/pxt-{name}", sys.executable, "-c", _SERVER, name]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"
     process.stdout.close()
     return process

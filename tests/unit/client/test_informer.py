@@ -21,8 +21,10 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 
 def pod(name: str, version: int, uid: str = "", node: str = "n1") -> dict[str, Any]:
     metadata = {"name": name, "namespace": "default", "uid": uid or name, "resourceVersion": str(version)}
-    metadata["managedFields"] = [{}]
-    return {"metadata": metadata, "spec": {"nodeName": node, "containers": [{"name": "c"}]}}
+    return {
+        "metadata": {**metadata, "managedFields": [{}]},
+        "spec": {"nodeName": node, "containers": [{"name": "c"}]},
+    }
 
 
 class Script:
@@ -104,7 +106,9 @@ async def test_list_then_watch(tasks: Tasks) -> None:
     assert watcher.seen == ["+a", "+b", "+c", "~a", "-b", "+d"]
     assert [obj["metadata"]["name"] for obj in informer.by("node", "n2")] == ["a"]
     assert informer.revision == 20
-    assert "managedFields" not in informer.get("default", "a")["metadata"]
+    kept = informer.get("default", "a")
+    assert kept
+    assert "managedFields" not in kept["metadata"]
 
 
 async def test_equal_parts_are_shared(tasks: Tasks) -> None:

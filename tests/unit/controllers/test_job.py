@@ -172,7 +172,12 @@ def test_every_success_is_counted_once(
             world.remove(PODS, running[0], grace=True)
         elif step != "again":
             end(world, "Failed" if step == "fail" else "Succeeded", most=1)
-    world.settle(between=lambda: (world.pass_time(1000), end(world))[0])
+
+    def later() -> None:
+        world.pass_time(1000)
+        end(world)
+
+    world.settle(between=later)
     assert status(world)["succeeded"] == completions
     assert "Complete" in conditions(world)
     assert not status(world)["uncountedTerminatedPods"]

@@ -22,7 +22,8 @@ IMAGE = Image(
 
 def _members(archive: bytes) -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        return {m.name: tar.extractfile(m).read() for m in tar.getmembers() if m.isfile()}
+        opened = {member.name: tar.extractfile(member) for member in tar.getmembers()}
+        return {name: file.read() for name, file in opened.items() if file is not None}
 
 
 def test_every_reference_is_in_the_index_and_every_blob_is_named_by_its_digest():

@@ -1,12 +1,14 @@
 """The CNI configuration of a node."""
 
+from pathlib import Path
+
 import orjson
 
 from nodeagent.network.cni import FILE, NetworkSettings, compute_conflist, write_conflist
 
 
 def test_pods_get_addresses_of_the_nodes_range_and_host_ports():
-    settings = NetworkSettings(conf_dir=None, data_dir="/data", bridge="br9", mtu=1450)
+    settings = NetworkSettings(Path("/conf"), Path("/data"), bridge="br9", mtu=1450)
     bridge, portmap = compute_conflist(settings, "10.1.2.0/24")["plugins"]
     assert bridge["ipam"]["ranges"] == [[{"subnet": "10.1.2.0/24"}]]
     assert bridge["ipam"]["dataDir"] == "/data"

@@ -5,17 +5,19 @@ from typing import Any
 
 import pytest
 
-from clusterdns.answer import Outcome, Zone, kind_of, resolve
+from api.types.discovery_v1 import EndpointSlice
+from clusterdns.answer import Alias, Outcome, Pointer, Text, Zone, resolve
+from clusterdns.records import Address, Target
 
 ZONE = Zone("cluster.local", (ipaddress.ip_network("10.96.0.0/16"), ipaddress.ip_network("10.128.0.0/16")))
 
 
-def _service(name: str, **spec: Any) -> dict[str, Any]:
+def _service(name: str, **spec: Any) -> Any:
     ports = [{"name": "http", "protocol": "TCP", "port": 80}, {"name": "dns", "protocol": "UDP", "port": 53}]
     return {"metadata": {"name": name, "namespace": "shop"}, "spec": {"ports": ports, **spec}}
 
 
-def _endpoint(address: str, **more: Any) -> dict[str, Any]:
+def _endpoint(address: str, **more: Any) -> Any:
     return {"addresses": [address], **more}
 
 
@@ -25,7 +27,7 @@ EAGER = _service("eager", clusterIP="None", publishNotReadyAddresses=True)
 OUTSIDE = _service("outside", type="ExternalName", externalName="example.com")
 INSIDE = _service("inside", type="ExternalName", externalName="web.shop.svc.cluster.local")
 LOOP = _service("loop", type="ExternalName", externalName="loop.shop.svc.cluster.local")
-DB_SLICE = {
+DB_SLICE: EndpointSlice = {
     "metadata": {"name": "db-1", "namespace": "shop", "labels": {"kubernetes.io/service-name": "db"}},
     "ports": [{"name": "http", "protocol": "TCP", "port": 8080}],
     "endpoints": [
@@ -60,15 +62,15 @@ def _ask(name: str, kind: str = "A") -> tuple[Outcome, list[str]]:
     found = resolve(World(), ZONE, name, kind)
     texts = []
     for record in found.records:
-        match kind_of(record):
-            case "A" | "AAAA":
-                texts.append(record.address)
-            case "SRV":
-                texts.append(f"{record.port} {record.target} {record.address}")
-            case "TXT":
-                texts.append(record.text)
-            case _:
-                texts.append(record.target)
+        match record:
+            case Address(_, address):
+                texts.append(address)
+            case Target(_, port, target, address):
+                texts.append(f"{port} {target} {address}")
+            case Text(_, text):
+                texts.append(text)
+            case Alias(_, target) | Pointer(_, target):
+                texts.append(target)
     return found.outcome, texts
 
 

@@ -62,7 +62,7 @@ READY = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]
     ],
 )
 def test_who_is_deleted_first(better: Any, worse: Any) -> None:
-    crowd = [pod("x"), pod("y")] if "n2" in str(better) else []
+    crowd: list[Any] = [pod("x"), pod("y")] if "n2" in str(better) else []
     chosen = to_delete([better, worse], [*crowd, better, worse], 1, START)
     assert [each["metadata"]["name"] for each in chosen] == ["b"]
 

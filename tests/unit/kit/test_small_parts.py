@@ -5,6 +5,7 @@ import io
 import logging
 import ssl
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import pytest
@@ -25,8 +26,9 @@ def test_write_atomic_replaces_the_file_and_sets_its_mode(tmp_path):
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "file"
     files.write_atomic(path, "old")
+    no_bytes: Any = 5
     with pytest.raises(TypeError):
-        files.write_atomic(path, 5)
+        files.write_atomic(path, no_bytes)
     assert path.read_text() == "old"
 
 

@@ -4,28 +4,29 @@ from typing import Any
 
 import pytest
 
+from api.types.core_v1 import Node, NodeAddress, Service
+from api.types.discovery_v1 import Endpoint, EndpointSlice
 from serviceproxy import nft, routes
 from serviceproxy.conntrack import flush_arguments
 from serviceproxy.rules import NOTHING, Backend, Target, Vip, compute_rules, removed_udp
 
 
-def _service(**spec: Any) -> dict[str, Any]:
+def _service(**spec: Any) -> Service:
     ports = [{"name": "http", "protocol": "TCP", "port": 80}]
-    return {
-        "metadata": {"name": "web", "namespace": "shop"},
-        "spec": {"clusterIP": "10.96.0.7", "ports": ports, **spec},
-    }
+    made: Any = {"clusterIP": "10.96.0.7", "ports": ports, **spec}
+    return {"metadata": {"name": "web", "namespace": "shop"}, "spec": made}
 
 
-def _endpoint(address: str, node: str = "a", **conditions: bool) -> dict[str, Any]:
-    return {"addresses": [address], "nodeName": node, "conditions": conditions}
+def _endpoint(address: str, node: str = "a", **conditions: bool) -> Endpoint:
+    stated: Any = conditions
+    return {"addresses": [address], "nodeName": node, "conditions": stated}
 
 
-def _slice(*endpoints: dict[str, Any], port: int = 8080, name: str = "http") -> dict[str, Any]:
+def _slice(*endpoints: Endpoint, port: int = 8080, name: str = "http") -> EndpointSlice:
     return {
         "addressType": "IPv4",
         "ports": [{"name": name, "protocol": "TCP", "port": port}],
-        "endpoints": endpoints,
+        "endpoints": list(endpoints),
     }
 
 
@@ -151,8 +152,8 @@ def test_udp_flows_to_gone_backends_are_forgotten_and_tcp_is_left_alone():
     assert "--orig-dst" not in flush_arguments(Vip("", "udp", 30053), None)
 
 
-def _node(name: str, cidr: str = "", address: str = "") -> dict[str, Any]:
-    addresses = [{"type": "Hostname", "address": name}]
+def _node(name: str, cidr: str = "", address: str = "") -> Node:
+    addresses: list[NodeAddress] = [{"type": "Hostname", "address": name}]
     addresses += [{"type": "InternalIP", "address": address}] if address else []
     return {"metadata": {"name": name}, "spec": {"podCIDR": cidr}, "status": {"addresses": addresses}}
 

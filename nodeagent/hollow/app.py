@@ -30,7 +30,7 @@ from nodeagent.machine import Machine
 from nodeagent.node_status import NodeSpec
 from nodeagent.pod.directory import PodDirectory
 from nodeagent.pod.downward import Facts
-from nodeagent.pod.edges import Edges, NodeSettings
+from nodeagent.pod.edges import Edges, EventSink, NodeSettings
 from nodeagent.pod.env import EnvSources
 from nodeagent.pod.sources import Feed
 from nodeagent.pod.status_writer import StatusWriter
@@ -42,6 +42,8 @@ _log = log.get("nodeagent.hollow.app")
 # Above this many nodes no files are written for logs: nobody reads those of a thousand nodes.
 LOGS_UP_TO = 50
 REGISTRATIONS_AT_ONCE = 32
+# Status writes of all nodes together; the API server takes 200 changes at once from everybody.
+WRITES_AT_ONCE = 64
 
 
 class NothingToMount:
@@ -93,6 +95,17 @@ class NoHooks:
         timeout_s: float = 0.0,
     ) -> None:
         return None
+
+
+class QuietEvents:
+    """Events of a hollow node, without those about images and files that it does not have."""
+
+    def __init__(self, events: EventSink) -> None:
+        self._events = events
+
+    def event(self, obj: Mapping[str, Any], event_type: str, reason: str, message: str) -> None:
+        if reason not in ("Pulling", "Pulled", "Created"):
+            self._events.event(obj, event_type, reason, message)
 
 
 class Share:
@@ -150,6 +163,7 @@ class _Fleet:
         self._config = config
         self._tasks = tasks
         self._shared: tuple[Client, Informers, Shares, Shares] | None = None
+        self._gate = asyncio.Semaphore(WRITES_AT_ONCE)
         self.clients: list[Client] = []
         self.informers: list[Informers] = []
         self.servers: list[Server] = []
@@ -199,8 +213,8 @@ class _Fleet:
             AlwaysWell(),
             NoHooks(),
             ImageManager(runtime),
-            Recorder(client, "kubelet", self._tasks, name),
-            StatusWriter(client, self._tasks),
+            QuietEvents(Recorder(client, "kubelet", self._tasks, name)),
+            StatusWriter(client, self._tasks, self._gate),
             directory,
             settings,
         )

@@ -11,16 +11,17 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from api.errors import Conflict, NotFound, StatusError
+from api.errors import Conflict, NotFound, StatusError, TooManyRequests
 from api.resource import Obj, Resource
 from api.types.core_v1 import PODS
 from client.api import PatchKind
 from client.transport import Unreachable
-from kit import clock, log
+from kit import clock, log, rand
 from kit.tasks import Tasks
 from nodeagent.pod.status import status_patch
 
 _log = log.get("nodeagent.status")
+WRITES_AT_ONCE = 16
 FIRST_RETRY_S, LIMIT_RETRY_S = 0.2, 10.0
 
 
@@ -56,8 +57,11 @@ class _Pending:
 class StatusWriter:
     """Owns the writes of all pods' statuses of one node."""
 
-    def __init__(self, client: PodClient, tasks: Tasks) -> None:
+    def __init__(self, client: PodClient, tasks: Tasks, gate: asyncio.Semaphore | None = None) -> None:
         self._client = client
+        # A burst of pods must not use up what the API server takes at once; what waits here is merged
+        # meanwhile.
+        self._gate = gate or asyncio.Semaphore(WRITES_AT_ONCE)
         self._tasks = tasks
         self._pending: dict[str, _Pending] = {}
 
@@ -103,15 +107,23 @@ class StatusWriter:
     async def _write(self, uid: str, entry: _Pending) -> None:
         delay = FIRST_RETRY_S
         try:
-            while patch := status_patch(entry.written, entry.wanted):
-                wanted = entry.wanted
-                if await self._send(entry, patch):
-                    entry.written, delay = wanted, FIRST_RETRY_S
+            while status_patch(entry.written, entry.wanted):
+                if await self._write_once(entry):
+                    delay = FIRST_RETRY_S
                 else:
-                    await clock.sleep(delay)
+                    await clock.sleep(rand.jitter(delay, 0.5))
                     delay = min(LIMIT_RETRY_S, delay * 2)
         finally:
             entry.task = None
+
+    async def _write_once(self, entry: _Pending) -> bool:
+        async with self._gate:
+            # What is wanted by now, which may be more than when the wait began.
+            wanted = entry.wanted
+            done = await self._send(entry, status_patch(entry.written, wanted))
+        if done:
+            entry.written = wanted
+        return done
 
     async def _send(self, entry: _Pending, patch: Obj) -> bool:
         """Send one patch; True if it need not be sent again."""
@@ -128,6 +140,8 @@ class StatusWriter:
         except (NotFound, Conflict):
             return True
         except Unreachable:
+            return False
+        except TooManyRequests:
             return False
         except StatusError as error:
             _log.warning("status refused", pod=metadata["name"], error=str(error))

@@ -113,7 +113,7 @@ async def test_a_circle_of_owners_is_collected(cluster: Cluster) -> None:
         made[name] = await cluster.client.create(PODS, pod, "default")
     for name, owner in (("a", "c"), ("b", "a"), ("c", "b")):
         uid = made[owner]["metadata"]["uid"]
-        ref = {"apiVersion": "v1", "kind": "Pod", "name": owner, "uid": uid}
+        ref: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "name": owner, "uid": uid}
         ref |= {"controller": True, "blockOwnerDeletion": True}
         await cluster.client.patch(PODS, name, "default", {"metadata": {"ownerReferences": [ref]}})
     await clock.sleep(0.2)
@@ -277,7 +277,8 @@ async def test_what_is_settled_is_written_no_more(cluster: Cluster) -> None:
 
     async def versions() -> dict[str, str]:
         found: dict[str, str] = {}
-        for resource in (DEPLOYMENTS, REPLICASETS, PODS, ENDPOINTS, ENDPOINTSLICES, NAMESPACES):
+        everything: Any = (DEPLOYMENTS, REPLICASETS, PODS, ENDPOINTS, ENDPOINTSLICES, NAMESPACES)
+        for resource in everything:
             items: Any = (await client.list(resource)).items
             found |= {
                 obj["kind"] + obj["metadata"]["name"]: obj["metadata"]["resourceVersion"] for obj in items

@@ -196,6 +196,13 @@ class Cache:
         self._decoded.pop(key, None)
         self._tell(RingEvent(DELETED, before.moved(revision, self.layout.at(before.data, revision)), before))
 
+    def clear(self, revision: int) -> None:
+        """Forget everything, before `load`: the store went back in time. What watchers saw has not been."""
+        for channel in list(self._channels.values()):
+            channel.end()
+        for key in self.keys():
+            self.remove(key, revision)
+
     def keys(self) -> list[Key]:
         return list(self._entries)
 

@@ -39,7 +39,7 @@ class Outlet(Protocol):
         """Write whole chunks made by `ring.frame`."""
 
     def end(self) -> None:
-        """The watcher was too slow: close its connection."""
+        """The watcher was too slow, or what it saw did not last: close its connection."""
 
 
 class Watcher:
@@ -175,6 +175,12 @@ class Channel:
             self._log.clear()
             self._log_bytes = 0
             self.emptied()
+
+    def end(self) -> None:
+        """Close the connections of all watchers."""
+        for watcher in list(self.watchers):
+            watcher.outlet.end()
+            watcher.close()
 
     def _drop_slowest(self) -> None:
         for watcher in [w for w in self.watchers if w.position == self._base]:

@@ -6,6 +6,7 @@ no notice of its own from the store.
 
     start:  list everything at revision R (pages), load the caches, watch from R
     Compacted:  list again, tell the differences as events, watch from there
+    FutureRevision:  the store went back in time (a restored backup): end all watches, fill the caches anew
     another store error:  wait, watch again from where the caches stand
 """
 
@@ -17,7 +18,7 @@ from apiserver.watchcache.cache import Cache
 from apiserver.watchcache.channel import Pump
 from apiserver.watchcache.progress import Progress
 from kit import clock, log
-from store.backend import Backend, Batch, Compacted, Event, KeyValue, StoreError
+from store.backend import Backend, Batch, Compacted, Event, FutureRevision, KeyValue, StoreError
 from store.keys import ROOT
 
 _log = log.get("apiserver.feed")
@@ -59,6 +60,10 @@ class Feed:
     async def fill(self) -> None:
         """Load all caches from the store, once, before `run`. Raises the store's errors."""
         items, revision = await self._read()
+        self._load(items, revision)
+        self.progress.advance(revision)
+
+    def _load(self, items: list[KeyValue], revision: int) -> None:
         parts: dict[Stored, list[tuple[Key, KeyValue]]] = {}
         for item in items:
             stored, key = _split(item.key)
@@ -70,7 +75,6 @@ class Feed:
                     ((key, kv.revision, convert(kv.value) if convert else kv.value) for key, kv in found),
                     revision,
                 )
-        self.progress.advance(revision)
 
     async def run(self) -> None:
         """Follow the store until cancelled."""
@@ -82,6 +86,9 @@ class Feed:
             except Compacted:
                 _log.warning("history was compacted; reading everything again", revision=self.revision)
                 await self._reread()
+            except FutureRevision as error:
+                _log.warning("the store went back in time", revision=self.revision, store=error.current)
+                await self._rewind()
             except StoreError as error:
                 _log.warning("lost the store; trying again", error=str(error))
                 await clock.sleep(RETRY_S)
@@ -114,6 +121,18 @@ class Feed:
                     if key not in kept:
                         cache.remove(key, revision)
         self.progress.advance(revision)
+
+    async def _rewind(self) -> None:
+        try:
+            items, revision = await self._read()
+        except StoreError as error:
+            _log.warning("cannot read the store", error=str(error))
+            await clock.sleep(RETRY_S)
+            return
+        for cache in self.caches:
+            cache.clear(revision)
+        self._load(items, revision)
+        self.progress.rewind(revision)
 
     def _apply(self, batch: Batch) -> None:
         for event in batch.events:

@@ -18,6 +18,11 @@ class Progress:
         self._waiters.append((revision, future))
         await future
 
+    def rewind(self, revision: int) -> None:
+        """The store went back in time: the caches are complete up to an earlier revision now."""
+        self.revision = 0
+        self.advance(revision)
+
     def advance(self, revision: int) -> None:
         if revision <= self.revision:
             return

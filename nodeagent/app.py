@@ -135,6 +135,10 @@ class _Assembly:
             config.pod_manifest_path,
             config.register_node,
         )
+        # Labels and annotations may stand in files of the pod.
+        self.parts.pods.subscribe(
+            lambda _old, new: volumes.pod_changed(dict(new)) if new is not None else None
+        )
 
     def _facts(self, pod: dict[str, object]) -> Facts:
         """Return what is known of a pod: the runtime's word on its addresses is newer than the object's."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cli.cluster.layout import Layout, Node
+from store.process import socket_url
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,8 @@ def _node_processes(layout: Layout, node: Node) -> list[Process]:
 def _store(layout: Layout) -> tuple[str, ...]:
     match layout.settings.store:
         case "etcd":
+            if url := socket_url(layout.dir / "store" / "etcd"):
+                return (f"--etcd-servers={url}",)
             certs = layout.pki / "etcd"
             return (
                 f"--etcd-servers=https://127.0.0.1:{layout.etcd_port}",

@@ -22,7 +22,7 @@ from nodeagent.pod.status import status_patch
 
 _log = log.get("nodeagent.status")
 WRITES_AT_ONCE = 16
-FIRST_RETRY_S, LIMIT_RETRY_S = 0.2, 10.0
+FIRST_RETRY_S, LIMIT_RETRY_S = 0.2, 3.0
 
 
 class PodClient(Protocol):

@@ -10,10 +10,18 @@ from typing import Any
 from api.podspec import is_pod_ready
 from api.resource import Key, Obj, key_of
 from api.types.core_v1 import ENDPOINTS, PODS, SERVICES, Endpoints, Pod, Service
-from controllers.endpointslice import HEADLESS, address_of
 from controllers.framework.controller import View, controller
 from controllers.framework.plan import NOTHING, Create, Plan, Update, delete
-from controllers.selection import INDEXES, POD_WATCH, by_ports, hostname_of, is_headless, pods_of
+from controllers.selection import (
+    HEADLESS,
+    INDEXES,
+    POD_WATCH,
+    address_of,
+    by_ports,
+    hostname_of,
+    is_headless,
+    pods_of,
+)
 
 MANAGED_BY = "endpoints.kubernetes.io/managed-by"
 MANAGER = "endpoint-controller"

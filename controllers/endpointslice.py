@@ -3,7 +3,6 @@
 Source: pkg/controller/endpointslice, k8s.io/endpointslice (1.36).
 """
 
-import ipaddress
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
@@ -15,11 +14,19 @@ from api.types.core_v1 import NODES, PODS, SERVICES, Pod, Service
 from api.types.discovery_v1 import ENDPOINTSLICES
 from controllers.framework.controller import View, controller
 from controllers.framework.plan import NOTHING, Plan
-from controllers.selection import INDEXES, POD_WATCH, by_ports, hostname_of, is_headless, pods_of
+from controllers.selection import (
+    HEADLESS,
+    INDEXES,
+    POD_WATCH,
+    address_of,
+    by_ports,
+    hostname_of,
+    is_headless,
+    pods_of,
+)
 from controllers.slices import MANAGED_BY, SERVICE_NAME, Frame, Group, layout
 
 MANAGER = "endpointslice-controller.k8s.io"
-HEADLESS = "service.kubernetes.io/headless"
 ZONE = "topology.kubernetes.io/zone"
 _SAME_ZONE = ("PreferClose", "PreferSameZone")
 
@@ -85,16 +92,6 @@ def _groups(service: Service, pods: Iterable[Pod], family: str, view: View) -> l
         Group(family, ports, endpoints) for ports, endpoints in by_ports(reachable, service, make).values()
     ]
     return groups or [Group(family, [], [])]
-
-
-def address_of(pod: Pod, family: str) -> str:
-    """Return the pod's address of a family, "" if it has none."""
-    status = pod.get("status") or {}
-    addresses = [entry["ip"] for entry in status.get("podIPs") or ()] or [status.get("podIP", "")]
-    for address in addresses:
-        if address and f"IPv{ipaddress.ip_address(address).version}" == family:
-            return address
-    return ""
 
 
 def _endpoint(pod: Pod, service: Service, family: str, view: View) -> Obj:

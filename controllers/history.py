@@ -10,7 +10,7 @@ from typing import Any
 from api.owners import new_controller_ref
 from api.resource import Obj, Resource
 from api.types.apps_v1 import CONTROLLERREVISIONS, ControllerRevision
-from controllers.deployment.revisions import template_hash
+from controllers.digest import digest_of
 from controllers.framework.plan import Change, Create, delete, patch
 
 HASH_LABEL = "controller-revision-hash"
@@ -37,7 +37,7 @@ def keep_history(owner: Mapping[str, Any], of: Resource[Any], owned: Iterable[Co
             return History(digest, ())
         return History(digest, (patch(CONTROLLERREVISIONS, found, {"revision": newest + 1}),))
     collisions = (owner.get("status") or {}).get("collisionCount")
-    digest = template_hash(owner["spec"].get("template") or {}, collisions)
+    digest = digest_of(owner["spec"].get("template") or {}, collisions)
     namespace = owner["metadata"].get("namespace", "")
     return History(
         digest, (Create(CONTROLLERREVISIONS, _new(owner, of, digest, data, newest + 1), namespace),)

@@ -19,7 +19,7 @@ from api.resource import Obj, key_of
 from api.types.core_v1 import NODES, PODS, Pod
 from controllers.framework.controller import Controller, View, Watch, controller
 from controllers.framework.plan import NOTHING, Change, Delete, Plan, patch
-from controllers.taint_eviction import by_node, pods_on
+from controllers.placement import by_node, pods_on
 
 QUARANTINE_S = 40.0
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"

@@ -11,7 +11,7 @@ from api.resource import Obj
 from api.types.core_v1 import CONFIGMAPS, NAMESPACES, Namespace
 from controllers.framework.controller import Controller, View, controller
 from controllers.framework.plan import NOTHING, Create, Plan, Update
-from controllers.serviceaccount import is_terminating, namespace_of
+from controllers.furnishing import is_terminating, namespace_of
 
 NAME = "kube-root-ca.crt"
 

@@ -3,6 +3,7 @@
 Pure. Source: pkg/controller/util/endpoint, k8s.io/endpointslice/util (1.36).
 """
 
+import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,9 @@ from api.podspec import is_pod_ready, is_sidecar, is_terminal
 from api.resource import Key, Resource
 from api.types.core_v1 import PODS, SERVICES, Pod, Service
 from controllers.framework.controller import IndexFunctions, View, Watch
+
+# On the endpoints and slices of headless services.
+HEADLESS = "service.kubernetes.io/headless"
 
 
 def label_pairs(obj: Mapping[str, Any]) -> list[str]:
@@ -127,3 +131,13 @@ def by_ports(
             continue
         groups.setdefault(str(ports), (ports, []))[1].append(make(pod))
     return groups
+
+
+def address_of(pod: Pod, family: str) -> str:
+    """Return the pod's address of a family, "" if it has none."""
+    status = pod.get("status") or {}
+    addresses = [entry["ip"] for entry in status.get("podIPs") or ()] or [status.get("podIP", "")]
+    for address in addresses:
+        if address and f"IPv{ipaddress.ip_address(address).version}" == family:
+            return address
+    return ""

@@ -3,20 +3,14 @@
 Source: pkg/controller/serviceaccount/serviceaccounts_controller.go (1.36).
 """
 
-from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any
 
-from api.resource import Key
 from api.types.core_v1 import NAMESPACES, SERVICEACCOUNTS, Namespace
 from controllers.framework.controller import View, controller
 from controllers.framework.plan import NOTHING, Create, Plan
+from controllers.furnishing import is_terminating, namespace_of
 
 NAME = "default"
-
-
-def namespace_of(obj: Mapping[str, Any], view: View) -> Iterable[Key]:
-    yield Key("", obj["metadata"].get("namespace", ""))
 
 
 @controller(
@@ -31,7 +25,3 @@ def serviceaccount(namespace: Namespace, view: View, now: datetime) -> Plan:
         return NOTHING
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": NAME}}
     return Plan((Create(SERVICEACCOUNTS, account, name),))
-
-
-def is_terminating(namespace: Mapping[str, Any]) -> bool:
-    return "deletionTimestamp" in namespace["metadata"]

@@ -12,24 +12,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from api.conditions import find, set_condition
-from api.resource import Key, Obj, key_of
+from api.resource import Obj, key_of
 from api.taints import NO_EXECUTE, tolerates_one
 from api.times import parse_time
 from api.types.core_v1 import NODES, PODS, Pod, Taint
 from controllers.framework.controller import Controller, View, Watch, controller
 from controllers.framework.plan import NOTHING, Change, Plan, Record, SetStatus, delete
+from controllers.placement import by_node, pods_on
 
 # Pods whose wait is remembered; beyond it all waits begin anew.
 _SEEN_MAX = 50_000
-
-
-def by_node(pod: Mapping[str, Any]) -> list[str]:
-    """The index "node" of pods."""
-    return [pod["spec"].get("nodeName", "")]
-
-
-def pods_on(node: Mapping[str, Any], view: View) -> Iterable[Key]:
-    return [key_of(pod) for pod in view.by(PODS, "node", node["metadata"]["name"])]
 
 
 def no_execute(node: Mapping[str, Any]) -> list[Taint]:

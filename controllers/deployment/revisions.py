@@ -3,16 +3,14 @@
 Pure. Source: pkg/controller/deployment/util/deployment_util.go (1.36).
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-
-import orjson
 
 from api.owners import new_controller_ref
 from api.resource import Obj
 from api.types.apps_v1 import DEPLOYMENTS, Deployment, ReplicaSet
 from controllers.deployment.sizes import max_surge, replicas_of
+from controllers.digest import digest_of
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
@@ -32,9 +30,6 @@ _NOT_COPIED = frozenset(
 )
 # The history of revisions of one ReplicaSet is cut from its beginning to this many characters.
 _HISTORY_CHARACTERS = 2000
-# Upstream's alphabet of generated names, for hashes too.
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-_HASH_LENGTH = 10
 
 
 def find_new(deployment: Deployment, sets: Iterable[ReplicaSet]) -> ReplicaSet | None:
@@ -63,14 +58,8 @@ def next_revision(old: Iterable[ReplicaSet]) -> int:
 
 
 def template_hash(template: Mapping[str, Any], collisions: int | None) -> str:
-    """Return the hash that names a ReplicaSet: any stable text will do; `collisions` makes another one."""
-    encoded = orjson.dumps(_comparable(template), option=orjson.OPT_SORT_KEYS)
-    number = int.from_bytes(hashlib.sha256(encoded + str(collisions or 0).encode()).digest()[:8])
-    letters = []
-    for _ in range(_HASH_LENGTH):
-        number, digit = divmod(number, len(_ALPHABET))
-        letters.append(_ALPHABET[digit])
-    return "".join(letters)
+    """Return the hash that names the ReplicaSet of a template."""
+    return digest_of(_comparable(template), collisions)
 
 
 def new_replica_set(deployment: Deployment, revision: int, replicas: int) -> Obj:

@@ -24,7 +24,7 @@ from api.types.core_v1 import NODES, PODS, Node, Pod
 from controllers.framework.controller import Controller, View, Watch, controller
 from controllers.framework.plan import NOTHING, Change, Plan, Record, SetStatus, patch
 from controllers.node_lifecycle.zones import Gate, Limits, all_disrupted, count_zones, is_ready, zone_of
-from controllers.taint_eviction import by_node
+from controllers.placement import by_node
 
 LEASE_NAMESPACE = "kube-node-lease"
 NOT_READY = "node.kubernetes.io/not-ready"

@@ -1,0 +1,133 @@
+"""Assumptions: confirmed by the watch, undone, lost; and who is queued at all."""
+
+from typing import Any
+
+import pytest
+
+from scheduler.cluster import Cluster
+from scheduler.hints import node_changed
+from tests.unit.scheduler.build import node, pod
+
+
+def cluster_with(*pods: Any) -> Cluster:
+    cluster = Cluster("default-scheduler")
+    for name in ("n1", "n2"):
+        cluster.node_changed(None, node(name), 0.0)
+    for each in pods:
+        cluster.pod_changed(None, each, 0.0)
+    return cluster
+
+
+def counted(cluster: Cluster) -> dict[str, str]:
+    return {uid: cluster.snapshot.names[record.slot] for uid, record in cluster.snapshot.pods.items()}
+
+
+def assumed() -> Cluster:
+    cluster = cluster_with(pod("a"))
+    assert cluster.queue.pop(0.0)
+    cluster.assume(pod("a"), "n1")
+    return cluster
+
+
+def test_the_watch_confirms() -> None:
+    cluster = assumed()
+    cluster.pod_changed(pod("a"), pod("a", "n1"), 1.0)
+    assert (counted(cluster), len(cluster.queue), cluster.assumed) == ({"a": "n1"}, 0, {})
+
+
+def test_the_watch_says_otherwise() -> None:
+    cluster = assumed()
+    cluster.pod_changed(pod("a"), pod("a", "n2"), 1.0)
+    assert (counted(cluster), cluster.assumed) == ({"a": "n2"}, {})
+
+
+def test_an_old_event_does_not_queue_an_assumed_pod_again() -> None:
+    cluster = assumed()
+    cluster.pod_changed(pod("a"), {**pod("a"), "status": {"conditions": []}}, 1.0)
+    assert cluster.queue.pop(100.0) is None
+    assert counted(cluster) == {"a": "n1"}
+
+
+def test_a_failed_binding_is_undone_and_tried_again() -> None:
+    cluster = assumed()
+    cluster.undo("a", 0.5)
+    assert (counted(cluster), cluster.assumed) == ({}, {})
+    assert cluster.queue.pop(0.5) is None
+    assert cluster.queue.pop(1.0)
+
+
+def test_undoing_after_the_watch_has_told_changes_nothing() -> None:
+    cluster = assumed()
+    cluster.pod_changed(pod("a"), pod("a", "n2"), 1.0)
+    cluster.undo("a", 1.5)
+    assert counted(cluster) == {"a": "n2"}
+
+
+@pytest.mark.parametrize("how", ["deleted", "forgotten", "ended"])
+def test_a_pod_that_vanishes_leaves_no_trace(how: str) -> None:
+    cluster = assumed()
+    match how:
+        case "deleted":
+            cluster.pod_changed(pod("a"), None, 1.0)
+        case "forgotten":
+            cluster.forget("a", 1.0)
+        case _:
+            cluster.pod_changed(pod("a"), {**pod("a"), "status": {"phase": "Failed"}}, 1.0)
+    assert (counted(cluster), len(cluster.queue), cluster.assumed) == ({}, 0, {})
+
+
+def test_a_node_that_goes_and_comes_back_has_its_pods() -> None:
+    cluster = cluster_with(pod("a", "n1"))
+    cluster.node_changed(node("n1"), None, 1.0)
+    assert counted(cluster) == {}
+    cluster.node_changed(None, node("n1"), 2.0)
+    assert counted(cluster) == {"a": "n1"}
+
+
+def test_pods_may_come_before_their_node() -> None:
+    cluster = cluster_with(pod("a", "late"))
+    cluster.node_changed(None, node("late"), 1.0)
+    assert counted(cluster) == {"a": "late"}
+
+
+@pytest.mark.parametrize(
+    "each",
+    [
+        pytest.param(pod("a", schedulerName="mine"), id="another-scheduler's"),
+        pytest.param(pod("a", terminating=True), id="being-deleted"),
+        pytest.param({**pod("a"), "status": {"phase": "Succeeded"}}, id="ended"),
+        pytest.param(pod("a", "n1"), id="placed"),
+    ],
+)
+def test_not_to_be_scheduled(each: Any) -> None:
+    assert len(cluster_with(each).queue) == 0
+
+
+def test_a_freed_place_wakes_those_it_may_help() -> None:
+    cluster = cluster_with(pod("old", "n1"), pod("a"))
+    cluster.queue.pop(0.0)
+    cluster.queue.park("a", frozenset(("NodeResourcesFit",)))
+    cluster.pod_changed(pod("old", "n1"), None, 5.0)
+    assert cluster.queue.pop(5.0)
+
+
+@pytest.mark.parametrize(
+    ("after", "plugins"),
+    [
+        pytest.param(node("n1"), set(), id="nothing"),
+        pytest.param(
+            node("n1", {"a": "b"}), {"NodeAffinity", "PodTopologySpread", "InterPodAffinity"}, id="labels"
+        ),
+        pytest.param(
+            node("n1", taints=[("a", "NoSchedule")]), {"TaintToleration", "PodTopologySpread"}, id="taints"
+        ),
+        pytest.param(node("n1", offers={"cpu": "9"}), {"NodeResourcesFit"}, id="allocatable"),
+        pytest.param(node("n1", unschedulable=True), set(), id="cordoned"),
+    ],
+)
+def test_node_hints(after: Any, plugins: set[str]) -> None:
+    assert node_changed(node("n1"), after) == plugins
+
+
+def test_uncordoned() -> None:
+    assert "NodeUnschedulable" in node_changed(node("n1", unschedulable=True), node("n1"))

@@ -1,0 +1,120 @@
+"""The decision: the best node, ties, and why there is none."""
+
+from typing import Any
+
+import pytest
+
+from scheduler.framework import Placement, Unschedulable
+from tests.unit.scheduler.build import World, apart, node, pod, spread, term
+
+ALONE = {"cpu": "3"}
+
+
+@pytest.mark.parametrize(
+    ("nodes", "placed", "new", "message"),
+    [
+        pytest.param([], [], {}, "no nodes available to schedule pods", id="no-nodes"),
+        pytest.param(
+            [node("a"), node("b")],
+            [],
+            {"requests": {"cpu": "5"}},
+            "0/2 nodes are available: 2 Insufficient cpu. preemption: 0/2 nodes are available: "
+            "2 Preemption is not helpful for scheduling.",
+            id="never",
+        ),
+        pytest.param(
+            [node("a")],
+            [pod("old", "a", requests=ALONE)],
+            {"requests": ALONE},
+            "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: "
+            "1 No preemption victims found for incoming pod.",
+            id="not-now",
+        ),
+        pytest.param(
+            [node("a", taints=[("x", "NoSchedule")]), node("b", unschedulable=True), node("c")],
+            [pod("old", "c", requests=ALONE)],
+            {"requests": {"cpu": "3", "memory": "100Gi"}},
+            "0/3 nodes are available: 1 Insufficient cpu, 1 Insufficient memory, "
+            "1 node(s) had untolerated taint(s), 1 node(s) were unschedulable. "
+            "preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.",
+            id="many-reasons",
+        ),
+        pytest.param(
+            [node("a", {"zone": "a"}), node("b")],
+            [pod("old", "a", {"app": "web"})],
+            {"topologySpreadConstraints": [spread("zone", minDomains=2), spread("kubernetes.io/hostname")],
+             "labels": {"app": "web"}},
+            "0/2 nodes are available: 1 node(s) didn't match pod topology spread constraints, "
+            "1 node(s) didn't match pod topology spread constraints (missing required label). "
+            "preemption: 0/2 nodes are available: 1 No preemption victims found for incoming pod, "
+            "1 Preemption is not helpful for scheduling.",
+            id="one-reason-per-node-from-spreading",
+        ),
+        pytest.param(
+            [node("a")],
+            [pod("old", "a", {"app": "web"})],
+            {"affinity": apart(term("kubernetes.io/hostname"))},
+            "0/1 nodes are available: 1 node(s) didn't match pod anti-affinity rules. "
+            "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
+            id="anti-affinity",
+        ),
+        pytest.param(
+            [node("a")],
+            [pod("old", "a", affinity=apart(term("kubernetes.io/hostname")))],
+            {"labels": {"app": "web"}},
+            "0/1 nodes are available: 1 node(s) didn't satisfy existing pods anti-affinity rules. "
+            "preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
+            id="unwilling-neighbour",
+        ),
+    ],
+)  # fmt: skip
+def test_messages(nodes: Any, placed: Any, new: Any, message: str) -> None:
+    found = World(nodes, placed).decide(pod("new", **new))
+    assert isinstance(found, Unschedulable)
+    assert found.message == message
+
+
+def test_the_plugins_that_refused_are_named() -> None:
+    world = World([node("a", taints=[("x", "NoSchedule")]), node("b")])
+    found = world.decide(pod("new", requests={"cpu": "5"}))
+    assert isinstance(found, Unschedulable)
+    assert found.plugins == {"TaintToleration", "NodeResourcesFit"}
+
+
+def test_the_emptier_node_wins() -> None:
+    world = World([node("a"), node("b")], [pod("old", "a", requests=ALONE)])
+    found = world.decide(pod("new", requests={"cpu": "1"}))
+    assert isinstance(found, Placement)
+    assert (found.node, found.feasible) == ("b", 2)
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    world = World([node(f"n{number}") for number in range(20)])
+    assert len({world.decide(pod("new")) for _ in range(3)}) == 1
+
+
+def test_ties_depend_on_name_and_seed() -> None:
+    world = World([node(f"n{number}") for number in range(20)])
+    by_name = [world.decide(pod(f"p{number}")) for number in range(20)]
+    by_seed = [world.decide(pod("p"), seed) for seed in range(20)]
+    assert len({p.node for p in by_name if isinstance(p, Placement)}) > 5
+    assert len({p.node for p in by_seed if isinstance(p, Placement)}) > 5
+
+
+def test_identical_pods_go_to_different_nodes() -> None:
+    world = World([node(f"n{number}") for number in range(50)])
+    for number in range(100):
+        new = pod(f"p{number}", requests={"cpu": "100m"})
+        found = world.decide(new)
+        assert isinstance(found, Placement)
+        world.place({**new, "spec": {**new["spec"], "nodeName": found.node}})
+    assert set(world.snapshot.requested["pods"][: world.snapshot.size]) == {2}
+
+
+def test_decisions_change_nothing() -> None:
+    world = World([node("a", {"zone": "a"})], [pod("old", "a", {"app": "web"})])
+    revision = world.snapshot.revision
+    new = pod("new", labels={"app": "web"}, topologySpreadConstraints=[spread("zone", 5)])
+    before = repr(new)
+    world.decide(new)
+    assert (world.snapshot.revision, repr(new)) == (revision, before)

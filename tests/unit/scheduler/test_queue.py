@@ -1,0 +1,130 @@
+"""The queue: order, back-off, what wakes whom."""
+
+from typing import Any
+
+import pytest
+
+from scheduler.queue import SchedulingQueue, backoff_s
+from tests.unit.scheduler.build import pod
+
+FIT = frozenset(("NodeResourcesFit",))
+
+
+def popped(queue: SchedulingQueue, now: float = 0.0) -> str | None:
+    entry = queue.pop(now)
+    return entry.uid if entry is not None else None
+
+
+def parked(plugins: frozenset[str] = FIT) -> SchedulingQueue:
+    queue = SchedulingQueue()
+    queue.put(pod("a"), 0.0)
+    queue.pop(0.0)
+    queue.park("a", plugins)
+    return queue
+
+
+def test_priority_then_arrival() -> None:
+    queue = SchedulingQueue()
+    for number, (name, priority) in enumerate([("late", 0), ("low", -5), ("high", 10), ("later", 0)]):
+        queue.put(pod(name, priority=priority), float(number))
+    assert [popped(queue, 9.0) for _ in range(5)] == ["high", "late", "later", "low", None]
+
+
+def test_gated_pods_wait_for_their_gates() -> None:
+    queue = SchedulingQueue()
+    queue.put(pod("a", schedulingGates=[{"name": "x"}]), 0.0)
+    assert popped(queue) is None
+    assert queue.counts() == {"gated": 1}
+    queue.put(pod("a"), 1.0)
+    assert popped(queue, 1.0) == "a"
+
+
+@pytest.mark.parametrize(
+    ("attempts", "expected"),
+    [pytest.param(a, s, id=str(a)) for a, s in [(0, 1), (1, 1), (2, 2), (3, 4), (4, 8), (5, 10), (5000, 10)]],
+)
+def test_backoff(attempts: int, expected: float) -> None:
+    assert backoff_s(attempts) == expected
+
+
+def test_backoff_counts_from_the_attempt() -> None:
+    queue = parked()
+    queue.stir(FIT, 0.25)
+    assert (popped(queue, 0.9), queue.next_due()) == (None, 1.0)
+    assert popped(queue, 1.0) == "a"
+
+
+def test_who_has_waited_longer_is_active_at_once() -> None:
+    queue = parked()
+    queue.stir(FIT, 7.0)
+    assert popped(queue, 7.0) == "a"
+
+
+@pytest.mark.parametrize(
+    ("refused_by", "event", "wakes"),
+    [
+        pytest.param({"NodeResourcesFit"}, {"NodeResourcesFit"}, True, id="helps"),
+        pytest.param({"NodeResourcesFit"}, {"NodeAffinity"}, False, id="helps-others"),
+        pytest.param({"NodeResourcesFit", "NodePorts"}, {"NodePorts"}, True, id="helps-one-of-two"),
+        pytest.param(set(), {"NodeAffinity"}, True, id="nobody-refused"),
+    ],
+)
+def test_hints(refused_by: set[str], event: set[str], wakes: bool) -> None:
+    queue = parked(frozenset(refused_by))
+    queue.stir(event, 5.0)
+    assert popped(queue, 5.0) == ("a" if wakes else None)
+
+
+def test_any_event_helps_all_when_asked_to() -> None:
+    queue = parked()
+    queue.stir_all(5.0)
+    assert popped(queue, 5.0) == "a"
+
+
+def test_five_minutes_at_the_latest() -> None:
+    queue = parked()
+    queue.flush(299.0)
+    assert popped(queue, 299.0) is None
+    queue.flush(300.0)
+    assert popped(queue, 300.0) == "a"
+
+
+def test_a_changed_pod_gets_another_try() -> None:
+    queue = parked()
+    queue.put({**pod("a"), "status": {"conditions": []}}, 5.0)
+    assert popped(queue, 5.0) is None
+    queue.put(pod("a", labels={"new": "label"}), 6.0)
+    assert popped(queue, 6.0) == "a"
+
+
+def test_failed_bindings_back_off() -> None:
+    queue = SchedulingQueue()
+    queue.put(pod("a"), 0.0)
+    queue.pop(0.0)
+    queue.retry("a", 0.1)
+    assert (popped(queue, 0.5), popped(queue, 1.0)) == (None, "a")
+
+
+@pytest.mark.parametrize("state", ["active", "popped", "parked", "backoff"])
+def test_removed_pods_never_come_back(state: str) -> None:
+    queue = SchedulingQueue()
+    queue.put(pod("a"), 0.0)
+    steps: dict[str, Any] = {
+        "popped": lambda: queue.pop(0.0),
+        "parked": lambda: queue.park("a", FIT),
+        "backoff": lambda: queue.stir(FIT, 0.0),
+    }
+    for step in list(steps)[: ["active", *steps].index(state)]:
+        steps[step]()
+    queue.remove("a")
+    queue.stir_all(100.0)
+    queue.flush(1000.0)
+    assert (popped(queue, 1000.0), len(queue)) == (None, 0)
+
+
+def test_a_pod_that_leaves_and_returns_is_popped_once() -> None:
+    queue = SchedulingQueue()
+    queue.put(pod("a"), 0.0)
+    queue.remove("a")
+    queue.put(pod("a"), 1.0)
+    assert [popped(queue, 1.0), popped(queue, 1.0)] == ["a", None]

@@ -12,6 +12,8 @@ from api.quantity import BINARY, Quantity, format_quantity, milli, parse_quantit
 Amounts: TypeAlias = dict[str, int]
 PodLike: TypeAlias = Mapping[str, Any]
 
+# On the pods that show in the API what a node runs from a file; the value is the static pod's uid.
+MIRROR = "kubernetes.io/config.mirror"
 _COMPUTE = ("cpu", "memory")
 _TERMINAL_PHASES = ("Succeeded", "Failed")
 
@@ -21,6 +23,11 @@ def all_containers(spec: PodLike) -> Iterator[Any]:
     yield from spec.get("initContainers") or ()
     yield from spec.get("containers") or ()
     yield from spec.get("ephemeralContainers") or ()
+
+
+def is_mirror(pod: PodLike) -> bool:
+    """Say whether the pod only shows a static pod of its node."""
+    return MIRROR in (pod["metadata"].get("annotations") or {})
 
 
 def is_sidecar(container: PodLike) -> bool:

@@ -14,13 +14,13 @@ from typing import Any, Protocol
 import yaml
 
 from api.errors import StatusError
+from api.podspec import MIRROR, is_mirror
 from api.resource import Obj
 from api.types.core_v1 import PODS
 from client.api import Client
 from client.transport import Unreachable
 from kit import clock, log
 
-MIRROR = "kubernetes.io/config.mirror"
 CONFIG_HASH = "kubernetes.io/config.hash"
 CONFIG_SOURCE = "kubernetes.io/config.source"
 STATIC_POLL_S = 2.0
@@ -50,7 +50,7 @@ def follow_api(pods: Feed, manager: Pods) -> None:
 
     def changed(old: Any, new: Any) -> None:
         pod = new if new is not None else old
-        if MIRROR in (pod["metadata"].get("annotations") or {}):
+        if is_mirror(pod):
             return
         if new is None:
             manager.remove(old["metadata"]["uid"], old)

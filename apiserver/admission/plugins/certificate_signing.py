@@ -8,8 +8,8 @@ from typing import Any
 from api.resource import Obj
 from api.types.certificates_v1 import CERTIFICATESIGNINGREQUESTS
 from apiserver.admission.plugin import AdmissionRequest
-from apiserver.admission.plugins.certificate_approval import may_act_for
 from apiserver.admission.refusal import refuse
+from apiserver.admission.signers import may_act_for
 from apiserver.authz.authorizer import Authorizer
 
 

@@ -11,13 +11,13 @@ Source: plugin/pkg/admission/noderestriction/admission.go (1.36).
 
 from typing import Any
 
+from api.podspec import MIRROR, is_mirror
 from api.resource import Obj
 from api.types.coordination_v1 import LEASES
 from api.types.core_v1 import NODES, PERSISTENTVOLUMECLAIMS, PODS, SERVICEACCOUNTS
 from api.types.resource_v1 import RESOURCESLICES
 from api.types.storage_v1 import CSINODES
 from apiserver.admission.plugin import AdmissionRequest
-from apiserver.admission.plugins.service_account import MIRROR
 from apiserver.admission.refusal import name_of, refuse
 from apiserver.authz import references
 from apiserver.authz.node import LEASE_NAMESPACE, node_name
@@ -162,7 +162,7 @@ def _within(domain: str, parent: str) -> bool:
 def check_mirror(request: AdmissionRequest, node: str, own: Obj | None) -> None:
     """Refuse any pod but a mirror pod bound to the node and owned by it. Raises `Forbidden`."""
     pod = request.object or {}
-    if MIRROR not in (pod["metadata"].get("annotations") or {}):
+    if not is_mirror(pod):
         raise refuse(
             request, f'pod does not have "{MIRROR}" annotation, node "{node}" can only create mirror pods'
         )

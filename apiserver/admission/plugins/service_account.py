@@ -6,6 +6,7 @@ Source: plugin/pkg/admission/serviceaccount (1.36).
 from typing import Any
 
 from api.errors import NotFound
+from api.podspec import is_mirror
 from api.resource import Obj
 from api.types.core_v1 import PODS, SERVICEACCOUNTS
 from apiserver.admission.plugin import AdmissionRequest
@@ -14,7 +15,6 @@ from apiserver.authz import references
 from apiserver.registry import Registry
 from kit import clock, rand
 
-MIRROR = "kubernetes.io/config.mirror"
 _VOLUME_PREFIX = "kube-api-access-"
 _MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _ENFORCE_SECRETS = "kubernetes.io/enforce-mountable-secrets"
@@ -34,7 +34,7 @@ class ServiceAccount:
 
     async def mutate(self, request: AdmissionRequest) -> Obj:
         pod = request.object or {}
-        if MIRROR in (pod["metadata"].get("annotations") or {}):
+        if is_mirror(pod):
             _check_mirror(request, pod)
             return pod
         name = pod["spec"].get("serviceAccountName") or pod["spec"].get("serviceAccount") or "default"

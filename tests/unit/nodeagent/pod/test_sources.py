@@ -1,6 +1,7 @@
 import pytest
 
-from nodeagent.pod.sources import MIRROR, StaticPods, follow_api, mirror_of, static_pod
+from api.podspec import MIRROR
+from nodeagent.pod.sources import StaticPods, follow_api, mirror_of, static_pod
 
 MANIFEST = """
 apiVersion: v1

@@ -8,7 +8,8 @@ from typing import Any
 
 from api.resource import Resource
 from api.types.apps_v1 import REPLICASETS, STATEFULSETS
-from api.types.core_v1 import NAMESPACES, NODES, PODS, REPLICATIONCONTROLLERS, SERVICES
+from api.types.core_v1 import NAMESPACES, NODES, PODS, REPLICATIONCONTROLLERS, SERVICES, Pod
+from api.types.policy_v1 import PODDISRUPTIONBUDGETS
 from client import kubeconfig
 from client.api import Client
 from client.events import Recorder
@@ -22,8 +23,9 @@ from kit.tasks import Tasks
 from scheduler.bind import Binder
 from scheduler.cluster import Cluster
 from scheduler.config import Config
-from scheduler.decide import schedule
+from scheduler.decide import schedule, with_preemption
 from scheduler.framework import Cycle, Kept, Placement, Unschedulable
+from scheduler.preempt import NO_VICTIMS, NOT_HELPFUL, Hopeless, Preemption, Request, preempt, priority_of
 from scheduler.profiles import default_profile
 from scheduler.queue import Entry
 from scheduler.spreading import Spreading
@@ -108,6 +110,7 @@ class Scheduler:
         informers.of(NODES).subscribe(self._timed(cluster.node_changed))
         informers.of(NAMESPACES, metadata_only=True).subscribe(self._timed(cluster.namespace_changed))
         informers.of(PODS, field_selector=_LIVE).subscribe(self._timed(cluster.pod_changed))
+        informers.of(PODDISRUPTIONBUDGETS).subscribe(self._timed(cluster.budget_changed))
         informers.of(SERVICES).subscribe(spreading.service_changed)
         owners: tuple[Resource[Any], ...] = (REPLICASETS, STATEFULSETS, REPLICATIONCONTROLLERS)
         for resource in owners:
@@ -165,16 +168,57 @@ class Scheduler:
         return False
 
     def _schedule(self, entry: Entry) -> None:
-        pod, snapshot = entry.pod, self.cluster.snapshot
-        shape = self.cluster.shapes.of(pod)
-        cycle = Cycle(shape, snapshot, self._kept, default_selector=self._spreading.selector_of(shape))
-        match schedule(cycle, self._profile, pod["metadata"]["name"], self._seed):
-            case Placement(node=node):
-                self.cluster.assume(pod, node)
-                self._binder.bind(pod, node)
-            case Unschedulable() as failure:
-                self.cluster.queue.park(entry.uid, failure.plugins)
-                self._binder.report_failure(pod, failure.message)
+        pod, cluster = entry.pod, self.cluster
+        shape = cluster.shapes.of(pod)
+        cycle = Cycle(
+            shape,
+            cluster.snapshot,
+            self._kept,
+            nominated=cluster.nominated(entry.uid),
+            default_selector=self._spreading.selector_of(shape),
+        )
+        with cluster.reserved(pod):
+            found = schedule(cycle, self._profile, pod["metadata"]["name"], self._seed)
+            made = self._make_room(cycle, pod, found) if isinstance(found, Unschedulable) else ""
+        if isinstance(found, Placement):
+            cluster.assume(pod, found.node)
+            self._binder.bind(pod, found.node)
+            return
+        cluster.queue.park(entry.uid, found.plugins)
+        if isinstance(made, Preemption):
+            self._binder.preempt(pod, made, found.message)
+        else:
+            self._binder.report_failure(pod, made)
+
+    def _make_room(self, cycle: Cycle, pod: Pod, failure: Unschedulable) -> Preemption | str:
+        """Return what to end for the pod, or the message that says that there is nothing."""
+        cluster, nodes = self.cluster, self.cluster.snapshot.node_count
+        if not nodes:
+            return failure.message
+        if pod["spec"].get("preemptionPolicy") == "Never":
+            return f"{failure.message} preemption: not eligible due to preemptionPolicy=Never."
+        if cluster.is_awaiting_room(pod):
+            text = "not eligible due to a terminating pod on the nominated node."
+            return f"{failure.message} preemption: {text}"
+        if cluster.any_below(priority_of(pod)):
+            budgets = tuple(cluster.budgets.values())
+            request = Request(
+                cycle,
+                self._profile,
+                priority_of(pod),
+                failure.curable,
+                cluster.pods_on,
+                cluster.shapes.of,
+                budgets,
+            )
+            match preempt(request):
+                case Preemption() as found:
+                    return found
+                case Hopeless(reasons=reasons):
+                    return with_preemption(failure, nodes, reasons)
+        curable = int(failure.curable.sum())
+        counts = {NO_VICTIMS: curable, NOT_HELPFUL: nodes - curable}
+        return with_preemption(failure, nodes, {why: count for why, count in counts.items() if count})
 
     def _count(self) -> None:
         for where, count in {"active": 0, "backoff": 0, "unschedulable": 0, "gated": 0}.items():

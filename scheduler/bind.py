@@ -22,6 +22,7 @@ from kit import clock, log, rand
 from kit.metrics import REGISTRY
 from kit.tasks import Tasks
 from scheduler.cluster import Cluster
+from scheduler.preempt import Preemption
 
 # Answers that do not tell whether the write has happened.
 _UNCLEAR = (Unreachable, InternalError, ServiceUnavailable, Timeout, TooManyRequests)
@@ -39,6 +40,7 @@ class Binder:
         self, client: Client, cluster: Cluster, recorder: Recorder, tasks: Tasks, limit: int
     ) -> None:
         self._client = client
+        self._name = cluster.name
         self._cluster = cluster
         self._recorder = recorder
         self._tasks = tasks
@@ -113,15 +115,39 @@ class Binder:
             self._recorder.event(_reference(pod), "Warning", "FailedScheduling", text)
 
     def report_failure(self, pod: Pod, message: str) -> None:
-        """Tell users that no node will do: an Event each time, the condition when it changes."""
+        """Tell users that no node will do: an Event each time, the condition when it changes.
+
+        Room that had been made for the pod was not enough: its nomination ends, unless it still waits.
+        """
         _attempts.add(("unschedulable",))
+        uid = pod["metadata"]["uid"]
+        if uid in self._cluster.nominations and not self._cluster.is_awaiting_room(pod):
+            del self._cluster.nominations[uid]
+        self._tell(pod, message)
+
+    def preempt(self, pod: Pod, plan: Preemption, message: str) -> None:
+        """Reserve the node for the pod and end the victims, which frees it."""
+        _attempts.add(("unschedulable",))
+        self._cluster.nominate(pod, plan.node)
+        self._tell(pod, message)
+        for victim in plan.victims:
+            uid = victim["metadata"]["uid"]
+            if uid not in self._cluster.victims:
+                self._cluster.victims.add(uid)
+                self._tasks.spawn(self._end(victim, pod, plan.node), "preemption")
+
+    def _tell(self, pod: Pod, message: str) -> None:
         self._recorder.event(_reference(pod), "Warning", "FailedScheduling", message)
         condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
         before = podspec.pod_condition(pod, "PodScheduled") or {}
-        if any(before.get(key) != value for key, value in condition.items()):
-            self._tasks.spawn(self._set_condition(pod, condition, before), "condition of a pod")
+        nominated = self._cluster.nominated(pod["metadata"]["uid"])
+        is_new = nominated != ((pod.get("status") or {}).get("nominatedNodeName") or "")
+        if is_new or any(before.get(key) != value for key, value in condition.items()):
+            self._tasks.spawn(self._set_status(pod, condition, before, nominated), "status of a pod")
 
-    async def _set_condition(self, pod: Pod, condition: Mapping[str, str], before: Mapping[str, Any]) -> None:
+    async def _set_status(
+        self, pod: Pod, condition: Mapping[str, str], before: Mapping[str, Any], nominated: str
+    ) -> None:
         metadata = pod["metadata"]
         since = format_time(clock.now())
         if before.get("status") == condition["status"]:
@@ -129,13 +155,43 @@ class Binder:
         full: dict[str, Any] = {**condition, "lastProbeTime": None, "lastTransitionTime": since}
         if generation := metadata.get("generation"):
             full["observedGeneration"] = generation
-        body = {"metadata": {"uid": metadata["uid"]}, "status": {"conditions": [full]}}
+        status = {"conditions": [full], "nominatedNodeName": nominated or None}
+        body = {"metadata": {"uid": metadata["uid"]}, "status": status}
         try:
-            await self._client.patch(
-                PODS, metadata["name"], metadata["namespace"], body, kind="strategic", subresource="status"
-            )
+            await self._patch_status(pod, body)
         except (StatusError, Unreachable) as error:
-            _log.debug("condition not written", pod=_name(pod), error=str(error))
+            _log.debug("status not written", pod=_name(pod), error=str(error))
+
+    async def _patch_status(self, pod: Pod, body: Mapping[str, Any]) -> None:
+        metadata = pod["metadata"]
+        await self._client.patch(
+            PODS, metadata["name"], metadata["namespace"], body, kind="strategic", subresource="status"
+        )
+
+    async def _end(self, victim: Pod, preemptor: Pod, node: str) -> None:
+        """Mark a victim, so that everybody can read why, then delete it with its own grace period."""
+        metadata = victim["metadata"]
+        condition = {
+            "type": "DisruptionTarget",
+            "status": "True",
+            "reason": "PreemptionByScheduler",
+            "message": f"{self._name}: preempting to accommodate a higher priority pod",
+            "lastProbeTime": None,
+            "lastTransitionTime": format_time(clock.now()),
+        }
+        body = {"metadata": {"uid": metadata["uid"]}, "status": {"conditions": [condition]}}
+        try:
+            await self._patch_status(victim, body)
+            await self._client.delete(PODS, metadata["name"], metadata["namespace"], uid=metadata["uid"])
+        except NotFound:
+            return
+        except (StatusError, Unreachable) as error:
+            # The preemptor asks again when it is tried next.
+            self._cluster.victims.discard(metadata["uid"])
+            _log.warning("victim not ended", pod=_name(victim), error=str(error))
+            return
+        text = f"Preempted by pod {preemptor['metadata']['uid']} on node {node}"
+        self._recorder.event(_reference(victim), "Normal", "Preempted", text)
 
 
 def _name(pod: Pod) -> str:

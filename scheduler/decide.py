@@ -5,6 +5,7 @@ the same input always gives the same answer.
 """
 
 import hashlib
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -15,8 +16,11 @@ from scheduler.snapshot import Ints, Mask
 def schedule(cycle: Cycle, profile: Profile, name: str, seed: int = 0) -> Placement | Unschedulable:
     """Return the place of the pod called `name` (ties are broken by it and `seed`), or why it has none."""
     if cycle.snapshot.node_count == 0:
-        return Unschedulable("no nodes available to schedule pods", {}, frozenset())
+        return Unschedulable("no nodes available to schedule pods", {}, frozenset(), cycle.snapshot.alive)
     feasible, rejected = find_feasible(cycle, profile)
+    nominated = cycle.snapshot.index.get(cycle.nominated)
+    if nominated is not None and feasible[nominated]:
+        return Placement(cycle.nominated, 0, 1)
     count = int(np.count_nonzero(feasible))
     if count == 0:
         return _explain(cycle, rejected)
@@ -27,9 +31,13 @@ def schedule(cycle: Cycle, profile: Profile, name: str, seed: int = 0) -> Placem
     return Placement(cycle.snapshot.names[slot], int(total[slot]), count)
 
 
-def find_feasible(cycle: Cycle, profile: Profile) -> tuple[Mask, list[tuple[str, Reject, Mask]]]:
-    """Return the nodes that pass every filter, and of the others which plugin refused which first."""
-    feasible = cycle.snapshot.alive.copy()
+def find_feasible(
+    cycle: Cycle, profile: Profile, among: Mask | None = None
+) -> tuple[Mask, list[tuple[str, Reject, Mask]]]:
+    """Return the nodes (`among` some, or all) that pass every filter, and of the others which plugin refused
+    which first.
+    """
+    feasible = (cycle.snapshot.alive if among is None else among).copy()
     rejected: list[tuple[str, Reject, Mask]] = []
     for plugin in profile.filters:
         rejects = plugin.filter(cycle)
@@ -72,12 +80,12 @@ def _explain(cycle: Cycle, rejected: list[tuple[str, Reject, Mask]]) -> Unschedu
         if reject.final:
             final |= hit
     lines = sorted(f"{count} {reason}" for reason, count in reasons.items())
-    hopeless = int(np.count_nonzero(final))
-    preemption = []
-    if nodes - hopeless:
-        preemption.append(f"{nodes - hopeless} No preemption victims found for incoming pod")
-    if hopeless:
-        preemption.append(f"{hopeless} Preemption is not helpful for scheduling")
-    head = f"0/{nodes} nodes are available: "
-    message = f"{head}{', '.join(lines)}. preemption: {head}{', '.join(sorted(preemption))}."
-    return Unschedulable(message, reasons, frozenset(plugin for plugin, _, _ in rejected))
+    message = f"0/{nodes} nodes are available: {', '.join(lines)}."
+    curable = cycle.snapshot.alive & ~final
+    return Unschedulable(message, reasons, frozenset(plugin for plugin, _, _ in rejected), curable)
+
+
+def with_preemption(failure: Unschedulable, nodes: int, reasons: Mapping[str, int]) -> str:
+    """Return the whole message: why no node would do, and why preemption could not help (nodes by reason)."""
+    lines = sorted(f"{count} {reason}" for reason, count in reasons.items())
+    return f"{failure.message} preemption: 0/{nodes} nodes are available: {', '.join(lines)}."

@@ -39,6 +39,8 @@ class Cycle:
     kept: "Kept"
     # The node that the pod itself names.
     node_name: str = ""
+    # The node where room has been made for the pod: taken before all others if it fits there.
+    nominated: str = ""
     # The selector of the services and the controller that a pod belongs to, for default spreading.
     default_selector: Selector | None = None
     # Within one cycle, by plugin.
@@ -103,13 +105,16 @@ class Placement:
     feasible: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Unschedulable:
-    """No node will do. `reasons` counts nodes by reason, `plugins` are those that refused any."""
+    """No node will do. `reasons` counts nodes by reason, `plugins` are those that refused any, `curable` are
+    the nodes that it might fit on if other pods went away.
+    """
 
     message: str
     reasons: Mapping[str, int]
     plugins: frozenset[str]
+    curable: Mask
 
 
 def normalise(scores: Ints, feasible: Mask, reverse: bool = False) -> Ints:

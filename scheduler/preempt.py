@@ -1,0 +1,174 @@
+"""Making room: which pods of lower priority to end so that a pod fits, and where. Pure towards its caller:
+the snapshot is as before when it returns.
+
+On each node that could be cured, all pods of lower priority are taken away in thought; if the pod fits then,
+they are let back in, the most important first, those protected by a budget before the others, as long as it
+still fits. Who stays out is a victim.
+Source: pkg/scheduler/framework/preemption, plugins/defaultpreemption (1.36).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from api.labels import Selector
+from api.types.core_v1 import Pod
+from scheduler.decide import find_feasible
+from scheduler.framework import Cycle, Profile
+from scheduler.shape import Shape
+from scheduler.snapshot import Mask
+
+NO_VICTIMS = "No preemption victims found for incoming pod"
+NOT_HELPFUL = "Preemption is not helpful for scheduling"
+# Looking closer at more candidates than this is not worth the time. Source: minCandidateNodesAbsolute.
+_CANDIDATES = 100
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A PodDisruptionBudget: how many of its pods may go now, and which are on their way already."""
+
+    namespace: str
+    selector: Selector
+    allowed: int
+    disrupted: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Preemption:
+    """End `victims`, and the pod fits on `node`."""
+
+    node: str
+    victims: tuple[Pod, ...]
+    violations: int
+
+
+@dataclass(frozen=True)
+class Hopeless:
+    """There is no room to be made; nodes by reason."""
+
+    reasons: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Request:
+    """Who wants room, and what there is to know. `curable` are the nodes that other pods keep it from."""
+
+    cycle: Cycle
+    profile: Profile
+    priority: int
+    curable: Mask
+    pods_on: Callable[[str], Iterable[Pod]]
+    shape_of: Callable[[Pod], Shape]
+    budgets: Sequence[Budget] = ()
+
+
+def preempt(request: Request) -> Preemption | Hopeless:
+    """Return the best node and its victims, or why there are none."""
+    snapshot = request.cycle.snapshot
+    reasons: dict[str, int] = {}
+    found: list[Preemption] = []
+    for slot in np.flatnonzero(request.curable):
+        name = snapshot.names[slot]
+        lower = [pod for pod in request.pods_on(name) if priority_of(pod) < request.priority]
+        if not lower:
+            reasons[NO_VICTIMS] = reasons.get(NO_VICTIMS, 0) + 1
+            continue
+        candidate = _on_node(request, int(slot), lower)
+        if isinstance(candidate, Preemption):
+            found.append(candidate)
+            if len(found) >= _CANDIDATES:
+                break
+        else:
+            reasons[candidate] = reasons.get(candidate, 0) + 1
+    if found:
+        return min(found, key=_cost)
+    hopeless = snapshot.node_count - int(np.count_nonzero(request.curable))
+    if hopeless:
+        reasons[NOT_HELPFUL] = hopeless
+    return Hopeless(reasons)
+
+
+def _on_node(request: Request, slot: int, lower: list[Pod]) -> Preemption | str:
+    """Return the victims on one node, or the reason why even without all of them the pod does not fit."""
+    snapshot = request.cycle.snapshot
+    name = snapshot.names[slot]
+    ordered = sorted(lower, key=_importance)
+    taken = {pod["metadata"]["uid"]: snapshot.pods.get(pod["metadata"]["uid"]) for pod in ordered}
+    try:
+        for uid in taken:
+            snapshot.remove_pod(uid)
+        if (why := _refusal(request, slot)) is not None:
+            return why
+        protected, free = _by_budget(ordered, request.budgets)
+        victims, violations = [], 0
+        for pod in (*protected, *free):
+            uid = pod["metadata"]["uid"]
+            snapshot.add_pod(uid, name, request.shape_of(pod), "deletionTimestamp" in pod["metadata"])
+            if _refusal(request, slot) is not None:
+                snapshot.remove_pod(uid)
+                victims.append(pod)
+                violations += pod in protected
+        return Preemption(name, tuple(sorted(victims, key=_importance)), violations)
+    finally:
+        for uid, record in taken.items():
+            if record is not None:
+                snapshot.add_pod(uid, name, record.shape, record.terminating)
+
+
+def _refusal(request: Request, slot: int) -> str | None:
+    """Return the first reason against one node, None if the pod fits there."""
+    only = np.zeros(len(request.curable), dtype=bool)
+    only[slot] = True
+    feasible, rejected = find_feasible(request.cycle, request.profile, only)
+    return None if feasible[slot] else rejected[0][1].reason
+
+
+def _by_budget(pods: Sequence[Pod], budgets: Sequence[Budget]) -> tuple[list[Pod], list[Pod]]:
+    """Split pods into those whose end would overdraw a budget, and the others."""
+    left = [budget.allowed for budget in budgets]
+    protected: list[Pod] = []
+    free: list[Pod] = []
+    for pod in pods:
+        metadata = pod["metadata"]
+        overdrawn = False
+        for number, budget in enumerate(budgets):
+            if budget.namespace != metadata["namespace"] or metadata["name"] in budget.disrupted:
+                continue
+            if budget.selector.requirements and budget.selector.matches(metadata.get("labels")):
+                left[number] -= 1
+                overdrawn = overdrawn or left[number] < 0
+        (protected if overdrawn else free).append(pod)
+    return protected, free
+
+
+def _cost(candidate: Preemption) -> tuple[int, int, int, int, str]:
+    """Order candidates: budgets, the most important victim, the sum of priorities, the number of victims; of
+    equals, the one whose most important victim started last.
+    """
+    priorities = [priority_of(pod) for pod in candidate.victims]
+    highest = max(priorities, default=-(2**31))
+    # As upstream, priorities are moved above zero, so that more victims always weigh more.
+    total = sum(priority + 2**31 for priority in priorities)
+    earliest = min((_started(pod) for pod in candidate.victims if priority_of(pod) == highest), default="")
+    return candidate.violations, highest, total, len(priorities), _descending(earliest)
+
+
+def _descending(text: str) -> str:
+    """Return a key that sorts the other way round."""
+    return "".join(chr(0x10FFFF - ord(letter)) for letter in text)
+
+
+def _importance(pod: Pod) -> tuple[int, str]:
+    """Sort the most important first: higher priority, then longer running."""
+    return -priority_of(pod), _started(pod)
+
+
+def _started(pod: Pod) -> str:
+    # A pod that has not started yet sorts behind all that have.
+    return (pod.get("status") or {}).get("startTime") or "~"
+
+
+def priority_of(pod: Pod) -> int:
+    return pod["spec"].get("priority") or 0

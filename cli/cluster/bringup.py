@@ -265,7 +265,7 @@ def stop(layout: Layout) -> None:
     with contextlib.suppress(control.NotRunning):
         control.ask(layout.control_socket, "stop")
     if layout.settings.runtime != "hollow":
-        host.kill_containers(layout.cgroup_root, [node.containerd_socket for node in layout.nodes()])
+        host.kill_containers(layout.cgroup_root, layout.nodes())
         host.unmount_below(layout.dir / "nodes")
 
 

@@ -13,6 +13,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+import orjson
+
 from cli.cluster.layout import Layout, Node
 from kit import clock
 
@@ -104,9 +106,33 @@ def tear_down(layout: Layout) -> None:
     remove_cgroups(layout.cgroup_root)
 
 
-def kill_containers(cgroup: str, sockets: list[Path]) -> None:
-    """Kill every process in the cgroup tree, and the shims that served the given containerd sockets."""
-    wanted = {str(socket).encode() for socket in sockets}
+def kill_containers(cgroup: str, nodes: list[Node]) -> None:
+    """Kill every process in the cgroup tree and the shims of the nodes' containerds; drop the pods' namespaces.
+
+    Nobody tells the CNI plugins: the pods' links go with their namespaces, and the agent returns their addresses
+    when it finds the dead sandboxes.
+    """
+    namespaces = _pod_namespaces(nodes)
+    _kill(cgroup, {str(node.containerd_socket).encode() for node in nodes})
+    for name in namespaces:
+        if Path(f"/run/netns/{name}").exists():
+            _ip([f"netns del {name}"])
+
+
+def _pod_namespaces(nodes: list[Node]) -> set[str]:
+    """Return the network namespaces of the nodes' running sandboxes, as their OCI bundles name them."""
+    found: set[str] = set()
+    for node in nodes:
+        for path in node.dir.glob("containerd/state/io.containerd.runtime.v2.task/k8s.io/*/config.json"):
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                namespaces = orjson.loads(path.read_bytes())["linux"]["namespaces"]
+                found |= {
+                    Path(n["path"]).name for n in namespaces if n["type"] == "network" and n.get("path")
+                }
+    return {name for name in found if name.startswith("cni-")}
+
+
+def _kill(cgroup: str, wanted: set[bytes]) -> None:
     for _ in range(50):
         victims = _cgroup_pids(cgroup) | _shim_pids(wanted)
         if not victims:

@@ -253,7 +253,7 @@ class Supervisor:
             child.off, child.due = True, None
             self._signal(child, signal.SIGKILL)
         self._wait(children, _GRACE_S)
-        host.kill_containers(f"{self._layout.cgroup_root}/{name}", [node.containerd_socket])
+        host.kill_containers(f"{self._layout.cgroup_root}/{name}", [node])
         return {}
 
     def _start_node(self, name: str) -> dict[str, Any]:

@@ -107,10 +107,10 @@ def tear_down(layout: Layout) -> None:
 
 
 def kill_containers(cgroup: str, nodes: list[Node]) -> None:
-    """Kill every process in the cgroup tree and the shims of the nodes' containerds; drop the pods' namespaces.
+    """Kill all processes in the cgroup tree and the shims of the nodes' containerds; drop the pods' namespaces.
 
-    Nobody tells the CNI plugins: the pods' links go with their namespaces, and the agent returns their addresses
-    when it finds the dead sandboxes.
+    Nobody tells the CNI plugins: the pods' links go with their namespaces, and the agent returns their
+    addresses when it finds the dead sandboxes.
     """
     namespaces = _pod_namespaces(nodes)
     _kill(cgroup, {str(node.containerd_socket).encode() for node in nodes})

@@ -217,13 +217,7 @@ def _drop_node_ports(spec: Obj, old: Obj) -> None:
 def _carry(spec: Obj, old: Obj) -> None:
     """Keep addresses and node ports that the client does not mention."""
     if spec["type"] != "ExternalName" and old.get("type") != "ExternalName":
-        if not spec.get("clusterIP") and not spec.get("clusterIPs"):
-            for name in ("clusterIP", "clusterIPs"):
-                if name in old:
-                    spec[name] = old[name]
-        for name in ("ipFamilies", "ipFamilyPolicy"):
-            if name in old and not spec.get(name):
-                spec[name] = old[name]
+        _carry_addresses(spec, old)
     if spec["type"] in _WITH_PORTS and old.get("type") in _WITH_PORTS:
         known = {_port_key(port): port.get("nodePort") for port in old.get("ports") or ()}
         spec["ports"] = [
@@ -234,6 +228,21 @@ def _carry(spec: Obj, old: Obj) -> None:
         ]
     if needs_health_check(spec) and not spec.get("healthCheckNodePort") and old.get("healthCheckNodePort"):
         spec["healthCheckNodePort"] = old["healthCheckNodePort"]
+
+
+def _carry_addresses(spec: Obj, old: Obj) -> None:
+    """Keep what the client leaves out; who writes `clusterIP` alone means the first of `clusterIPs` too.
+
+    Spec: patchAllocatedValues, NormalizeClusterIPs (1.36).
+    """
+    for name in ("clusterIP", "ipFamilies", "ipFamilyPolicy"):
+        if name in old and not spec.get(name):
+            spec[name] = old[name]
+    changed = spec.get("clusterIP") != old.get("clusterIP")
+    if changed and spec.get("clusterIPs") == old.get("clusterIPs"):
+        spec["clusterIPs"] = [spec["clusterIP"]]
+    elif not changed and old.get("clusterIPs") and not spec.get("clusterIPs"):
+        spec["clusterIPs"] = old["clusterIPs"]
 
 
 def _port_key(port: Obj) -> tuple[str, int]:

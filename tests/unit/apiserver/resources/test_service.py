@@ -38,6 +38,25 @@ def test_shaped(new, gone, kept):
     assert set(kept) <= set(made)
 
 
+@pytest.mark.parametrize(
+    ("written", "addresses"),
+    [
+        pytest.param({}, ("10.0.0.9", ["10.0.0.9"]), id="omitted"),
+        pytest.param({"clusterIP": "", "clusterIPs": []}, ("10.0.0.9", ["10.0.0.9"]), id="emptied"),
+        pytest.param({"clusterIP": "10.0.0.9"}, ("10.0.0.9", ["10.0.0.9"]), id="one-of-two"),
+        pytest.param(
+            {"clusterIP": "10.0.0.8", "clusterIPs": ["10.0.0.9"]}, ("10.0.0.8", ["10.0.0.8"]), id="patched"
+        ),
+        pytest.param(
+            {"clusterIP": "10.0.0.8", "clusterIPs": ["10.0.0.7"]}, ("10.0.0.8", ["10.0.0.7"]), id="at-odds"
+        ),
+    ],
+)
+def test_one_address_by_two_names(written, addresses):
+    made = shaped({"type": "NodePort", "ports": PORTS, **written}, OLD)
+    assert (made["clusterIP"], made["clusterIPs"]) == addresses
+
+
 def test_node_ports_follow_the_type():
     assert shaped({"type": "NodePort", "ports": PORTS}, OLD)["ports"][0]["nodePort"] == 30001
     assert "nodePort" not in shaped({**OLD, "type": "ClusterIP"}, OLD)["ports"][0]

@@ -48,7 +48,7 @@ class Dispatch:
             return not_served()
         if not resource.namespaced and info.namespace and info.resource != "namespaces":
             return not_served()
-        if info.verb not in resource.verbs:
+        if info.verb not in resource.verbs or (info.verb in ("update", "patch") and not info.name):
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
         return await _VERBS[info.verb](self._hub, collection, request)
 

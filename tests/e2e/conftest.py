@@ -1,6 +1,7 @@
 """One real cluster of three nodes for all e2e tests, and one for those that break it."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.harness import PELAMIS, Cluster, make_cluster
+from tests.e2e.space import Space
 
 # Detection in seconds instead of a minute, with upstream's own knobs; the mechanism is the same.
 FAST = (
@@ -35,3 +37,11 @@ def cluster(tmp_path_factory) -> Iterator[Cluster]:
         yield make_cluster(folder, "--nodes=3", "--port=26443", "--store=etcd", *FAST)
     finally:
         subprocess.run([*PELAMIS, "down", "--purge", "--dir", str(folder)], check=False, timeout=120)
+
+
+@pytest.fixture
+def space(request, cluster) -> Iterator[Space]:
+    """A namespace for one test, named after it."""
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")[:50]
+    with cluster.namespace(f"{name.rstrip('-')}-{os.urandom(2).hex()}") as made:
+        yield Space(cluster, made)

@@ -173,7 +173,7 @@ class Cluster:
 
     @property
     def command(self) -> list[str]:
-        """kubectl with a cache of its own: it caches discovery by server address, and clusters come and go."""
+        """kubectl with a cache of its own: it caches by server address, and clusters come and go."""
         return [self.kubectl_path, f"--cache-dir={self.dir / 'kubecache'}"]
 
     def kubectl(self, *words: str, text: str = "", check: bool = True, timeout_s: float = 120) -> str:

@@ -55,6 +55,13 @@ async def test_generated_names(api):
     [
         pytest.param("GET", f"{CMS}/no", None, 404, "NotFound", 'configmaps "no" not found', id="none"),
         pytest.param(
+            "PUT", CMS, configmap("a"), 405, "MethodNotAllowed", "does not allow this method",
+            id="put-on-a-collection",
+        ),
+        pytest.param(
+            "PATCH", CMS, {}, 405, "MethodNotAllowed", "does not allow this method", id="patch-on-a-collection"
+        ),
+        pytest.param(
             "PUT", f"{CMS}/no", configmap("no"), 404, "NotFound", 'configmaps "no" not found',
             id="put-missing",
         ),

@@ -4,8 +4,9 @@ say.
 
 import asyncio
 
-from api.resource import Key
-from api.types.core_v1 import NODES, SERVICES
+from api.resource import Key, key_of
+from api.slices import by_service, service_of
+from api.types.core_v1 import NODES, SERVICES, Service
 from api.types.discovery_v1 import ENDPOINTSLICES, EndpointSlice
 from client.api import Client
 from client.http import HTTPTransport
@@ -23,7 +24,6 @@ _log = log.get("proxy")
 _APPLY_SECONDS = metrics.REGISTRY.histogram(
     "proxy_apply_duration_seconds", "Time of one nftables transaction."
 )
-_SERVICE_LABEL = "kubernetes.io/service-name"
 # How long after a refused transaction the whole table is made anew.
 _RETRY_S = 1.0
 
@@ -43,19 +43,22 @@ class Proxy:
         self._wake = asyncio.Event()
         self._services = informers.of(SERVICES)
         self._slices = informers.of(ENDPOINTSLICES)
-        self._slices.index("service", _service_of)
-        self._services.subscribe(lambda old, new: self._changed(_key(new or old)))
+        self._slices.index("service", by_service)
+        self._services.subscribe(self._service_changed)
         self._slices.subscribe(self._slice_changed)
 
     def _changed(self, key: Key) -> None:
         self._dirty.add(key)
         self._wake.set()
 
+    def _service_changed(self, old: Service | None, new: Service | None) -> None:
+        if service := new or old:
+            self._changed(key_of(service))
+
     def _slice_changed(self, old: EndpointSlice | None, new: EndpointSlice | None) -> None:
         for slice_ in (old, new):
-            for name in _service_of(slice_) if slice_ else ():
-                namespace, _, service = name.partition("/")
-                self._changed(Key(namespace, service))
+            if slice_ and (key := service_of(slice_)):
+                self._changed(key)
 
     async def run(self) -> None:
         """Make the table, then follow changes until cancelled."""
@@ -73,7 +76,7 @@ class Proxy:
     async def _start_anew(self) -> None:
         self._wake.clear()
         self._dirty.clear()
-        rules = {_key(service): self._compute(_key(service)) for service in self._services.list()}
+        rules = {key: self._compute(key) for key in map(key_of, self._services.list())}
         elements, text = from_scratch(self._settings, list(rules.values()))
         await self._nft.run(text)
         self._elements, self._rules = elements, rules
@@ -132,17 +135,6 @@ class Router:
                     await clock.sleep(_RETRY_S)
                     continue
             await self._wake.wait()
-
-
-def _key(obj: object) -> Key:
-    metadata = obj["metadata"]  # type: ignore[index]
-    return Key(metadata["namespace"], metadata["name"])
-
-
-def _service_of(slice_: EndpointSlice) -> list[str]:
-    metadata = slice_["metadata"]
-    name = metadata.get("labels", {}).get(_SERVICE_LABEL)
-    return [f"{metadata['namespace']}/{name}"] if name else []
 
 
 async def run(config: Config) -> None:

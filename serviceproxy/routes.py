@@ -1,6 +1,7 @@
 """Routes to the pods of other nodes: each node's pod CIDR by way of that node's address."""
 
 import asyncio
+import ipaddress
 import subprocess
 from collections.abc import Iterable, Mapping
 
@@ -54,9 +55,23 @@ def _apply(text: str) -> str:
     return done.stderr.strip()
 
 
-def read_routes() -> dict[str, str]:
+def parse_routes(shown: str, cluster_cidr: str) -> dict[str, str]:
+    """Return destination -> gateway of the routes in `ip route show` that lie within `cluster_cidr`.
+
+    Others are another cluster's on the same machine.
+    """
+    cluster = ipaddress.ip_network(cluster_cidr)
+    found: dict[str, str] = {}
+    for words in (line.split() for line in shown.splitlines()):
+        if len(words) > 2 and words[1] == "via":
+            destination = ipaddress.ip_network(words[0], strict=False)
+            if destination.version == cluster.version and destination.subnet_of(cluster):  # type: ignore[arg-type]
+                found[words[0]] = words[2]
+    return found
+
+
+def read_routes(cluster_cidr: str) -> dict[str, str]:
     """Return the routes of ours that are in force: a proxy that starts anew takes them over."""
     command = ["ip", "-4", "route", "show", "proto", str(PROTOCOL)]
     shown = subprocess.run(command, text=True, capture_output=True, check=False).stdout
-    words = [line.split() for line in shown.splitlines()]
-    return {line[0]: line[2] for line in words if len(line) > 2 and line[1] == "via"}
+    return parse_routes(shown, cluster_cidr)

@@ -26,6 +26,7 @@ _APPLY_SECONDS = metrics.REGISTRY.histogram(
 )
 # How long after a refused transaction the whole table is made anew.
 _RETRY_S = 1.0
+_ROUTES_CHECK_S = 30.0
 
 
 class Proxy:
@@ -123,18 +124,27 @@ class Router:
         self._nodes.subscribe(lambda old, new: self._wake.set())
 
     async def run(self) -> None:
-        present = await asyncio.to_thread(routes.read_routes)
+        """Follow the nodes; look now and then whether somebody else has changed the table."""
+        applied: dict[str, str] | None = None
         while True:
             self._wake.clear()
             wanted = routes.compute_routes(self._nodes.list(), self._config.hostname_override)
-            if commands := routes.route_commands(present, wanted):
-                if trouble := await routes.apply(commands):
-                    _log.warning("routes", error=trouble)
-                present = await asyncio.to_thread(routes.read_routes)
-                if present != wanted:
-                    await clock.sleep(_RETRY_S)
-                    continue
-            await self._wake.wait()
+            if wanted != applied:
+                applied = wanted if await self._apply(wanted) else None
+            try:
+                async with asyncio.timeout(_RETRY_S if applied is None else _ROUTES_CHECK_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                applied = None
+
+    async def _apply(self, wanted: dict[str, str]) -> bool:
+        """Bring the kernel's table to `wanted`; return whether it is there."""
+        present = await asyncio.to_thread(routes.read_routes, self._config.cluster_cidr)
+        commands = routes.route_commands(present, wanted)
+        trouble = await routes.apply(commands) if commands else ""
+        if trouble:
+            _log.warning("routes", error=trouble)
+        return not trouble
 
 
 async def run(config: Config) -> None:

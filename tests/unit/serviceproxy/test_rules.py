@@ -170,3 +170,10 @@ def test_routes_lead_to_other_nodes_that_have_both_address_and_pods():
         "route replace y via 3 proto 88",
         "route replace z via 4 proto 88",
     ]
+
+
+def test_routes_of_another_cluster_on_the_machine_are_not_ours():
+    shown = (
+        "10.128.1.0/24 via 10.89.0.11 dev pel0 \n10.129.1.0/24 via 10.89.1.11 dev pel1\n10.128.9.0/24 dev x"
+    )
+    assert routes.parse_routes(shown, "10.128.0.0/16") == {"10.128.1.0/24": "10.89.0.11"}

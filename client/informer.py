@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 from api.errors import Gone, StatusError, Timeout
-from api.resource import Key, Resource
+from api.resource import Key, Resource, key_of
 from client.api import Client, WatchEvent
 from client.slim import Slimmer
 from client.transport import Unreachable
@@ -176,7 +176,7 @@ class Informer(Generic[T]):
             )
             for item in page.items:
                 obj = self._known(self._slim(item))
-                found[_key(obj)] = obj
+                found[key_of(obj)] = obj
             token = page.continue_token
             if not token:
                 break
@@ -207,7 +207,7 @@ class Informer(Generic[T]):
 
     def _known(self, obj: T) -> T:
         """Return the object that is already here if it is the same version, so that it keeps its identity."""
-        old = self._objects.get(_key(obj))
+        old = self._objects.get(key_of(obj))
         return old if old is not None and _version(old) == _version(obj) else obj
 
     def _replace(self, found: dict[Key, T]) -> None:
@@ -219,10 +219,10 @@ class Informer(Generic[T]):
     def _apply(self, event: WatchEvent[T]) -> None:
         revision = str(event.object["metadata"]["resourceVersion"])
         if event.type == "DELETED":
-            self._remove(_key(event.object), self._slim(event.object))
+            self._remove(key_of(event.object), self._slim(event.object))
         elif event.type != "BOOKMARK":
             obj = self._slim(event.object)
-            self._store(_key(obj), obj)
+            self._store(key_of(obj), obj)
         self._advance(revision)
 
     def _store(self, key: Key, obj: T) -> None:
@@ -336,11 +336,6 @@ class Informers:
             informer = self._made[key]
             name = f"informer {informer.resource.group_resource}"
             self._running[key] = self._tasks.spawn(informer.run(), name)
-
-
-def _key(obj: Mapping[str, Any]) -> Key:
-    metadata = obj["metadata"]
-    return Key(metadata.get("namespace") or "", metadata["name"])
 
 
 def _version(obj: Mapping[str, Any]) -> tuple[Any, Any]:

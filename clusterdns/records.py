@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from api.slices import SERVICE_NAME
 from api.types.core_v1 import Service
 from api.types.discovery_v1 import Endpoint, EndpointSlice
 
@@ -113,7 +114,7 @@ def names_of_address(view: View, address: str, domain: str) -> list[str]:
         return names
     for slice_ in view.slices_at(address):
         metadata = slice_["metadata"]
-        base = _service_name(metadata["namespace"], metadata["labels"]["kubernetes.io/service-name"], domain)
+        base = _service_name(metadata["namespace"], metadata["labels"][SERVICE_NAME], domain)
         found = [endpoint for endpoint in slice_.get("endpoints") or [] if address in endpoint["addresses"]]
         names += [f"{endpoint_label(endpoint, address)}.{base}" for endpoint in found]
     return list(dict.fromkeys(names))

@@ -4,11 +4,10 @@ need.
 
 from collections.abc import Sequence
 
+from api.slices import by_service, service_of
 from api.types.core_v1 import NAMESPACES, SERVICES, Service
 from api.types.discovery_v1 import ENDPOINTSLICES, EndpointSlice
 from client.informer import Informers
-
-_SERVICE_LABEL = "kubernetes.io/service-name"
 
 
 class InformerView:
@@ -20,7 +19,7 @@ class InformerView:
         self._slices = informers.of(ENDPOINTSLICES)
         self._namespaces = informers.of(NAMESPACES, metadata_only=True)
         self._services.index("address", _service_addresses)
-        self._slices.index("service", _slice_service)
+        self._slices.index("service", by_service)
         self._slices.index("address", _slice_addresses)
         for informer in (self._services, self._slices, self._namespaces):
             informer.subscribe(self._count)
@@ -50,13 +49,7 @@ def _service_addresses(service: Service) -> list[str]:
     return [address for address in addresses if address not in ("", "None")]
 
 
-def _slice_service(slice_: EndpointSlice) -> list[str]:
-    metadata = slice_["metadata"]
-    name = metadata.get("labels", {}).get(_SERVICE_LABEL)
-    return [f"{metadata['namespace']}/{name}"] if name else []
-
-
 def _slice_addresses(slice_: EndpointSlice) -> list[str]:
-    if not _slice_service(slice_):
+    if service_of(slice_) is None:
         return []
     return [address for endpoint in slice_.get("endpoints") or [] for address in endpoint["addresses"]]

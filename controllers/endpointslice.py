@@ -10,6 +10,7 @@ from typing import Any
 from api.owners import new_controller_ref
 from api.podspec import is_pod_ready
 from api.resource import Key, Obj
+from api.slices import SERVICE_NAME
 from api.types.core_v1 import NODES, PODS, SERVICES, Pod, Service
 from api.types.discovery_v1 import ENDPOINTSLICES
 from controllers.framework.controller import View, controller
@@ -24,7 +25,7 @@ from controllers.selection import (
     is_headless,
     pods_of,
 )
-from controllers.slices import MANAGED_BY, SERVICE_NAME, Frame, Group, layout
+from controllers.slices import MANAGED_BY, Frame, Group, layout
 
 MANAGER = "endpointslice-controller.k8s.io"
 ZONE = "topology.kubernetes.io/zone"

@@ -10,11 +10,12 @@ from typing import Any
 
 from api.owners import new_controller_ref
 from api.resource import Key, Obj, key_of
+from api.slices import SERVICE_NAME
 from api.types.core_v1 import ENDPOINTS, SERVICES, Endpoints
 from api.types.discovery_v1 import ENDPOINTSLICES
 from controllers.framework.controller import View, controller
 from controllers.framework.plan import NOTHING, Plan, delete
-from controllers.slices import MANAGED_BY, SERVICE_NAME, Frame, Group, layout
+from controllers.slices import MANAGED_BY, Frame, Group, layout
 
 MANAGER = "endpointslicemirroring-controller.k8s.io"
 SKIP = "endpointslice.kubernetes.io/skip-mirror"

@@ -13,7 +13,6 @@ from api.types.discovery_v1 import ENDPOINTSLICES, EndpointSlice
 from controllers.framework.plan import Change, Create, Update, delete
 
 MAX_ENDPOINTS = 100
-SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 
 

@@ -13,6 +13,7 @@ from ipaddress import ip_address
 
 from api.errors import AlreadyExists, NotFound
 from api.resource import Obj
+from api.slices import SERVICE_NAME
 from api.types.coordination_v1 import LEASES
 from api.types.core_v1 import ENDPOINTS
 from api.types.discovery_v1 import ENDPOINTSLICES
@@ -149,7 +150,7 @@ def new_slice(addresses: list[str], port: int) -> Obj:
         "metadata": {
             "name": "kubernetes",
             "namespace": "default",
-            "labels": {"kubernetes.io/service-name": "kubernetes"},
+            "labels": {SERVICE_NAME: "kubernetes"},
         },
         "addressType": "IPv6" if is_v6 else "IPv4",
         "endpoints": [{"addresses": [ip], "conditions": {"ready": True}} for ip in addresses],

@@ -20,6 +20,7 @@ from yarl import URL
 from api import errors
 from api.errors import BadRequest
 from api.resource import Obj
+from api.slices import SERVICE_NAME
 from api.types.core_v1 import NODES, PODS, SERVICES
 from api.types.discovery_v1 import ENDPOINTSLICES
 from apiserver.http.message import Answer, Request, Response, Sink, Stream
@@ -209,7 +210,7 @@ def service_address(
 
 
 def _is_of(one: Obj, service: str) -> bool:
-    return (one["metadata"].get("labels") or {}).get("kubernetes.io/service-name") == service
+    return (one["metadata"].get("labels") or {}).get(SERVICE_NAME) == service
 
 
 def _ready(one: Obj, port: str) -> Iterable[tuple[str, int]]:

@@ -64,6 +64,7 @@ fi
 env -u PYTHONDONTWRITEBYTECODE "$python" -m compileall -q \
   "$root/api" "$root/apiserver" "$root/cli" "$root/client" "$root/clusterdns" "$root/controllers" "$root/kit" \
   "$root/nodeagent" "$root/pelamis" "$root/proto" "$root/scheduler" "$root/serviceproxy" "$root/store" >/dev/null
-if [ "$(id -u)" = 0 ] && [ -w /usr/local/bin ] && [ ! -e /usr/local/bin/pelamis ]; then
-  ln -s "$root/deploy/pelamis" /usr/local/bin/pelamis
+# The command, unless another checkout's or an installed one is there and works.
+if [ "$(id -u)" = 0 ] && [ -w /usr/local/bin ] && [ ! -x /usr/local/bin/pelamis ]; then
+  ln -sfn "$root/deploy/pelamis" /usr/local/bin/pelamis
 fi

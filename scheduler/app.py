@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-import socket
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from api.resource import Resource
@@ -15,8 +15,8 @@ from client.api import Client
 from client.events import Recorder
 from client.http import HTTPTransport
 from client.informer import Informers
-from client.leases import LeaderElector, Timing
-from kit import clock, log, rand
+from client.leases import run_as_leader
+from kit import clock, log
 from kit.health import listening
 from kit.metrics import REGISTRY
 from kit.tasks import Tasks
@@ -57,22 +57,7 @@ async def run(config: Config) -> None:
 
 async def run_with(client: Client, config: Config) -> None:
     """Work over a given client: for `run` and for a cluster in one process."""
-
-    async def work() -> None:
-        await _lead(client, config)
-
-    if not config.leader_elect:
-        await work()
-        return
-    timing = Timing(
-        config.leader_elect_lease_duration_s,
-        config.leader_elect_renew_deadline_s,
-        config.leader_elect_retry_period_s,
-    )
-    identity = f"{socket.gethostname()}_{os.getpid()}_{rand.suffix()}"
-    await LeaderElector(client, timing).run(
-        work, identity, config.leader_elect_resource_name, config.leader_elect_resource_namespace
-    )
+    await run_as_leader(client, config, partial(_lead, client, config))
 
 
 async def _lead(client: Client, config: Config) -> None:

@@ -1,9 +1,9 @@
 """The edge: tells the API server where pods go, or why they go nowhere. Called by `app`, which never waits.
 
 bind ok        -> Event Scheduled; the watch confirms
-404            -> the pod is gone: forgotten
-409            -> bound by somebody else, or deleted: the watch will tell; until then it backs off
-other refusal  -> the assumption is undone, the pod backs off
+404, 409       -> deleted, or bound by somebody else: the assumption is undone, the pod backs off until
+                  the watch tells what has become of it
+other refusal  -> the same, with an Event
 no answer      -> the same binding is sent again until there is one: it may have been written. The pod's
                   place stays taken meanwhile. What the watch says of the pod ends it
 """
@@ -77,9 +77,6 @@ class Binder:
                 pause = min(_LONGEST_PAUSE_S, pause * 2)
                 if not self._cluster.is_assumed(uid, node):
                     return
-            except NotFound:
-                self._cluster.forget(uid, clock.monotonic())
-                return
             except StatusError as error:
                 self._refused(pod, node, error)
                 return
@@ -110,7 +107,7 @@ class Binder:
         self._cluster.undo(uid, clock.monotonic())
         _attempts.add(("error",))
         _log.warning("binding refused", pod=_name(pod), node=node, error=error.message)
-        if error.code != 409:
+        if error.code not in (404, 409):
             text = f"binding rejected: {error.message}"
             self._recorder.event(_reference(pod), "Warning", "FailedScheduling", text)
 

@@ -229,8 +229,3 @@ class Cluster:
         self.snapshot.remove_pod(uid)
         self.queue.retry(uid, now)
         self.queue.stir(hints.POD_GONE, now)
-
-    def forget(self, uid: str, now: float) -> None:
-        """The pod does not exist any more."""
-        self.undo(uid, now)
-        self.queue.remove(uid)

@@ -36,6 +36,7 @@ def pod(name: str, on: str = "", labels: Mapping[str, str] | None = None, **more
     namespace = more.pop("namespace", "default")
     terminating = more.pop("terminating", False)
     requests = more.pop("requests", None)
+    status = more.pop("status", {})
     container: dict[str, Any] = {"name": "main", "image": more.pop("image", "app:1")}
     if ports := more.pop("ports", None):
         container["ports"] = ports
@@ -49,7 +50,7 @@ def pod(name: str, on: str = "", labels: Mapping[str, str] | None = None, **more
     spec: dict[str, Any] = {"containers": [container], **more}
     if on:
         spec["nodeName"] = on
-    return {"metadata": metadata, "spec": spec, "status": {}}
+    return {"metadata": metadata, "spec": spec, "status": status}
 
 
 def spread(key: str, skew: int = 1, hard: bool = True, **more: Any) -> Any:

@@ -218,7 +218,7 @@ class Reference:
         else:
             pods = self.sums(pod, constraint, all_of).get(labels(node)[key], 0)
             size = len({labels(n)[key] for n in counted})
-        return pods * math.log(size + 2) + constraint["maxSkew"] - 1
+        return float(pods * math.log(size + 2) + constraint["maxSkew"] - 1)
 
     def affinity_scores(self, pod: Pod, feasible: Sequence[Node]) -> dict[str, int]:
         raw = {name(node): self.affinity_of(pod, node) for node in feasible}

@@ -34,7 +34,7 @@ def nodes(draw: st.DrawFn, features: frozenset[str]) -> list[Any]:
             st.sampled_from(["NoSchedule", "PreferNoSchedule", "PreferNoSchedule"]),
         )
         taints = draw(st.lists(taint, **FEW)) if "taints" in features else []
-        sizes = [{}, {"cpu": "2"}, {"memory": "1Gi"}, {"pods": "2"}, {"cpu": "0"}]
+        sizes: list[dict[str, str]] = [{}, {"cpu": "2"}, {"memory": "1Gi"}, {"pods": "2"}, {"cpu": "0"}]
         offers = draw(st.sampled_from(sizes)) if "small" in features else {}
         found.append(node(f"n{number}", labels, taints=taints, offers=offers))
     return found
@@ -42,7 +42,7 @@ def nodes(draw: st.DrawFn, features: frozenset[str]) -> list[Any]:
 
 @st.composite
 def affinity_terms(draw: st.DrawFn) -> Any:
-    more = draw(
+    more: dict[str, Any] = draw(
         st.sampled_from(
             [
                 {},
@@ -152,7 +152,9 @@ def test_the_same_after_changes(data: st.DataObject) -> None:
     for number in gone:
         if number < len(placed):
             world.snapshot.remove_pod(placed[number]["metadata"]["uid"])
-    changed = [{**each, "metadata": {**each["metadata"], "labels": {"zone": "b"}}} for each in found[:1]]
+    changed: list[Any] = [
+        {**each, "metadata": {**each["metadata"], "labels": {"zone": "b"}}} for each in found[:1]
+    ]
     for each in changed:
         world.snapshot.set_node(each)
     reference = Reference([*changed, *found[1:]], left, NAMESPACES)

@@ -43,7 +43,7 @@ def test_the_watch_says_otherwise() -> None:
 
 def test_an_old_event_does_not_queue_an_assumed_pod_again() -> None:
     cluster = assumed()
-    cluster.pod_changed(pod("a"), {**pod("a"), "status": {"conditions": []}}, 1.0)
+    cluster.pod_changed(pod("a"), pod("a", status={"conditions": []}), 1.0)
     assert cluster.queue.pop(100.0) is None
     assert counted(cluster) == {"a": "n1"}
 
@@ -63,16 +63,14 @@ def test_undoing_after_the_watch_has_told_changes_nothing() -> None:
     assert counted(cluster) == {"a": "n2"}
 
 
-@pytest.mark.parametrize("how", ["deleted", "forgotten", "ended"])
+@pytest.mark.parametrize("how", ["deleted", "ended"])
 def test_a_pod_that_vanishes_leaves_no_trace(how: str) -> None:
     cluster = assumed()
     match how:
         case "deleted":
             cluster.pod_changed(pod("a"), None, 1.0)
-        case "forgotten":
-            cluster.forget("a", 1.0)
         case _:
-            cluster.pod_changed(pod("a"), {**pod("a"), "status": {"phase": "Failed"}}, 1.0)
+            cluster.pod_changed(pod("a"), pod("a", status={"phase": "Failed"}), 1.0)
     assert (counted(cluster), len(cluster.queue), cluster.assumed) == ({}, 0, {})
 
 
@@ -95,7 +93,7 @@ def test_pods_may_come_before_their_node() -> None:
     [
         pytest.param(pod("a", schedulerName="mine"), id="another-scheduler's"),
         pytest.param(pod("a", terminating=True), id="being-deleted"),
-        pytest.param({**pod("a"), "status": {"phase": "Succeeded"}}, id="ended"),
+        pytest.param(pod("a", status={"phase": "Succeeded"}), id="ended"),
         pytest.param(pod("a", "n1"), id="placed"),
     ],
 )

@@ -91,7 +91,7 @@ def test_five_minutes_at_the_latest() -> None:
 
 def test_a_changed_pod_gets_another_try() -> None:
     queue = parked()
-    queue.put({**pod("a"), "status": {"conditions": []}}, 5.0)
+    queue.put(pod("a", status={"conditions": []}), 5.0)
     assert popped(queue, 5.0) is None
     queue.put(pod("a", labels={"new": "label"}), 6.0)
     assert popped(queue, 6.0) == "a"

@@ -50,7 +50,7 @@ def picture(snapshot: Snapshot) -> Any:
         **{f"anti {term}": vector for term, vector in snapshot.counts.anti_affinity.items()},
     }
     slots = snapshot.index
-    found = {
+    found: dict[str, Any] = {
         what: {name: int(column[slot]) for name, slot in slots.items()}
         for what, column in columns.items()
         if column[list(slots.values())].any()

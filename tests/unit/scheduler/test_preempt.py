@@ -1,0 +1,168 @@
+"""Victims: as few and as unimportant as possible, and who keeps their place."""
+
+from typing import Any
+
+import pytest
+
+from api.labels import from_map
+from scheduler.cluster import Cluster
+from scheduler.framework import Unschedulable
+from scheduler.preempt import NO_VICTIMS, NOT_HELPFUL, Budget, Hopeless, Preemption, Request, preempt
+from tests.unit.scheduler.build import PROFILE, World, apart, node, pod, term
+
+
+def placed(name: str, on: str, cpu: str, priority: int, **more: Any) -> Any:
+    started = more.pop("started", "2026-01-01T00:00:00Z")
+    each = pod(name, on, more.pop("labels", None), requests={"cpu": cpu}, priority=priority, **more)
+    return {**each, "status": {"startTime": started}}
+
+
+def ask(nodes: Any, pods: Any, new: Any, budgets: Any = ()) -> Preemption | Hopeless:
+    world = World(nodes, pods)
+    failure = world.decide(new)
+    assert isinstance(failure, Unschedulable)
+    before = {uid: record.slot for uid, record in world.snapshot.pods.items()}
+    request = Request(
+        world.cycle(new),
+        PROFILE,
+        new["spec"]["priority"],
+        failure.curable,
+        lambda name: [each for each in pods if each["spec"]["nodeName"] == name],
+        world.shapes.of,
+        budgets,
+    )
+    found = preempt(request)
+    assert {uid: record.slot for uid, record in world.snapshot.pods.items()} == before
+    return found
+
+
+def names(found: Preemption | Hopeless) -> tuple[str, list[str]]:
+    assert isinstance(found, Preemption)
+    return found.node, sorted(victim["metadata"]["name"] for victim in found.victims)
+
+
+NEW = pod("new", requests={"cpu": "2"}, priority=1000)
+TWO = [node("a"), node("b")]
+
+
+@pytest.mark.parametrize(
+    ("pods", "expected"),
+    [
+        pytest.param(
+            [placed("low", "a", "2", 1), placed("mid", "a", "2", 5)]
+            + [placed(f"mid{n}", "b", "2", 5) for n in range(2)],
+            ("a", ["low"]),
+            id="the-lowest",
+        ),
+        pytest.param(
+            [placed("one", "a", "4", 5)] + [placed(f"mid{n}", "b", "1", 5) for n in range(4)],
+            ("a", ["one"]),
+            id="fewer-victims",
+        ),
+        pytest.param(
+            [placed("same", "a", "4", 1000), placed("high", "b", "4", 999)], ("b", ["high"]), id="only-lower"
+        ),
+        pytest.param(
+            [placed("old", "a", "4", 5), placed("young", "b", "4", 5, started="2026-02-01T00:00:00Z")],
+            ("b", ["young"]),
+            id="who-started-last",
+        ),
+        pytest.param(
+            [
+                placed("p1", "a", "1500m", 1),
+                placed("p2", "a", "1500m", 2),
+                placed("p3", "a", "1", 3),
+                placed("full", "b", "4", 1000),
+            ],
+            ("a", ["p1", "p2"]),
+            id="the-important-stay",
+        ),
+    ],
+)
+def test_victims(pods: Any, expected: Any) -> None:
+    assert names(ask(TWO, pods, NEW)) == expected
+
+
+def test_budgets_are_spared_if_possible() -> None:
+    pods = [
+        placed("guarded", "a", "4", 1, labels={"app": "db"}),
+        placed("free", "b", "4", 5),
+    ]
+    budget = Budget("default", from_map({"app": "db"}), 0, frozenset())
+    assert names(ask(TWO, pods, NEW, (budget,))) == ("b", ["free"])
+    allowing = Budget("default", from_map({"app": "db"}), 1, frozenset())
+    assert names(ask(TWO, pods, NEW, (allowing,))) == ("a", ["guarded"])
+
+
+def test_a_port_and_an_unwanted_neighbour() -> None:
+    port = [{"containerPort": 1, "hostPort": 80}]
+    holder = placed("holder", "a", "1", 1, ports=port)
+    bystander = placed("bystander", "a", "1", 1)
+    new = pod("new", ports=port, priority=1000)
+    assert names(ask([node("a")], [holder, bystander], new)) == ("a", ["holder"])
+    web = placed("web", "a", "1", 1, labels={"app": "web"})
+    new = pod("new", affinity=apart(term("kubernetes.io/hostname")), priority=1000)
+    assert names(ask([node("a")], [web, bystander], new)) == ("a", ["web"])
+
+
+def test_why_there_is_no_room_to_be_made() -> None:
+    nodes = [
+        node("tainted", taints=[("x", "NoSchedule")]), node("small", offers={"cpu": "1"}), node("full"),
+        node("mixed"),
+    ]  # fmt: skip
+    pods = [
+        placed("equal", "full", "4", 1000),
+        placed("most", "mixed", "3", 1000),
+        placed("rest", "mixed", "1", 1),
+    ]
+    found = ask(nodes, pods, NEW)
+    assert isinstance(found, Hopeless)
+    assert found.reasons == {NO_VICTIMS: 1, NOT_HELPFUL: 2, "Insufficient cpu": 1}
+
+
+def nominated() -> Cluster:
+    cluster = Cluster("default-scheduler")
+    cluster.node_changed(None, node("n1"), 0.0)
+    cluster.nominate(pod("vip", requests={"cpu": "4"}, priority=10), "n1")
+    return cluster
+
+
+@pytest.mark.parametrize(
+    ("priority", "kept"),
+    [pytest.param(9, 1, id="lower"), pytest.param(10, 1, id="equal"), pytest.param(11, 0, id="higher")],
+)
+def test_room_is_reserved_against_lower_priorities(priority: int, kept: int) -> None:
+    cluster = nominated()
+    with cluster.reserved(pod("other", priority=priority)):
+        assert int(cluster.snapshot.requested["pods"].sum()) == kept
+    assert int(cluster.snapshot.requested["pods"].sum()) == 0
+
+
+def test_a_pod_does_not_reserve_against_itself() -> None:
+    cluster = nominated()
+    with cluster.reserved(pod("vip", priority=10)):
+        assert int(cluster.snapshot.requested["pods"].sum()) == 0
+
+
+def test_nominations_end_with_the_pod_or_its_binding() -> None:
+    for after in (None, pod("vip", "n1")):
+        cluster = nominated()
+        cluster.pod_changed(pod("vip"), after, 1.0)
+        assert cluster.nominations == {}
+
+
+def test_a_nomination_survives_a_restart_of_the_scheduler() -> None:
+    cluster = Cluster("default-scheduler")
+    cluster.pod_changed(None, pod("vip", status={"nominatedNodeName": "n1"}), 0.0)
+    assert cluster.nominated("vip") == "n1"
+
+
+def test_room_is_awaited_while_victims_leave() -> None:
+    cluster = nominated()
+    vip, victim = pod("vip", priority=10), pod("victim", "n1")
+    cluster.pod_changed(None, victim, 0.0)
+    assert not cluster.is_awaiting_room(vip)
+    cluster.victims.add("victim")
+    assert cluster.is_awaiting_room(vip)
+    cluster.pod_changed(victim, None, 1.0)
+    assert not cluster.is_awaiting_room(vip)

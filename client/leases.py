@@ -12,11 +12,13 @@ Source: k8s.io/client-go/tools/leaderelection (1.36).
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Any
+from typing import Any, Protocol
 
 from api.errors import AlreadyExists, NotFound, StatusError
 from api.resource import Obj
@@ -41,6 +43,47 @@ class Timing:
     lease_s: float = 15.0
     renew_s: float = 10.0
     retry_s: float = 2.0
+
+
+class Election(Protocol):
+    """What the settings of a component say about its lease; the flags bear upstream's names."""
+
+    @property
+    def leader_elect(self) -> bool: ...
+
+    @property
+    def leader_elect_lease_duration_s(self) -> float: ...
+
+    @property
+    def leader_elect_renew_deadline_s(self) -> float: ...
+
+    @property
+    def leader_elect_retry_period_s(self) -> float: ...
+
+    @property
+    def leader_elect_resource_name(self) -> str: ...
+
+    @property
+    def leader_elect_resource_namespace(self) -> str: ...
+
+
+async def run_as_leader(client: Client, election: Election, work: Callable[[], Awaitable[None]]) -> None:
+    """Do the work of a component while its lease is held, or at once if it needs none.
+
+    Raises `LeadershipLost`, and whatever `work` raises.
+    """
+    if not election.leader_elect:
+        await work()
+        return
+    timing = Timing(
+        election.leader_elect_lease_duration_s,
+        election.leader_elect_renew_deadline_s,
+        election.leader_elect_retry_period_s,
+    )
+    identity = f"{socket.gethostname()}_{os.getpid()}_{rand.suffix()}"
+    await LeaderElector(client, timing).run(
+        work, identity, election.leader_elect_resource_name, election.leader_elect_resource_namespace
+    )
 
 
 class LeaderElector:

@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-import socket
 from dataclasses import replace
+from functools import partial
 
 from client import kubeconfig
 from client.accounts import Accounts
@@ -11,14 +11,14 @@ from client.api import Client
 from client.events import Recorder
 from client.http import HTTPTransport
 from client.informer import Informers
-from client.leases import LeaderElector, Timing
+from client.leases import run_as_leader
 from controllers.catalog import ACCOUNTS, catalog, chosen
 from controllers.config import Config
 from controllers.framework.apply import FIELD_MANAGER, PARALLEL, Applier
 from controllers.framework.controller import Controller
 from controllers.framework.engine import Engine
 from controllers.framework.process import Context
-from kit import log, rand
+from kit import log
 from kit.health import listening
 from kit.tasks import Tasks
 
@@ -41,22 +41,7 @@ async def run(config: Config) -> None:
 
 async def run_with(client: Client, config: Config, accounts: Accounts | None = None) -> None:
     """Work over a given client (for a cluster in one process, too); with `accounts`, write as those."""
-
-    async def work() -> None:
-        await _lead(client, config, accounts)
-
-    if not config.leader_elect:
-        await work()
-        return
-    timing = Timing(
-        config.leader_elect_lease_duration_s,
-        config.leader_elect_renew_deadline_s,
-        config.leader_elect_retry_period_s,
-    )
-    identity = f"{socket.gethostname()}_{os.getpid()}_{rand.suffix()}"
-    await LeaderElector(client, timing).run(
-        work, identity, config.leader_elect_resource_name, config.leader_elect_resource_namespace
-    )
+    await run_as_leader(client, config, partial(_lead, client, config, accounts))
 
 
 async def _lead(client: Client, config: Config, accounts: Accounts | None) -> None:

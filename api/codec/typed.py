@@ -1,9 +1,9 @@
 """What typed decoding does to an object of a built-in kind.
 
-It checks types, drops unknown fields and nulls, writes quantities and times in their canonical form. Called by
-the API server after a body was decoded, and after a patch was applied. One compiled checker per definition
+It checks types, drops unknown fields and nulls, writes quantities and times in their canonical form. Called
+by the API server after a body was decoded, and after a patch was applied. One compiled checker per definition
 walks only what an object has; branches without changes are shared with the given object.
-Source: sigs.k8s.io/json decode.go; UnmarshalJSON of Quantity, Time, MicroTime, IntOrString (apimachinery 1.36).
+Source: sigs.k8s.io/json decode.go; UnmarshalJSON of Quantity, Time, MicroTime, IntOrString (1.36).
 """
 
 import base64
@@ -18,8 +18,8 @@ from api.codec.json import MAX_STRICT_ERRORS, DecodeError, go_kind
 from api.resource import Obj
 from api.schemas import Schema, definition, json_type
 
-# A path from the root: (path of the parent, name or index); a map's key is in a third place, since Go's decoder
-# does not name it. The text is only made for messages.
+# A path from the root: (path of the parent, name or index); a map's key is in a third place, since Go's
+# decoder does not name it. The text is only made for messages.
 Trail: TypeAlias = tuple[Any, ...] | None
 # Returns the value to keep (the same object if nothing changes); None means "leave it out".
 Check: TypeAlias = "Callable[[Any, Trail, list[str]], Any]"

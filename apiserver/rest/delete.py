@@ -15,12 +15,11 @@ from api.errors import NotFound, StatusError
 from api.resource import Key, Obj
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.rest import meta
-from apiserver.rest.hub import Collection, Hub, Operation, translated
+from apiserver.rest.hub import Collection, Hub, Operation
+from apiserver.rest.present import Present, failed, write
 from apiserver.rest.strategy import FOREGROUND, ORPHAN, Deletion, Strategy
-from apiserver.rest.update import Present, read
 from apiserver.watchcache.entry import Entry
-from apiserver.watchcache.layout import decode
-from store.backend import KeyValue, RevisionMismatch, StoreError
+from store.backend import StoreError
 
 # Deletions of one deletecollection under way at once. Upstream has one worker by default; each write is
 # durable all the same.
@@ -32,32 +31,11 @@ async def delete(
 ) -> tuple[Obj, bool]:
     """Delete an object, or begin to; return its last state and whether it is gone. Raises `NotFound`,
     `Conflict`, ..."""
-    entry = collection.cache.get(key)
-    if entry is not None:
-        present = Present(entry.data, entry.revision, collection.cache.decoded(entry), False)
-    else:
-        present = await read(hub, collection, key)
-    while True:
-        try:
-            return await _attempt(hub, collection, key, present, deletion, operation)
-        except RevisionMismatch as error:
-            if error.current is None:
-                raise errors.not_found(collection.resource, key.name) from error
-            present = _again(collection, error.current)
-        except StatusError:
-            if present.sure:
-                raise
-            fresh = await read(hub, collection, key)
-            if fresh.revision == present.revision:
-                raise
-            present = fresh
-        except StoreError as error:
-            raise translated(error) from error
 
+    async def attempt(present: Present) -> tuple[Obj, bool]:
+        return await _attempt(hub, collection, key, present, deletion, operation)
 
-def _again(collection: Collection, current: KeyValue) -> Present:
-    data = collection.served(current.value, current.revision)
-    return Present(data, current.revision, decode(data), True)
+    return await write(hub, collection, key, attempt)
 
 
 async def _attempt(
@@ -79,18 +57,26 @@ async def _attempt(
         )
     )
     marked = mark(collection.strategy, present.obj, deletion, hub.now())
-    path = collection.key(key.namespace, key.name)
-    if marked is None:
-        if not deletion.dry_run:
-            await hub.backend.delete(path, present.revision)
-            collection.strategy.released(present.obj)
-        return present.obj, True
-    if marked is present.obj or deletion.dry_run:
+    if marked is not None and (marked is present.obj or deletion.dry_run):
         return marked, False
-    revision = await hub.backend.update(
-        path, collection.encode(marked), present.revision, collection.strategy.ttl_s
-    )
-    return meta.with_metadata(marked, resourceVersion=str(revision)), False
+    try:
+        return await _carry_out(hub, collection, key, present, marked, deletion.dry_run)
+    except StoreError as error:
+        raise failed(error) from error
+
+
+async def _carry_out(
+    hub: Hub, collection: Collection, key: Key, present: Present, marked: Obj | None, dry_run: bool
+) -> tuple[Obj, bool]:
+    path, strategy = collection.key(key.namespace, key.name), collection.strategy
+    if marked is not None:
+        value = collection.encode(marked)
+        revision = await hub.backend.update(path, value, present.revision, strategy.ttl_s)
+        return meta.with_metadata(marked, resourceVersion=str(revision)), False
+    if not dry_run:
+        await hub.backend.delete(path, present.revision)
+        strategy.released(present.obj)
+    return present.obj, True
 
 
 def mark(strategy: Strategy, obj: Obj, deletion: Deletion, now: datetime) -> Obj | None:

@@ -9,7 +9,6 @@ Spec: k8s.io/apiserver/pkg/registry/generic/registry Store.Update, storage Guara
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from api import errors
 from api.errors import StatusError, Timeout
@@ -19,22 +18,12 @@ from apiserver.admission.plugin import AdmissionRequest
 from apiserver.rest import meta
 from apiserver.rest.hub import Collection, Hub, Operation, Stored, translated
 from apiserver.rest.managed import stamped
+from apiserver.rest.present import Moved, Present, failed, write
 from apiserver.rest.strategy import Strategy
-from apiserver.watchcache.layout import decode
-from store.backend import KeyValue, RevisionMismatch, StoreError
+from store.backend import StoreError
 
 # Makes the new object of the present one; it may raise API errors. It must not change what it is given.
 Change = Callable[[Obj], Obj]
-
-
-@dataclass(frozen=True)
-class Present:
-    """The object as it stands: wire bytes and revision. `sure`: read from the store, not from the cache."""
-
-    data: bytes
-    revision: int
-    obj: Obj
-    sure: bool
 
 
 async def update(
@@ -49,73 +38,20 @@ async def update(
 
     Raises `NotFound`, `Conflict`, `Invalid`, ...
     """
-    present = _cached(collection, key) or await read(hub, collection, key)
-    while True:
-        try:
-            return await _attempt(hub, collection, key, present, change, operation, subresource)
-        except _Moved as moved:
-            if moved.current is None:
-                raise errors.not_found(collection.resource, key.name) from moved
-            present = _present(collection, moved.current)
-        except StatusError:
-            # The cache may have been behind; only the store's word is final.
-            if present.sure:
-                raise
-            fresh = await read(hub, collection, key)
-            if fresh.revision == present.revision:
-                raise
-            present = fresh
+
+    async def attempt(present: Present) -> Stored:
+        return await _attempt(hub, collection, key, present, change, operation, subresource)
+
+    return await write(hub, collection, key, attempt)
 
 
 async def rewrite(hub: Hub, collection: Collection, key: Key, change: Change, operation: Operation) -> Stored:
     """Apply the server's own `change` to the present object, without defaults, admission and validation."""
-    present = _cached(collection, key) or await read(hub, collection, key)
-    while True:
-        try:
-            new = change(present.obj)
-            return await _store(hub, collection, key, new, present, operation)
-        except _Moved as moved:
-            if moved.current is None:
-                raise errors.not_found(collection.resource, key.name) from moved
-            present = _present(collection, moved.current)
-        except StatusError:
-            if present.sure:
-                raise
-            fresh = await read(hub, collection, key)
-            if fresh.revision == present.revision:
-                raise
-            present = fresh
 
+    async def attempt(present: Present) -> Stored:
+        return await _store(hub, collection, key, change(present.obj), present, operation)
 
-class _Moved(Exception):
-    """Another write came between; `current` is what is there now."""
-
-    def __init__(self, current: KeyValue | None) -> None:
-        super().__init__("moved")
-        self.current = current
-
-
-async def read(hub: Hub, collection: Collection, key: Key) -> Present:
-    """Return the object as the store has it now. Raises `NotFound`."""
-    try:
-        found = await hub.backend.get(collection.key(key.namespace, key.name))
-    except StoreError as error:
-        raise translated(error) from error
-    if found is None:
-        raise errors.not_found(collection.resource, key.name)
-    return _present(collection, found)
-
-
-def _present(collection: Collection, found: KeyValue) -> Present:
-    data = collection.served(found.value, found.revision)
-    return Present(data, found.revision, decode(data), True)
-
-
-def _cached(collection: Collection, key: Key) -> Present | None:
-    entry = collection.cache.get(key)
-    if entry is None:
-        return None
-    return Present(entry.data, entry.revision, collection.cache.decoded(entry), False)
+    return await write(hub, collection, key, attempt)
 
 
 async def _attempt(
@@ -155,7 +91,7 @@ async def _attempt(
         if not operation.managed:
             new = stamped(hub, resource, new, old, operation, subresource)
         return await _store(hub, collection, key, new, present, operation)
-    except (StatusError, _Moved) as error:
+    except (StatusError, Moved) as error:
         # After a timeout the write may have happened: then its event, or a restart, tells.
         if guard is not None and not isinstance(error, Timeout):
             guard.release()
@@ -198,12 +134,9 @@ async def _store(
     hub.remember(collection, path, value, new)
     try:
         revision = await hub.backend.update(path, value, present.revision, strategy.ttl_s)
-    except RevisionMismatch as error:
-        hub.feed.pending.pop(path, None)
-        raise _Moved(error.current) from error
     except StoreError as error:
         hub.feed.pending.pop(path, None)
-        raise translated(error) from error
+        raise failed(error) from error
     return Stored(collection.served(value, revision), new)
 
 
@@ -215,7 +148,7 @@ async def _unchanged(hub: Hub, collection: Collection, key: Key, present: Presen
         except StoreError as error:
             raise translated(error) from error
         if current is None or current.revision != present.revision:
-            raise _Moved(current)
+            raise Moved(current)
     return Stored(present.data, present.obj)
 
 
@@ -236,10 +169,8 @@ async def _finish_deletion(
     if not operation.dry_run:
         try:
             await hub.backend.delete(path, present.revision)
-        except RevisionMismatch as error:
-            raise _Moved(error.current) from error
         except StoreError as error:
-            raise translated(error) from error
+            raise failed(error) from error
         collection.strategy.released(new)
     return Stored(collection.served(collection.encode(new), present.revision), new)
 

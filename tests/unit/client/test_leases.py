@@ -1,6 +1,7 @@
 """Leader election in virtual time over leases in a dictionary."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import looptime  # noqa: F401 - the marker's plugin
@@ -8,9 +9,10 @@ import pytest
 
 from api.errors import AlreadyExists, Conflict, NotFound
 from client.api import Client
-from client.leases import LeaderElector, LeadershipLost
+from client.leases import LeaderElector, LeadershipLost, run_as_leader
 from client.transport import RawRequest, RawResponse, Unreachable
 from kit import clock
+from scheduler.config import Config
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 
@@ -106,3 +108,15 @@ async def test_a_leader_that_cannot_renew_stops() -> None:
     with pytest.raises(LeadershipLost):
         await worker.task
     assert clock.monotonic() - begun == pytest.approx(10, abs=4)
+
+
+@pytest.mark.parametrize("leader_elect", [pytest.param(True, id="elected"), pytest.param(False, id="alone")])
+async def test_a_component_works_with_its_lease_or_without_one(leader_elect: bool) -> None:
+    client = Leases()
+    done = []
+
+    async def work() -> None:
+        done.append(client.lease is not None)
+
+    await run_as_leader(client, Config(Path("k"), leader_elect=leader_elect), work)
+    assert done == [leader_elect]

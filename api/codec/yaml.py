@@ -23,6 +23,8 @@ from api.resource import Obj
 MAX_DEPTH = 250
 # What aliases may add in all: more is an attack (each alias can double the document).
 MAX_ALIASED = 100_000
+# So many bytes of a text count as one more value, so that a long one cannot be repeated at will.
+BYTES_PER_VALUE = 64
 
 _TAG = "tag:yaml.org,2002:"
 _WORDS: dict[str, Any] = {
@@ -164,9 +166,10 @@ class _Builder:
             self._open_key(parent, event, event.start_mark.line)
             return
         value = _scalar(event)
+        size = 1 + len(event.value) // BYTES_PER_VALUE
         if event.anchor:
-            self._anchors[event.anchor] = (value, 1)
-        self._add(value, 1)
+            self._anchors[event.anchor] = (value, size)
+        self._add(value, size)
 
     def _open_key(self, parent: _Open, event: Any, line: int) -> None:
         if event.value == "<<" and event.implicit[0] and not event.style:
@@ -174,7 +177,7 @@ class _Builder:
             return
         key = _key_text(_scalar(event))
         if event.anchor:
-            self._anchors[event.anchor] = (key, 1)
+            self._anchors[event.anchor] = (key, 1 + len(key) // BYTES_PER_VALUE)
         if key in parent.value and key not in parent.merged:
             self.duplicates.append(f'line {line + 1}: key "{key}" already set in map')
         parent.merged.discard(key)

@@ -87,6 +87,11 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         pytest.param("- 1", "the document is not an object", id="list at the top"),
         pytest.param("[" * 100_000, "yaml: exceeded max depth of nesting", id="deep"),
         pytest.param(BOMB, "yaml: document contains excessive aliasing", id="bomb"),
+        pytest.param(
+            f"a: &a {'x' * 100_000}\nb: [{'*a, ' * 1000}]\n",
+            "yaml: document contains excessive aliasing",
+            id="bomb-of-one-long-text",
+        ),
     ],
 )
 def test_refusals(text, message):

@@ -197,7 +197,7 @@ class Cache:
         self._tell(RingEvent(DELETED, before.moved(revision, self.layout.at(before.data, revision)), before))
 
     def clear(self, revision: int) -> None:
-        """Forget everything, before `load`: the store went back in time. What watchers saw has not been."""
+        """Forget everything and end all watches, before `load`: what is known does not lead to what is."""
         for channel in list(self._channels.values()):
             channel.end()
         for key in self.keys():

@@ -5,8 +5,8 @@ of any resource needs
 no notice of its own from the store.
 
     start:  list everything at revision R (pages), load the caches, watch from R
-    Compacted:  list again, tell the differences as events, watch from there
-    FutureRevision:  the store went back in time (a restored backup): end all watches, fill the caches anew
+    Compacted, FutureRevision:  history was dropped, or the store went back in time (a restored backup):
+        end all watches, fill the caches anew, watch from there
     another store error:  wait, watch again from where the caches stand
 """
 
@@ -88,7 +88,7 @@ class Feed:
                 await self._reread()
             except FutureRevision as error:
                 _log.warning("the store went back in time", revision=self.revision, store=error.current)
-                await self._rewind()
+                await self._reread()
             except StoreError as error:
                 _log.warning("lost the store; trying again", error=str(error))
                 await clock.sleep(RETRY_S)
@@ -102,27 +102,12 @@ class Feed:
         return items, revision
 
     async def _reread(self) -> None:
-        try:
-            items, revision = await self._read()
-        except StoreError as error:
-            _log.warning("cannot read the store", error=str(error))
-            await clock.sleep(RETRY_S)
-            return
-        present: dict[Stored, set[Key]] = {}
-        for item in sorted(items, key=lambda one: one.revision):
-            stored, key = _split(item.key)
-            present.setdefault(stored, set()).add(key)
-            if item.revision > self.revision:
-                self._put(stored, key, item.revision, item.value, None)
-        for stored, pairs in self._caches.items():
-            kept = present.get(stored, set())
-            for cache, _ in pairs:
-                for key in cache.keys():  # noqa: SIM118 (a copy: the cache changes meanwhile)
-                    if key not in kept:
-                        cache.remove(key, revision)
-        self.progress.advance(revision)
+        """Fill the caches anew: what happened meanwhile is not known, so nobody can go on from before.
 
-    async def _rewind(self) -> None:
+        To tell the differences as events instead would make one change of a deletion and a creation, and of
+        several deletions, which would all bear one revision, those that a watcher misses when it resumes.
+        Source: k8s.io/apiserver/pkg/storage/cacher, which ends all watchers when its reflector lists again.
+        """
         try:
             items, revision = await self._read()
         except StoreError as error:
@@ -131,6 +116,7 @@ class Feed:
             return
         for cache in self.caches:
             cache.clear(revision)
+        self.pending.clear()
         self._load(items, revision)
         self.progress.rewind(revision)
 
@@ -145,8 +131,11 @@ class Feed:
             for cache, _ in self._caches.get(stored, ()):
                 cache.remove(key, event.revision)
             return
+        known = None
         own = self.pending.get(event.key)
-        known = own[1] if own is not None and own[0] == event.value else None
+        if own is not None and own[0] == event.value:
+            known = own[1]
+            del self.pending[event.key]
         self._put(stored, key, event.revision, event.value, known)
 
     def _put(self, stored: Stored, key: Key, revision: int, value: bytes, known: Known | None) -> None:

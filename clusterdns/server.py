@@ -4,6 +4,7 @@ changes.
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 from clusterdns import wire
 from clusterdns.answer import Alias, Answer, Outcome, Zone, resolve
@@ -153,7 +154,7 @@ class _Listener(asyncio.DatagramProtocol):
         self._transport: asyncio.DatagramTransport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         reply = self._server.reply_now(data, True)

@@ -55,8 +55,9 @@ async def _once(hub: Hub, collection: Collection, namespace: str, body: Obj, ope
     try:
         if faults := strategy.validate(obj):
             raise errors.invalid(resource.group, resource.kind, obj["metadata"]["name"], faults)
-        for text in strategy.warnings(obj) if operation.request else ():
-            operation.request.warn(text)  # type: ignore[union-attr]
+        if operation.request:
+            for text in strategy.warnings(obj):
+                operation.request.warn(text)
         await hub.admission.validate(request.with_object(obj))
         if not operation.managed:
             obj = stamped(hub, resource, obj, None, operation)

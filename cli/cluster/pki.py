@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from cli.cluster.layout import Layout
@@ -30,14 +31,14 @@ def write_pki(layout: Layout) -> None:
     _ensure(layout.pki / "apiserver-kubelet-client", lambda: tls.issue(ca, *KUBELET_CLIENT))
     _ensure(layout.pki / "front-proxy-client", lambda: tls.issue(front_proxy, "front-proxy-client"))
     for name, (user, groups) in CLIENTS.items():
-        pair = _ensure(layout.pki / name, lambda user=user, groups=groups: tls.issue(ca, user, groups))  # type: ignore[misc]
+        pair = _ensure(layout.pki / name, partial(tls.issue, ca, user, groups))
         target = layout.kubeconfig if name == "admin" else layout.pki / f"{name}.kubeconfig"
         server = layout.node_server if name in ("proxy", "dns") else layout.server
         _write_kubeconfig(target, server, ca.cert, pair, user)
     for node in layout.nodes():
         user, base = f"system:node:{node.name}", layout.pki / node.name
         names = (node.name, node.address)
-        pair = _ensure(base, lambda u=user, n=names: tls.issue(ca, u, ("system:nodes",), server_names=n))  # type: ignore[misc]
+        pair = _ensure(base, partial(tls.issue, ca, user, ("system:nodes",), server_names=names))
         _write_kubeconfig(base.with_name(f"{node.name}.kubeconfig"), layout.node_server, ca.cert, pair, user)
 
 

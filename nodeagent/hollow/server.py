@@ -2,11 +2,12 @@
 kubelet).
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import grpc
+from google.protobuf.message import Message
 
 from nodeagent.cri.errors import CRIError
 from nodeagent.hollow.service import HollowService
@@ -69,4 +70,5 @@ class HollowServer:
         )
 
 
-_serialize: Callable[[Any], bytes] = lambda message: message.SerializeToString()  # noqa: E731
+def _serialize(message: Message) -> bytes:
+    return message.SerializeToString()

@@ -131,9 +131,8 @@ class _Plan:
             return False
         return True
 
-    def done(self, **more: object) -> PodActions:
-        actions = {"starts": tuple(self.starts), "kills": tuple(self.kills), "waits": tuple(self.waits)}
-        return PodActions(**{**actions, **more})  # type: ignore[arg-type]
+    def done(self) -> PodActions:
+        return PodActions(starts=tuple(self.starts), kills=tuple(self.kills), waits=tuple(self.waits))
 
 
 def compute_actions(pod: Obj, observed: PodObserved, situation: Situation, now: datetime) -> PodActions:

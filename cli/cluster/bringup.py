@@ -1,7 +1,6 @@
 """`pelamis up`, `stop`, `start`, `down` as steps. Each may be repeated; what is there is kept."""
 
 import contextlib
-import fcntl
 import os
 import shutil
 import socket
@@ -9,27 +8,29 @@ import ssl
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from cli.cluster import containerd, control, host, pki
+from cli.cluster import claims, containerd, control, host, lock, pki
 from cli.cluster.addons import compute_addons
-from cli.cluster.layout import MAX_CLUSTERS, Layout, Settings
+from cli.cluster.layout import Layout, Settings
 from cli.cluster.processes import compute_processes
 from cli.cluster.supervisor import Supervisor, daemonize
 from cli.images.base import build_base
 from kit import clock, files, log, tls
 from store.process import build_command, ensure_certs, find_etcd
 
-_INDEXES = Path("/run/pelamis")
 _API_SERVER = "the API server"
 # The object is there already.
 _CONFLICT = 409
-# How long a cluster may take from claiming its index to writing its settings.
-_CLAIM_S = 60.0
+# How long a command waits for another one that is at work in the same directory.
+_LOCK_S = 30.0
+# The longest path that a unix socket can have (sun_path, without the final zero).
+_LONGEST_SOCKET = 107
+_log = log.get("supervisor")
 Say = Callable[[str], None]
 
 
@@ -50,14 +51,18 @@ def load(folder: Path) -> Layout:
 def is_running(layout: Layout) -> bool:
     try:
         control.ask(layout.control_socket, "status", timeout_s=5)
-    except (control.NotRunning, OSError):
+    except control.NotRunning:
         return False
+    except control.Refused:
+        # It is busy: with ending the cluster, say.
+        return True
     return True
 
 
-def check_host(settings: Settings) -> None:
+def check_host(layout: Layout) -> None:
     """Raise `BringUpError` if this machine lacks what the settings need, saying what to install."""
-    if settings.runtime == "hollow":
+    _check_socket_paths(layout)
+    if layout.settings.runtime == "hollow":
         return
     if os.geteuid() != 0:
         raise BringUpError("containers need root: run as root, or use `pelamis up --runtime hollow`")
@@ -77,6 +82,18 @@ def check_host(settings: Settings) -> None:
         raise BringUpError(f"this machine lacks {', '.join(missing)}: apt-get install {' '.join(missing)}")
 
 
+def _check_socket_paths(layout: Layout) -> None:
+    """containerd adds a socket `.ttrpc` beside its own."""
+    paths = [str(layout.control_socket)]
+    if layout.settings.runtime != "hollow":
+        paths += [f"{node.containerd_socket}.ttrpc" for node in layout.nodes()]
+    excess = max(len(os.fsencode(path)) for path in paths) - _LONGEST_SOCKET
+    if excess > 0:
+        raise BringUpError(
+            f"{layout.dir} is {excess} bytes too long for the sockets in it; use a shorter --dir"
+        )
+
+
 def resolve_store(store: str) -> str:
     """Return what `auto` means on this machine: etcd where it is installed, otherwise SQLite."""
     if store == "auto":
@@ -86,73 +103,61 @@ def resolve_store(store: str) -> str:
     return store
 
 
-def claim_index(folder: Path, root: Path = _INDEXES) -> int:
-    """Return the index of the cluster in `folder`: the one it holds, or the lowest that no living directory
-    holds.
-    """
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        holders = {number: _holder(root / str(number)) for number in range(MAX_CLUSTERS)}
-        for number, holder in holders.items():
-            if holder == str(folder):
-                return number
-        for number, holder in holders.items():
-            if not holder or _is_abandoned(root / str(number), Path(holder)):
-                (root / str(number)).write_text(str(folder))
-                return number
-    raise BringUpError(f"{MAX_CLUSTERS} clusters exist already; `pelamis down --purge` one of them")
-
-
-def _is_abandoned(claim: Path, folder: Path) -> bool:
-    """Tell whether the cluster of a claim is gone. One that has just claimed has written nothing else yet."""
-    age_s = clock.now().timestamp() - claim.stat().st_mtime
-    return age_s > _CLAIM_S and not (folder / "cluster.json").exists()
-
-
-def release_index(folder: Path, root: Path = _INDEXES) -> None:
-    for number in range(MAX_CLUSTERS):
-        if _holder(root / str(number)) == str(folder):
-            (root / str(number)).unlink()
-
-
-def _holder(path: Path) -> str:
-    try:
-        return path.read_text()
-    except FileNotFoundError:
-        return ""
-
-
 def up(layout: Layout, say: Say, run_component: Callable[[str, tuple[str, ...]], None]) -> None:
     """Start the cluster in the background and wait until it is ready. Raises `BringUpError`."""
-    check_host(layout.settings)
+    check_host(layout)
+    try:
+        fd = lock.take(layout.lock, _LOCK_S)
+    except lock.Busy as error:
+        raise BringUpError(str(error)) from error
+    try:
+        _start(layout, say, run_component)
+    finally:
+        # The supervisor holds the lock from here on.
+        os.close(fd)
+    if _has_real_nodes(layout):
+        containerd.load_base_images(layout, _base_archive(layout))
+    wait_ready(layout, say)
+
+
+def _has_real_nodes(layout: Layout) -> bool:
+    return layout.settings.runtime != "hollow" and layout.settings.nodes > 0
+
+
+def _start(layout: Layout, say: Say, run_component: Callable[[str, tuple[str, ...]], None]) -> None:
     _check_port(layout)
+    _make_folders(layout)
     files.write_atomic(layout.dir / "cluster.json", layout.settings.to_json())
     pki.write_pki(layout)
-    real_nodes = layout.settings.runtime != "hollow" and layout.settings.nodes > 0
-    if real_nodes:
+    if _has_real_nodes(layout):
         say(f"nodes: {layout.settings.nodes} network namespaces on bridge {layout.bridge}")
         host.set_up(layout)
         for node in layout.nodes():
             node.containerd_socket.unlink(missing_ok=True)
             containerd.prepare(node)
     _detach(layout, run_component)
-    if real_nodes:
-        archive = _base_archive(layout)
-        containerd.load_base_images(layout, archive)
-    wait_ready(layout, say)
+
+
+def _make_folders(layout: Layout) -> None:
+    """Keys, the store and the pods' secrets are below: nobody else may look."""
+    layout.dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in ("pki", "store", "nodes", "run", "logs"):
+        (layout.dir / name).mkdir(exist_ok=True)
+        (layout.dir / name).chmod(0o700)
 
 
 def _detach(layout: Layout, run_component: Callable[[str, tuple[str, ...]], None]) -> None:
     store = _etcd_command(layout) if layout.settings.store == "etcd" else ()
     sys.stdout.flush()
-    layout.logs.mkdir(parents=True, exist_ok=True)
+    layout.control_socket.unlink(missing_ok=True)
     if daemonize(layout.logs / "supervisor.log"):
         log.setup()
         try:
             Supervisor(layout, compute_processes(layout, store), run_component).run()
-        finally:
-            os._exit(0)
+        except BaseException:  # noqa: BLE001 - the new process must never go on as the command
+            _log.exception("supervisor failed")
+            os._exit(1)
+        os._exit(0)
     deadline = clock.monotonic() + 10
     while not layout.control_socket.is_socket():
         if clock.monotonic() > deadline:
@@ -231,6 +236,8 @@ def wait_ready(layout: Layout, say: Say, seconds: float = 90.0) -> None:
     said: set[str] = set()
     addons = compute_addons(layout) if layout.settings.runtime != "hollow" and layout.settings.nodes else []
     while True:
+        if not is_running(layout):
+            raise BringUpError(f"the cluster has ended meanwhile; see {layout.logs}/supervisor.log")
         lacking = _lacking(layout, probe)
         while addons and lacking != _API_SERVER:
             probe.ensure(*addons.pop())
@@ -261,9 +268,34 @@ def _is_ready(node: dict[str, Any]) -> bool:
 
 
 def stop(layout: Layout) -> None:
-    """End every process and container; keep all data."""
-    with contextlib.suppress(control.NotRunning):
-        control.ask(layout.control_socket, "stop")
+    """End every process and container; keep all data. Raises `BringUpError`."""
+    with _ended(layout):
+        _end_containers(layout)
+
+
+@contextlib.contextmanager
+def _ended(layout: Layout) -> Iterator[None]:
+    """End the supervisor with its processes, and keep others from starting one within the block.
+
+    A cluster that is just being started is ended as soon as its supervisor is there.
+    """
+    deadline = clock.monotonic() + _LOCK_S
+    while True:
+        with contextlib.suppress(control.NotRunning, control.Refused):
+            control.ask(layout.control_socket, "stop")
+        try:
+            fd = lock.take(layout.lock, 0.5)
+            break
+        except lock.Busy as error:
+            if clock.monotonic() > deadline:
+                raise BringUpError(str(error)) from error
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def _end_containers(layout: Layout) -> None:
     if layout.settings.runtime != "hollow":
         host.kill_containers(layout.cgroup_root, layout.nodes())
         host.unmount_below(layout.dir / "nodes")
@@ -271,12 +303,13 @@ def stop(layout: Layout) -> None:
 
 def down(layout: Layout, purge: bool) -> None:
     """Stop, and remove what the cluster made on this machine; with `purge` its directory too."""
-    stop(layout)
-    if layout.settings.runtime != "hollow":
-        host.tear_down(layout)
-    for name in ("nodes", "store", "run"):
-        shutil.rmtree(layout.dir / name, ignore_errors=True)
-    (layout.dir / "cluster.json").unlink(missing_ok=True)
-    release_index(layout.dir)
-    if purge:
-        shutil.rmtree(layout.dir, ignore_errors=True)
+    with _ended(layout):
+        _end_containers(layout)
+        if layout.settings.runtime != "hollow":
+            host.tear_down(layout)
+        for name in ("nodes", "store", "run"):
+            shutil.rmtree(layout.dir / name, ignore_errors=True)
+        (layout.dir / "cluster.json").unlink(missing_ok=True)
+        claims.release(layout.dir, claims.default_root())
+        if purge:
+            shutil.rmtree(layout.dir, ignore_errors=True)

@@ -1,7 +1,7 @@
 """How verbs talk to a running supervisor: one JSON line each way over a unix socket that only the owner may
 open.
 
-{"do": "status"}                         -> {"processes": [...], "ready": true}
+{"do": "status"}                         -> {"pid": 17, "processes": [...]}
 {"do": "stop"}                           -> {} when every process has ended
 {"do": "stop-node", "node": "node-2"}    -> {}  as a power cut: processes and containers killed, cable pulled
 {"do": "start-node", "node": "node-2"}   -> {}
@@ -29,9 +29,13 @@ def ask(path: Path, do: str, timeout_s: float = 120.0, **more: Any) -> dict[str,
         try:
             connection.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError) as error:
-            raise NotRunning(f"no cluster is running in {path.parent.parent}") from error
-        connection.sendall(orjson.dumps({"do": do, **more}) + b"\n")
-        answer = _read_line(connection)
+            text = f"no cluster is running in {path.parent.parent}; `pelamis start` starts it"
+            raise NotRunning(text) from error
+        try:
+            connection.sendall(orjson.dumps({"do": do, **more}) + b"\n")
+            answer = _read_line(connection)
+        except OSError as error:
+            raise Refused(f"the supervisor does not answer: {error}") from error
     if error_text := answer.get("error"):
         raise Refused(error_text)
     return answer

@@ -51,8 +51,15 @@ def set_up(layout: Layout) -> None:
 
 
 def _add_node(layout: Layout, node: Node) -> None:
-    if Path(f"/run/netns/{node.netns}").exists():
-        return
+    """Make a node's namespace; an interrupted making starts anew, a node that was cut off rejoins."""
+    namespace = Path(f"/run/netns/{node.netns}")
+    if namespace.exists():
+        if _is_complete(node):
+            rejoin(node)
+            return
+        _ip([f"netns del {node.netns}"])
+    if Path(f"/sys/class/net/{node.link}").exists():
+        _ip([f"link del {node.link}"])
     _ip(
         [
             f"netns add {node.netns}",
@@ -68,6 +75,13 @@ def _add_node(layout: Layout, node: Node) -> None:
     ]
     _ip(inside, netns=node.netns)
     _run(["nsenter", f"--net=/run/netns/{node.netns}", "sysctl", "-qw", "net.ipv4.ip_forward=1"])
+
+
+def _is_complete(node: Node) -> bool:
+    """Tell whether the namespace has what `_add_node` gives it: forwarding, its last step, included."""
+    show = ["nsenter", f"--net=/run/netns/{node.netns}", "cat", "/proc/sys/net/ipv4/ip_forward"]
+    done = subprocess.run(show, capture_output=True, text=True, check=False)
+    return done.stdout.strip() == "1" and Path(f"/sys/class/net/{node.link}").exists()
 
 
 def _masquerade(layout: Layout) -> None:
@@ -107,7 +121,7 @@ def tear_down(layout: Layout) -> None:
 
 
 def kill_containers(cgroup: str, nodes: list[Node]) -> None:
-    """Kill all processes in the cgroup tree and the shims of the nodes' containerds; drop the pods' namespaces.
+    """Kill all processes in the cgroup tree and the shims of the nodes; drop the pods' network namespaces.
 
     Nobody tells the CNI plugins: the pods' links go with their namespaces, and the agent returns their
     addresses when it finds the dead sandboxes.

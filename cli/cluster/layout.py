@@ -6,7 +6,7 @@ everything from here.
     D/pki/                 certificates and keys
     D/store/               etcd's or SQLite's data
     D/nodes/<node>/        containerd's data, the agent's pods and volumes, CNI configuration
-    D/logs/<process>.log   one file per process
+    D/logs/<process>.log   one file per process; past 20 MiB its text moves to <process>.log.1
     D/run/                 the supervisor's socket and lock
 
 Every cluster of a machine has an index of its own (0-15), from which its networks and the names of its links
@@ -88,6 +88,10 @@ class Layout:
     @property
     def control_socket(self) -> Path:
         return self.dir / "run" / "control.sock"
+
+    @property
+    def lock(self) -> Path:
+        return self.dir / "run" / "lock"
 
     @property
     def bridge(self) -> str:

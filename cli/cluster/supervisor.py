@@ -3,13 +3,16 @@ can fork.
 
 Components are forked from here, after all modules have been imported once: a child is there within
 milliseconds and shares the memory of the code. A process that ends is started again after a delay that
-doubles from 0.1 s to 5 s, and falls back when it has lived for 10 s.
+doubles from 0.1 s to 5 s, and falls back when it has lived for 10 s. The processes do not outlive the
+supervisor, even if it is killed: the kernel kills them then, and `pelamis up` starts a new set. Containers
+belong to their shims and run on.
 
     wanted, not running --start--> running --exit--> waiting --delay over--> running
     running --stop-node--> off --start-node--> running
 """
 
 import contextlib
+import ctypes
 import os
 import selectors
 import signal
@@ -23,10 +26,10 @@ from typing import Any
 
 import orjson
 
-from cli.cluster import host
-from cli.cluster.layout import Layout
+from cli.cluster import host, logfiles
+from cli.cluster.layout import Layout, Node
 from cli.cluster.processes import Process
-from kit import clock, files, log
+from kit import clock, log
 
 _log = log.get("supervisor")
 _FIRST_DELAY_S = 0.1
@@ -34,6 +37,11 @@ _LONGEST_DELAY_S = 5.0
 _GOOD_LIFE_S = 10.0
 # How long processes may take to end by themselves before they are killed.
 _GRACE_S = 8.0
+# How often the log files are measured.
+_LOGS_S = 60.0
+# prctl: the signal that a process gets when its parent dies.
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 @dataclass
@@ -64,6 +72,8 @@ class Supervisor:
         self._children = {process.name: Child(process) for process in processes}
         self._selector = selectors.DefaultSelector()
         self._stopping = False
+        self._pid = os.getpid()
+        self._logs_due = clock.monotonic() + _LOGS_S
         self._listener = self._listen()
         self._wakeup = self._watch_signals()
 
@@ -71,6 +81,7 @@ class Supervisor:
         """Start everything and keep it running until told to stop."""
         while not self._stopping:
             self._start_due()
+            self._tend_logs()
             for key, _ in self._selector.select(self._timeout()):
                 key.data()
         self._end_all(list(self._children.values()))
@@ -84,12 +95,22 @@ class Supervisor:
             if child.due is not None and child.due <= now and not child.off:
                 self._start(child)
 
-    def _timeout(self) -> float | None:
+    def _tend_logs(self) -> None:
+        if clock.monotonic() >= self._logs_due:
+            self._logs_due = clock.monotonic() + _LOGS_S
+            logfiles.rotate(self._layout.logs)
+
+    def _timeout(self) -> float:
         due = [child.due for child in self._children.values() if child.due is not None and not child.off]
-        return max(0.0, min(due) - clock.monotonic()) if due else None
+        return max(0.0, min([*due, self._logs_due]) - clock.monotonic())
 
     def _start(self, child: Child) -> None:
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            child.due = clock.monotonic() + _LONGEST_DELAY_S
+            _log.error("cannot fork", process=child.process.name, error=str(error))
+            return
         if pid == 0:
             self._become(child.process)
         child.pid, child.since, child.due = pid, clock.monotonic(), None
@@ -101,6 +122,7 @@ class Supervisor:
             signal.set_wakeup_fd(-1)
             for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, signal.SIG_DFL)
+            self._die_with_parent()
             self._selector.close()
             self._listener.close()
             os.setsid()
@@ -118,6 +140,10 @@ class Supervisor:
             code = error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
             sys.stderr.flush()
             os._exit(code)
+
+    def _die_with_parent(self) -> None:
+        if _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL) != 0 or os.getppid() != self._pid:
+            os._exit(1)
 
     def _reap(self) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -140,7 +166,8 @@ class Supervisor:
         if self._stopping or child.off:
             return
         child.restarts += 1
-        child.delay_s = _FIRST_DELAY_S if lived_s > _GOOD_LIFE_S else min(_LONGEST_DELAY_S, child.delay_s * 2)
+        if lived_s > _GOOD_LIFE_S:
+            child.delay_s = _FIRST_DELAY_S
         child.due = now + child.delay_s
         _log.warning(
             "ended",
@@ -149,6 +176,7 @@ class Supervisor:
             lived_s=round(lived_s, 1),
             again_in_s=child.delay_s,
         )
+        child.delay_s = min(_LONGEST_DELAY_S, child.delay_s * 2)
 
     def _end_all(self, children: list[Child]) -> None:
         """Stop children in reverse order of starting: agents before the API server, the API server before
@@ -207,8 +235,8 @@ class Supervisor:
             try:
                 request = orjson.loads(connection.makefile("rb").readline(65536))
                 answer = self._answer(request)
-            except (OSError, ValueError, KeyError, host.HostError) as error:
-                answer = {"error": str(error)}
+            except (OSError, ValueError, KeyError, TypeError, host.HostError) as error:
+                answer = {"error": str(error) or type(error).__name__}
             with contextlib.suppress(OSError):
                 connection.sendall(orjson.dumps(answer) + b"\n")
 
@@ -245,9 +273,12 @@ class Supervisor:
             raise ValueError(f"there is no node {name!r} of its own processes here")
         return children
 
+    def _node(self, name: str) -> Node:
+        return next(node for node in self._layout.nodes() if node.name == name)
+
     def _stop_node(self, name: str) -> dict[str, Any]:
         children = self._node_children(name)
-        node = next(node for node in self._layout.nodes() if node.name == name)
+        node = self._node(name)
         host.cut(node)
         for child in children:
             child.off, child.due = True, None
@@ -257,10 +288,11 @@ class Supervisor:
         return {}
 
     def _start_node(self, name: str) -> dict[str, Any]:
-        node = next(node for node in self._layout.nodes() if node.name == name)
-        host.rejoin(node)
-        for child in self._node_children(name):
-            child.off, child.due = False, clock.monotonic()
+        children = self._node_children(name)
+        host.rejoin(self._node(name))
+        for child in children:
+            if child.off:
+                child.off, child.due = False, clock.monotonic()
         return {}
 
 
@@ -285,10 +317,6 @@ def daemonize(log_file: Path) -> bool:
     os.chdir("/")
     _redirect(log_file)
     return True
-
-
-def write_pid(path: Path) -> None:
-    files.write_atomic(path, str(os.getpid()))
 
 
 def run_program(argv: list[str], netns: str = "") -> subprocess.CompletedProcess[str]:

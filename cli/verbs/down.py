@@ -18,7 +18,7 @@ def main(verb: str, argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     try:
         bringup.down(bringup.load(folder_of(args)), args.purge)
-    except (bringup.BringUpError, host.HostError) as error:
+    except (bringup.BringUpError, host.HostError, OSError) as error:
         print(f"pelamis down: {error}", file=sys.stderr)
         return 1
     return 0

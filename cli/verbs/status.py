@@ -19,7 +19,7 @@ def main(verb: str, argv: Sequence[str]) -> int:
     try:
         layout = bringup.load(folder_of(args))
         processes = control.ask(layout.control_socket, "status")["processes"]
-    except (bringup.BringUpError, control.NotRunning) as error:
+    except (bringup.BringUpError, control.NotRunning, control.Refused) as error:
         print(f"pelamis status: {error}", file=sys.stderr)
         return 1
     if args.output == "json":

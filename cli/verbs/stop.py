@@ -19,7 +19,7 @@ def main(verb: str, argv: Sequence[str]) -> int:
             control.ask(layout.control_socket, "stop-node", node=args.node)
         else:
             bringup.stop(layout)
-    except (bringup.BringUpError, control.NotRunning, control.Refused) as error:
+    except (bringup.BringUpError, control.NotRunning, control.Refused, OSError) as error:
         print(f"pelamis stop: {error}", file=sys.stderr)
         return 1
     return 0

@@ -5,13 +5,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cli.cluster import bringup, containerd, host
+from cli.cluster import bringup, claims, containerd, control, host
 from cli.cluster.layout import MAX_NODES, Layout, Settings
 from cli.verbs import component
 from cli.verbs.folder import add_dir, folder_of
 from kit import clock
 
 _CONTROL_PLANE = ("apiserver", "scheduler", "controllers")
+_CONFIGURABLE = (*_CONTROL_PLANE, "node", "proxy", "dns")
 
 
 def main(verb: str, argv: Sequence[str]) -> int:
@@ -32,7 +33,14 @@ def main(verb: str, argv: Sequence[str]) -> int:
             say(f"store: {layout.settings.store}; API server: {layout.server}")
             bringup.up(layout, say, component.run_component)
             say("ready")
-    except (bringup.BringUpError, containerd.ImportFailed, host.HostError) as error:
+    except (
+        bringup.BringUpError,
+        claims.NoIndex,
+        containerd.ImportFailed,
+        control.Refused,
+        host.HostError,
+        OSError,
+    ) as error:
         print(f"pelamis up: {error}", file=sys.stderr)
         return 1
     print(layout.kubeconfig)
@@ -42,7 +50,8 @@ def main(verb: str, argv: Sequence[str]) -> int:
 def _parse(verb: str, argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=f"pelamis {verb}",
-        description="Make and start a cluster on this machine; prints the path of its kubeconfig last.",
+        description="Make and start a cluster on this machine; prints the path of its kubeconfig last. "
+        "A cluster that is there already is started as it was made; other flags count only the first time.",
     )
     add_dir(parser)
     parser.add_argument(
@@ -70,18 +79,25 @@ def _parse(verb: str, argv: Sequence[str]) -> argparse.Namespace:
         parser.error(f"--nodes must be between 0 and {MAX_NODES}")
     if unknown := set(args.components.split(",")) - set(_CONTROL_PLANE):
         parser.error(f"unknown components: {', '.join(sorted(unknown))}")
+    for item in args.set:
+        name, _, flag = item.partition(":")
+        if name not in _CONFIGURABLE or not flag.startswith("--"):
+            parser.error(f"--set {item}: expected COMPONENT:--FLAG=VALUE, of {', '.join(_CONFIGURABLE)}")
     return args
 
 
 def _layout(folder: Path, args: argparse.Namespace) -> Layout:
+    root = claims.default_root()
     if (folder / "cluster.json").exists():
-        return bringup.load(folder)
+        layout = bringup.load(folder)
+        claims.claim(folder, root, layout.settings.index)
+        return layout
     extra: dict[str, tuple[str, ...]] = {}
     for item in args.set:
         name, _, flag = item.partition(":")
         extra[name] = (*extra.get(name, ()), flag)
     settings = Settings(
-        index=bringup.claim_index(folder),
+        index=claims.claim(folder, root),
         port=args.port,
         nodes=args.nodes,
         runtime=args.runtime,

@@ -1,11 +1,9 @@
 """The local cluster on paper."""
 
-import os
 from pathlib import Path
 
 import pytest
 
-from cli.cluster.bringup import claim_index, release_index
 from cli.cluster.containerd import compute_config
 from cli.cluster.layout import Layout, Settings
 from cli.cluster.processes import compute_processes
@@ -63,20 +61,3 @@ def test_extra_flags_reach_their_component_only():
 def test_oom_scores_are_restricted_where_the_machine_does_not_let_them_be_lowered(may, word):
     text = compute_config(_layout().node(1), Path("/cni"), may)
     assert f"restrict_oom_score_adj = {word}" in text
-
-
-def test_an_index_is_kept_by_its_directory_and_given_again_when_the_cluster_is_gone(tmp_path):
-    folders = [tmp_path / name for name in "abc"]
-    for folder in folders:
-        folder.mkdir()
-        (folder / "cluster.json").write_text("{}")
-    root = tmp_path / "indexes"
-    assert [claim_index(folder, root) for folder in folders[:2]] == [0, 1]
-    assert claim_index(folders[1], root) == 1
-    (folders[0] / "cluster.json").unlink()
-    assert claim_index(folders[2], root) == 2, "a claim of this minute stands"
-    release_index(folders[2], root)
-    os.utime(root / "0", (0, 0))
-    assert claim_index(folders[2], root) == 0
-    release_index(folders[1], root)
-    assert claim_index(tmp_path / "new", root) == 1

@@ -15,7 +15,7 @@ follow, so that several live side by side.
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,10 +36,10 @@ class Settings:
     store: str = "etcd"  # etcd, sqlite, memory or a store URL
     components: tuple[str, ...] = ("apiserver", "scheduler", "controllers")
     # Extra flags by component: {"controllers": ("--node-monitor-grace-period=8s",)}
-    extra: Mapping[str, tuple[str, ...]] = ()  # type: ignore[assignment]
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
-        return orjson.dumps(asdict(self) | {"extra": {k: list(v) for k, v in dict(self.extra).items()}})
+        return orjson.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, data: bytes) -> "Settings":

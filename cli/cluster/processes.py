@@ -49,7 +49,7 @@ def compute_processes(layout: Layout, store: tuple[str, ...]) -> list[Process]:
 
 
 def _extra(layout: Layout, component: str) -> tuple[str, ...]:
-    return tuple(dict(layout.settings.extra).get(component, ()))
+    return layout.settings.extra.get(component, ())
 
 
 def _node_processes(layout: Layout, node: Node) -> list[Process]:

@@ -5,7 +5,7 @@ of each.
 topology spread and inter-pod affinity cost one addition per event instead of a walk over all pods.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -64,29 +64,34 @@ class Counts:
         namespaces: Namespaces,
         selector: Selector,
         live_only: bool,
-        pods: Callable[[], Iterable["PodRecord"]],
+        pods: Mapping[bytes, Mapping[str, "PodRecord"]],
     ) -> Ints:
-        """Return the vector of pods that match; `pods` gives all pods if this has not been asked before."""
+        """Return the vector of pods that match. `pods` are all pods by shape: counted if this is new."""
         key = (namespaces, selector, live_only)
         tally = self._tallies.get(key)
         if tally is None:
             if len(self._tallies) >= _LIMIT:
                 self._keep(())
             tally = Tally(*key, np.zeros(self._slots, dtype=np.int64))
-            self._keep((*self._tallies.values(), tally))
-            for record in pods():
-                self._tally(tally, record, 1)
+            self._enter(tally)
+            for alike in pods.values():
+                if tally.matches(next(iter(alike.values())).shape, self._labels):
+                    for record in alike.values():
+                        self._tally(tally, record, 1)
         return tally.vector
 
     def _keep(self, tallies: Iterable[Tally]) -> None:
-        kept = list(tallies)
-        self._tallies = {(t.namespaces, t.selector, t.live_only): t for t in kept}
-        self._wide = [t for t in kept if not t.namespaces.selector.nothing]
-        self._local = {}
-        for tally in kept:
-            if tally.namespaces.selector.nothing:
-                for name in tally.namespaces.names:
-                    self._local.setdefault(name, []).append(tally)
+        self._tallies, self._wide, self._local = {}, [], {}
+        for tally in tallies:
+            self._enter(tally)
+
+    def _enter(self, tally: Tally) -> None:
+        self._tallies[tally.namespaces, tally.selector, tally.live_only] = tally
+        if not tally.namespaces.selector.nothing:
+            self._wide.append(tally)
+            return
+        for name in tally.namespaces.names:
+            self._local.setdefault(name, []).append(tally)
 
     def add(self, record: "PodRecord", sign: int) -> None:
         """Count a pod in (1) or out (-1)."""

@@ -7,7 +7,7 @@ it is given.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from scheduler.shape import Shape
 from scheduler.snapshot import Ints, Mask, Snapshot
 
 MAX_SCORE = 100
+# Slots of the snapshot: some, or all.
+Where: TypeAlias = slice | Ints
+_NONE: Ints = np.zeros(0, dtype=np.int64)
 T = TypeVar("T")
 
 
@@ -50,15 +53,28 @@ class Cycle:
         """Return `compute()`, kept for pods of this shape until node data change."""
         return self.kept.get(plugin, self.shape, self.snapshot.version, compute)
 
+    def local(self, plugin: str, compute: Callable[[Where], Ints]) -> Ints:
+        """Return what depends, per node, on this shape and the node's own columns alone.
+
+        `compute` gives it for some slots, or for all: only slots that have changed since the last pod of this
+        shape are computed anew. The array is good until the snapshot changes.
+        """
+        return self.kept.local(plugin, self.shape, self.snapshot, compute)
+
 
 class Kept:
     """Results by plugin and shape, valid for one version of the node data. Full, it starts anew."""
 
     LIMIT = 1024
+    LOCAL_LIMIT = 192
+    # With more changed slots than this it is cheaper to compute all.
+    FEW = 256
 
     def __init__(self) -> None:
         self._version = -1
         self._results: dict[tuple[str, bytes], Any] = {}
+        # plugin, shape -> version, place in the snapshot's log, values
+        self._local: dict[tuple[str, bytes], tuple[int, int, Ints]] = {}
 
     def get(self, plugin: str, shape: Shape, version: int, compute: Callable[[], T]) -> T:
         if version != self._version or len(self._results) >= self.LIMIT:
@@ -69,6 +85,21 @@ class Kept:
             self._results[key] = compute()
         found: T = self._results[key]
         return found
+
+    def local(self, plugin: str, shape: Shape, snapshot: Snapshot, compute: Callable[[Where], Ints]) -> Ints:
+        key, now = (plugin, shape.key), snapshot.log_start + len(snapshot.log)
+        version, seen, values = self._local.get(key, (-1, 0, _NONE))
+        if version != snapshot.version or seen < snapshot.log_start or now - seen > self.FEW:
+            if len(self._local) >= self.LOCAL_LIMIT:
+                self._local.clear()
+            values = compute(slice(None))
+        elif seen < now:
+            slots = np.array(snapshot.log[seen - snapshot.log_start :], dtype=np.int64)
+            values[slots] = compute(slots)
+        else:
+            return values
+        self._local[key] = (snapshot.version, now, values)
+        return values
 
 
 class FilterPlugin(Protocol):

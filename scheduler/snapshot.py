@@ -14,13 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.podspec import amounts
-from api.types.core_v1 import Node
+from api.types.core_v1 import Node, Taint
 from scheduler.counts import Counts
 from scheduler.shape import Shape
 
 Mask: TypeAlias = NDArray[np.bool_]
 Ints: TypeAlias = NDArray[np.int64]
 _FIRST_SLOTS = 64
+_LOG_LIMIT = 4096
 _STATIC_RESOURCES = ("cpu", "memory", "ephemeral-storage", "pods")
 
 
@@ -40,6 +41,8 @@ class Domains:
 
     ids: Ints
     count: int
+    # Each domain is one node.
+    unique: bool
 
 
 class Snapshot:
@@ -47,6 +50,9 @@ class Snapshot:
         self.version = 0
         # Grows with every change of nodes or pods.
         self.revision = 0
+        # Slots whose pods have changed, in order; `log_start` of them have been dropped from the front.
+        self.log: list[int] = []
+        self.log_start = 0
         self.size = 0
         self.names: list[str] = []
         self.index: dict[str, int] = {}
@@ -59,9 +65,13 @@ class Snapshot:
         self.scored_cpu: Ints = _column()
         self.scored_memory: Ints = _column()
         self.counts = Counts(_FIRST_SLOTS)
+        # By slot, of the nodes that have any.
+        self.taints: dict[int, list[Taint]] = {}
         self.image_nodes: dict[str, dict[int, int]] = {}
         self.ports: dict[int, Counter[tuple[str, str, int]]] = {}
         self.pods: dict[str, PodRecord] = {}
+        # The same by shape key, then uid.
+        self.alike: dict[bytes, dict[str, PodRecord]] = {}
         self.namespace_labels: Mapping[str, Mapping[str, str]] = {}
         # Pods on nodes that are not (or no longer) known, by node: counted when the node comes.
         self._strays: dict[str, dict[str, tuple[Shape, bool]]] = {}
@@ -89,7 +99,11 @@ class Snapshot:
             slot = self._take_slot(name)
         self._set_images(slot, before, node)
         self.nodes[slot] = node
-        self.unschedulable[slot] = bool(node.get("spec", {}).get("unschedulable"))
+        spec = node.get("spec") or {}
+        self.unschedulable[slot] = bool(spec.get("unschedulable"))
+        self.taints.pop(slot, None)
+        if taints := spec.get("taints"):
+            self.taints[slot] = taints
         offered = amounts((node.get("status") or {}).get("allocatable"))
         for resource in set(self.allocatable) | set(offered):
             self._columns(resource)[0][slot] = offered.get(resource, 0)
@@ -111,6 +125,7 @@ class Snapshot:
             return
         self._set_images(slot, self.nodes[slot], None)
         self.nodes[slot] = None
+        self.taints.pop(slot, None)
         for record in [record for record in self.pods.values() if record.slot == slot]:
             self.remove_pod(record.uid)
             self._set_aside(record.uid, name, record.shape, record.terminating)
@@ -139,7 +154,7 @@ class Snapshot:
         return slot
 
     def _grow(self) -> None:
-        extra = len(self.alive)
+        extra = max(_FIRST_SLOTS, len(self.alive) // 4)
         for mask in ("alive", "unschedulable"):
             setattr(self, mask, np.concatenate([getattr(self, mask), np.zeros(extra, dtype=bool)]))
         for table in (self.allocatable, self.requested):
@@ -178,7 +193,7 @@ class Snapshot:
             value = (node["metadata"].get("labels") or {}).get(key) if node else None
             if value is not None:
                 ids[slot] = numbers.setdefault(value, len(numbers))
-        found = Domains(ids, len(numbers))
+        found = Domains(ids, len(numbers), int(np.count_nonzero(ids >= 0)) == len(numbers))
         self._domains[key] = (self.version, found)
         return found
 
@@ -196,6 +211,7 @@ class Snapshot:
         self.revision += 1
         record = PodRecord(uid, slot, shape, terminating)
         self.pods[uid] = record
+        self.alike.setdefault(shape.key, {})[uid] = record
         self._weigh(record, 1)
         if shape.ports:
             self.ports.setdefault(slot, Counter()).update(shape.ports)
@@ -211,6 +227,10 @@ class Snapshot:
                 del self._strays[node]
         if record is not None:
             self.revision += 1
+            alike = self.alike[record.shape.key]
+            del alike[uid]
+            if not alike:
+                del self.alike[record.shape.key]
             self._weigh(record, -1)
             self.counts.add(record, -1)
             if record.shape.ports:
@@ -228,6 +248,10 @@ class Snapshot:
 
     def _weigh(self, record: PodRecord, sign: int) -> None:
         slot, shape = record.slot, record.shape
+        if len(self.log) >= _LOG_LIMIT:
+            self.log_start += len(self.log)
+            self.log.clear()
+        self.log.append(slot)
         for resource, amount in shape.requests.items():
             self._columns(resource)[1][slot] += sign * amount
         self.requested["pods"][slot] += sign

@@ -62,7 +62,7 @@ class InterPodAffinity:
 
 def _matching(cycle: Cycle, term: Term) -> Ints:
     snapshot = cycle.snapshot
-    return snapshot.counts.matching(term.namespaces, term.selector, False, snapshot.pods.values)
+    return snapshot.counts.matching(term.namespaces, term.selector, False, snapshot.alike)
 
 
 def _matches(cycle: Cycle, term: Term, shape: Shape) -> bool:
@@ -74,6 +74,8 @@ def _spread_over(cycle: Cycle, term: Term, vector: Ints) -> NDArray[np.float64]:
     """Return, per node, the sum of `vector` over the node's domain; 0 without the label."""
     domains = cycle.snapshot.domains(term.topology_key)
     labelled = domains.ids >= 0
+    if domains.unique:
+        return np.where(labelled, vector, 0).astype(np.float64)
     sums = np.bincount(domains.ids[labelled], weights=vector[labelled], minlength=max(domains.count, 1))
     return np.where(labelled, sums[domains.ids], 0.0)
 
@@ -102,9 +104,11 @@ def _matching_all(cycle: Cycle, terms: Sequence[Term]) -> Ints:
     if len(terms) == 1:
         return _matching(cycle, terms[0])
     counts = np.zeros(len(cycle.snapshot.alive), dtype=np.int64)
-    for record in cycle.snapshot.pods.values():
-        if all(_matches(cycle, term, record.shape) for term in terms):
-            counts[record.slot] += 1
+    for alike in cycle.snapshot.alike.values():
+        shape = next(iter(alike.values())).shape
+        if all(_matches(cycle, term, shape) for term in terms):
+            for record in alike.values():
+                counts[record.slot] += 1
     return counts
 
 

@@ -1,7 +1,8 @@
-"""NodeResourcesBalancedAllocation: the pod goes where it brings the use of cpu and memory closer together.
+"""NodeResourcesBalancedAllocation: nodes whose cpu and memory are used to the same degree score higher.
 
-Source: pkg/scheduler/framework/plugins/noderesources/balanced_allocation.go (1.36). Pods without requests
-are not scored.
+Source: pkg/scheduler/framework/plugins/noderesources/balanced_allocation.go (1.35). Pods without requests
+are not scored. DEVIATION: later versions rank by how much the pod changes the balance; rounded to whole
+points that prefers nodes which have such a pod already, so that small identical pods pile up.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.framework import MAX_SCORE, Cycle
+from scheduler.framework import MAX_SCORE, Cycle, Where
 from scheduler.snapshot import Ints, Mask
 
 
@@ -22,21 +23,19 @@ class NodeResourcesBalancedAllocation:
         more = requests.get("cpu", 0), requests.get("memory", 0)
         if more == (0, 0):
             return None
-        half = MAX_SCORE // 2
-        change = _balance(cycle, *more) - _balance(cycle, 0, 0)
-        scores: Ints = half + (half + change) // 2
-        return scores
+        return cycle.local(self.name, lambda where: _balance(cycle, where, *more))
 
 
-def _balance(cycle: Cycle, cpu: int, memory: int) -> Ints:
+def _balance(cycle: Cycle, where: Where, cpu: int, memory: int) -> Ints:
     """Return 0-100 per node with so much more in use: 100 when cpu and memory are used to the same degree."""
     offered, requested = cycle.snapshot.allocatable, cycle.snapshot.requested
+    offered_cpu, offered_memory = offered["cpu"][where], offered["memory"][where]
     distance = np.abs(
-        _fraction(offered["cpu"], requested["cpu"] + cpu)
-        - _fraction(offered["memory"], requested["memory"] + memory)
+        _fraction(offered_cpu, requested["cpu"][where] + cpu)
+        - _fraction(offered_memory, requested["memory"][where] + memory)
     )
     # The standard deviation of two values is half their distance; of one value it is 0.
-    both = (offered["cpu"] > 0) & (offered["memory"] > 0)
+    both = (offered_cpu > 0) & (offered_memory > 0)
     balance: Ints = ((1 - np.where(both, distance / 2, 0.0)) * MAX_SCORE).astype(np.int64)
     return balance
 

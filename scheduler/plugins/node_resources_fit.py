@@ -4,13 +4,17 @@ memory).
 Source: pkg/scheduler/framework/plugins/noderesources/{fit,least_allocated}.go (1.36).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from scheduler.framework import MAX_SCORE, Cycle, Reject
+from scheduler.framework import MAX_SCORE, Cycle, Reject, Where
 from scheduler.snapshot import Ints, Mask
+
+# What is wrong with a node is a number: bit 0, too many pods; bits 2i+1 and 2i+2, too little of the pod's
+# resource i now, and ever.
+_CROWDED = 1
 
 
 @dataclass(frozen=True)
@@ -18,31 +22,47 @@ class NodeResourcesFit:
     name: str = "NodeResourcesFit"
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
-        snapshot = cycle.snapshot
-        rejects = []
-        crowded = snapshot.requested["pods"] + 1 > snapshot.allocatable["pods"]
-        if crowded.any():
-            rejects.append(Reject("Too many pods", crowded))
-        for resource, amount in cycle.shape.requests.items():
-            offered = snapshot.allocatable.get(resource)
-            if offered is None:
-                rejects.append(Reject(f"Insufficient {resource}", snapshot.alive, final=True))
-                continue
-            short = snapshot.requested[resource] + amount > offered
-            if short.any():
-                never = short & (offered < amount)
-                rejects.append(Reject(f"Insufficient {resource}", short & ~never))
-                rejects.append(Reject(f"Insufficient {resource}", never, final=True))
-        return rejects
+        faults = cycle.local(self.name, lambda where: _faults(cycle, where))
+        return tuple(_explain(cycle, faults)) if faults.any() else ()
 
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
-        snapshot, shape = cycle.snapshot, cycle.shape
-        cpu = _free_share(snapshot.allocatable["cpu"], snapshot.scored_cpu + shape.scored_cpu)
-        memory = _free_share(snapshot.allocatable["memory"], snapshot.scored_memory + shape.scored_memory)
-        # A resource that a node does not offer does not count towards its average.
-        kinds = (snapshot.allocatable["cpu"] > 0).astype(np.int64) + (snapshot.allocatable["memory"] > 0)
-        average: Ints = (cpu + memory) // np.maximum(kinds, 1)
-        return average
+        return cycle.local(self.name + "/score", lambda where: _least_allocated(cycle, where))
+
+
+def _faults(cycle: Cycle, where: Where) -> Ints:
+    snapshot = cycle.snapshot
+    crowded = snapshot.requested["pods"][where] + 1 > snapshot.allocatable["pods"][where]
+    faults: Ints = crowded * np.int64(_CROWDED)
+    for number, (resource, amount) in enumerate(cycle.shape.requests.items()):
+        offered = snapshot.allocatable.get(resource)
+        if offered is None:
+            faults |= 2 << 2 * number | 4 << 2 * number
+            continue
+        short = snapshot.requested[resource][where] + amount > offered[where]
+        faults |= short * np.int64(2 << 2 * number)
+        faults |= (offered[where] < amount) * np.int64(4 << 2 * number)
+    # Slots without a node have no faults, so that usually there are none at all.
+    faults *= snapshot.alive[where]
+    return faults
+
+
+def _explain(cycle: Cycle, faults: Ints) -> Iterator[Reject]:
+    yield Reject("Too many pods", faults & _CROWDED != 0)
+    for number, resource in enumerate(cycle.shape.requests):
+        short, never = faults & (2 << 2 * number) != 0, faults & (4 << 2 * number) != 0
+        yield Reject(f"Insufficient {resource}", short & ~never)
+        yield Reject(f"Insufficient {resource}", never, final=True)
+
+
+def _least_allocated(cycle: Cycle, where: Where) -> Ints:
+    snapshot, shape = cycle.snapshot, cycle.shape
+    offered_cpu, offered_memory = snapshot.allocatable["cpu"][where], snapshot.allocatable["memory"][where]
+    cpu = _free_share(offered_cpu, snapshot.scored_cpu[where] + shape.scored_cpu)
+    memory = _free_share(offered_memory, snapshot.scored_memory[where] + shape.scored_memory)
+    # A resource that a node does not offer does not count towards its average.
+    kinds = (offered_cpu > 0).astype(np.int64) + (offered_memory > 0)
+    average: Ints = (cpu + memory) // np.maximum(kinds, 1)
+    return average
 
 
 def _free_share(offered: Ints, taken: Ints) -> Ints:

@@ -106,7 +106,7 @@ def _find_eligible(cycle: Cycle, constraint: Spread, labelled: Mask) -> _Eligibl
 def _matching(cycle: Cycle, constraint: Spread) -> Ints:
     snapshot = cycle.snapshot
     namespaces = Namespaces(frozenset((cycle.shape.namespace,)))
-    return snapshot.counts.matching(namespaces, constraint.selector, True, snapshot.pods.values)
+    return snapshot.counts.matching(namespaces, constraint.selector, True, snapshot.alike)
 
 
 def _per_domain(domains: Domains, pods: Ints, where: Mask) -> Ints:

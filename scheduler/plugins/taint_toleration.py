@@ -30,9 +30,8 @@ def refusing_nodes(cycle: Cycle) -> Mask:
     """Return the nodes with a hard taint that the pod does not tolerate."""
     tolerations = cycle.shape.spec.get("tolerations")
     refused = np.zeros(len(cycle.snapshot.alive), dtype=bool)
-    for slot, node in enumerate(cycle.snapshot.nodes):
-        taints = node.get("spec", {}).get("taints") if node else None
-        if taints and untolerated(taints, tolerations, (NO_SCHEDULE, NO_EXECUTE)) is not None:
+    for slot, taints in cycle.snapshot.taints.items():
+        if untolerated(taints, tolerations, (NO_SCHEDULE, NO_EXECUTE)) is not None:
             refused[slot] = True
     return refused
 
@@ -44,7 +43,6 @@ def _soft_taints(cycle: Cycle) -> Ints:
         if t.get("effect") in (None, "", PREFER_NO_SCHEDULE)
     ]
     counts = np.zeros(len(cycle.snapshot.alive), dtype=np.int64)
-    for slot, node in enumerate(cycle.snapshot.nodes):
-        taints = (node.get("spec", {}).get("taints") if node else None) or ()
+    for slot, taints in cycle.snapshot.taints.items():
         counts[slot] = sum(t.get("effect") == PREFER_NO_SCHEDULE and not tolerates(soft, t) for t in taints)
     return counts

@@ -195,7 +195,7 @@ class Reference:
             ]
             return int((1 - (abs(shares[0] - shares[1]) / 2 if len(shares) == 2 else 0)) * 100)
 
-        return 50 + (50 + balance(need) - balance({})) // 2
+        return balance(need)
 
     def spread_scores(
         self, pod: Pod, feasible: Sequence[Node], default_selector: Selector | None

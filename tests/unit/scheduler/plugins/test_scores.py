@@ -43,11 +43,10 @@ def test_a_resource_that_is_not_offered_does_not_count() -> None:
     ("requests", "placed", "expected"),
     [
         pytest.param({}, None, None, id="no-requests-no-score"),
-        pytest.param({"cpu": "1", "memory": "2Gi"}, None, 75, id="stays-balanced"),
-        # std 0.5 * 0.5 -> 75 after, 100 before: 50 + (50 - 25) // 2
-        pytest.param({"cpu": "2"}, None, 62, id="becomes-lopsided"),
-        # 75 before, 100 after: 50 + (50 + 25) // 2
-        pytest.param({"cpu": "2"}, {"memory": "4Gi"}, 87, id="becomes-balanced"),
+        pytest.param({"cpu": "1", "memory": "2Gi"}, None, 100, id="balanced"),
+        pytest.param({"cpu": "2"}, None, 75, id="lopsided"),
+        pytest.param({"cpu": "2"}, {"memory": "4Gi"}, 100, id="becomes-balanced"),
+        pytest.param({"cpu": "2"}, {"cpu": "9"}, 50, id="overfull-is-full"),
     ],
 )
 def test_balanced_allocation(requests: Any, placed: Any, expected: int | None) -> None:

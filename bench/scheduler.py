@@ -1,0 +1,207 @@
+"""How fast the scheduler is: `python -m bench.scheduler [--kubeconfig FILE] [--nodes 1000] [--pods 4000]`.
+
+One JSON line per figure. Without a kubeconfig the decision alone, in this process: P6c (one pod over 5,000
+nodes, plain and with zone spread and host anti-affinity, identical pods and pods that are all different) and
+P6d (how even 4,000 identical pods lie on 5,000 nodes). With one, P6a and P6b: nodes and pending pods are
+created, a scheduler process is started, and bound pods are counted as a watch shows them. Nothing else may
+run against that API server, and it must not taint new nodes: `pelamis up --nodes 0 --components apiserver
+--set apiserver:--disable-admission-plugins=TaintNodesByCondition`.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections import Counter
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from api.errors import AlreadyExists
+from api.types.core_v1 import NAMESPACES, NODES, PODS, SERVICEACCOUNTS
+from client import kubeconfig
+from client.api import Client
+from client.http import HTTPTransport
+from scheduler.decide import schedule
+from scheduler.framework import Cycle, Kept, Placement
+from scheduler.profiles import default_profile
+from scheduler.shape import Shapes
+from scheduler.snapshot import Snapshot
+
+NAMESPACE = "bench-scheduler"
+ZONES = 10
+IN_FLIGHT = 32
+LIMIT_S = 300.0
+ROOT = Path(__file__).resolve().parent.parent
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def new_node(number: int) -> Any:
+    offers = {"cpu": "32", "memory": "256Gi", "pods": "110", "ephemeral-storage": "100Gi"}
+    name = f"node-{number:05d}"
+    labels = {"kubernetes.io/hostname": name, "topology.kubernetes.io/zone": f"zone-{number % ZONES}"}
+    status = {"capacity": offers, "allocatable": offers, "conditions": [{"type": "Ready", "status": "True"}]}
+    return {"metadata": {"name": name, "labels": labels}, "spec": {}, "status": status}
+
+
+def new_pod(number: int, spread: bool, group: str = "sched") -> Any:
+    resources = {"requests": {"cpu": "100m", "memory": "128Mi"}}
+    spec: dict[str, Any] = {"containers": [{"name": "main", "image": "app:1", "resources": resources}]}
+    selector = {"matchLabels": {"app": group}}
+    if spread:
+        zones = {"maxSkew": 5, "topologyKey": "topology.kubernetes.io/zone", "labelSelector": selector}
+        spec["topologySpreadConstraints"] = [{**zones, "whenUnsatisfiable": "DoNotSchedule"}]
+        hosts = {"topologyKey": "kubernetes.io/hostname", "labelSelector": selector}
+        wish = [{"weight": 1, "podAffinityTerm": hosts}]
+        spec["affinity"] = {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": wish}}
+    name = f"{group}-{number:05d}"
+    metadata = {"name": name, "namespace": NAMESPACE, "uid": name, "labels": {"app": group}}
+    return {"metadata": metadata, "spec": spec}
+
+
+def say(figure: str, **values: Any) -> None:
+    print(json.dumps({"bench": "scheduler", "figure": figure, **values}), flush=True)
+
+
+class Pure:
+    """Decisions without any edge."""
+
+    def __init__(self, nodes: int) -> None:
+        self.snapshot, self.shapes, self.kept = Snapshot(), Shapes(), Kept()
+        self.profile = default_profile()
+        for number in range(nodes):
+            self.snapshot.set_node(new_node(number))
+
+    def decide(self, pod: Any) -> str:
+        cycle = Cycle(self.shapes.of(pod), self.snapshot, self.kept)
+        found = schedule(cycle, self.profile, pod["metadata"]["name"], 0)
+        assert isinstance(found, Placement)
+        return found.node
+
+    def run(self, pods: list[Any]) -> tuple[float, Counter[str]]:
+        """Place pods; return CPU microseconds per decision (the placing included) and pods per node."""
+        used: Counter[str] = Counter()
+        started = time.process_time()
+        for pod in pods:
+            node = self.decide(pod)
+            self.snapshot.add_pod(pod["metadata"]["uid"], node, self.shapes.of(pod))
+            used[node] += 1
+        return (time.process_time() - started) / len(pods) * 1e6, used
+
+
+def pure(nodes: int, pods: int) -> None:
+    for spread in (False, True):
+        shape = "spread" if spread else "plain"
+        each, used = Pure(nodes).run([new_pod(number, spread) for number in range(pods)])
+        say("P6c", unit="us", nodes=nodes, shape=shape, pods="identical", value=round(each, 1), moonshot=20)
+        most = max(used.values())
+        say("P6d", unit="pods", nodes=nodes, shape=shape, nodes_used=len(used), value=most, must=1)
+        different = [new_pod(number, spread, f"g{number}") for number in range(pods // 8)]
+        each, _ = Pure(nodes).run(different)
+        say("P6c", unit="us", nodes=nodes, shape=shape, pods="all different", value=round(each, 1), must=150)
+
+
+def usage(process: int) -> tuple[float, float]:
+    """Return CPU seconds and proportional memory in MB of a process."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    pss = Path(f"/proc/{process}/smaps_rollup").read_text().split("Pss:")[1].split()[0]
+    return (int(fields[11]) + int(fields[12])) / TICKS, round(int(pss) / 1024, 1)
+
+
+async def gather(count: int, make: Any) -> None:
+    """Await `make(0..count-1)`, some at a time."""
+    numbers = iter(range(count))
+
+    async def work() -> None:
+        for number in numbers:
+            await make(number)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(IN_FLIGHT):
+            group.create_task(work())
+
+
+async def ensure(client: Client, resource: Any, obj: Any) -> None:
+    try:
+        await client.create(resource, obj)
+    except AlreadyExists:
+        return
+
+
+async def end_to_end(config: Path, nodes: int, pods: int, spread: bool) -> None:
+    client = Client(HTTPTransport(kubeconfig.load(config)))
+    try:
+        await ensure(client, NAMESPACES, {"metadata": {"name": NAMESPACE}})
+        account = {"metadata": {"name": "default", "namespace": NAMESPACE}}
+        await ensure(client, SERVICEACCOUNTS, account)
+        await gather(nodes, lambda number: ensure(client, NODES, new_node(number)))
+        group = f"s{int(time.time())}"
+        await gather(pods, lambda number: client.create(PODS, new_pod(number, spread, group)))
+        await _measure(client, config, nodes, pods, spread, group)
+    finally:
+        await client.close()
+
+
+async def _measure(client: Client, config: Path, nodes: int, pods: int, spread: bool, group: str) -> None:
+    here = await client.list(PODS, NAMESPACE, limit=1)
+    flags = (f"--kubeconfig={config}", "--leader-elect=false", "--secure-port=0")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(ROOT / "pelamis" / "__main__.py"), "scheduler", *flags
+    )
+    try:
+        async with asyncio.timeout(LIMIT_S):
+            times, used = await _count(client, here.resource_version, pods, group)
+        cpu_s, pss_mb = usage(process.pid)
+    finally:
+        process.terminate()
+        await process.wait()
+    say(
+        "P6b" if spread else "P6a",
+        unit="pods/s",
+        nodes=nodes,
+        pods=pods,
+        value=round((pods - 1) / (times[-1] - times[0]), 1),
+        max_on_one_node=max(used.values()),
+        nodes_used=len(used),
+        scheduler_cpu_s=cpu_s,
+        scheduler_pss_mb=pss_mb,
+    )
+
+
+async def _count(client: Client, revision: str, pods: int, group: str) -> tuple[list[float], Counter[str]]:
+    """Return when each pod was seen bound, and pods per node."""
+    seen: dict[str, float] = {}
+    used: Counter[str] = Counter()
+    events = client.watch(PODS, NAMESPACE, resource_version=revision, label_selector=f"app={group}")
+    async with aclosing(events):
+        async for event in events:
+            pod: Any = event.object
+            node = (pod.get("spec") or {}).get("nodeName")
+            if node and pod["metadata"]["name"] not in seen:
+                seen[pod["metadata"]["name"]] = time.perf_counter()
+                used[node] += 1
+            if len(seen) == pods:
+                break
+    return list(seen.values()), used
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kubeconfig", type=Path, help="measure end to end against this API server")
+    parser.add_argument("--nodes", type=int, help="default 5000; 1000 end to end")
+    parser.add_argument("--pods", type=int, default=4000)
+    parser.add_argument("--spread", action="store_true", help="P6b: zone spread and host anti-affinity")
+    args = parser.parse_args()
+    if args.kubeconfig is None:
+        pure(args.nodes or 5000, args.pods)
+        return
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(end_to_end(args.kubeconfig, args.nodes or 1000, args.pods, args.spread))
+
+
+if __name__ == "__main__":
+    main()

@@ -249,7 +249,8 @@ class SPDYClient:
                 yield frame
 
     async def close(self):
-        self.writer.close()
+        """Hang up: an orderly end of TLS would wait for frames that the server may still be sending."""
+        self.writer.transport.abort()
         await self.writer.wait_closed()
 
 

@@ -1,6 +1,7 @@
 """The `pelamis` command: finds the verb and hands over. A verb's module is imported only when it is used."""
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -32,7 +33,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"pelamis: unknown command {words[0]!r}\n\n{_usage()}", file=sys.stderr)
         return 2
     module = importlib.import_module(f"cli.verbs.{VERBS[words[0]][0]}")
-    return int(module.main(words[0], words[1:]))
+    try:
+        return int(module.main(words[0], words[1:]))
+    except BrokenPipeError:
+        # Whoever read our output has had enough (`| head`); there is nobody to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _usage() -> str:

@@ -106,6 +106,7 @@ def resolve_store(store: str) -> str:
 def up(layout: Layout, say: Say, run_component: Callable[[str, tuple[str, ...]], None]) -> None:
     """Start the cluster in the background and wait until it is ready. Raises `BringUpError`."""
     check_host(layout)
+    layout.dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         fd = lock.take(layout.lock, _LOCK_S)
     except lock.Busy as error:
@@ -115,9 +116,18 @@ def up(layout: Layout, say: Say, run_component: Callable[[str, tuple[str, ...]],
     finally:
         # The supervisor holds the lock from here on.
         os.close(fd)
-    if _has_real_nodes(layout):
-        containerd.load_base_images(layout, _base_archive(layout))
+    try:
+        if _has_real_nodes(layout):
+            containerd.load_base_images(layout, _base_archive(layout))
+    except containerd.ImportFailed:
+        _check_alive(layout)
+        raise
     wait_ready(layout, say)
+
+
+def _check_alive(layout: Layout) -> None:
+    if not is_running(layout):
+        raise BringUpError(f"the cluster has ended meanwhile; see {layout.logs}/supervisor.log")
 
 
 def _has_real_nodes(layout: Layout) -> bool:
@@ -140,7 +150,6 @@ def _start(layout: Layout, say: Say, run_component: Callable[[str, tuple[str, ..
 
 def _make_folders(layout: Layout) -> None:
     """Keys, the store and the pods' secrets are below: nobody else may look."""
-    layout.dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in ("pki", "store", "nodes", "run", "logs"):
         (layout.dir / name).mkdir(exist_ok=True)
         (layout.dir / name).chmod(0o700)
@@ -236,8 +245,7 @@ def wait_ready(layout: Layout, say: Say, seconds: float = 90.0) -> None:
     said: set[str] = set()
     addons = compute_addons(layout) if layout.settings.runtime != "hollow" and layout.settings.nodes else []
     while True:
-        if not is_running(layout):
-            raise BringUpError(f"the cluster has ended meanwhile; see {layout.logs}/supervisor.log")
+        _check_alive(layout)
         lacking = _lacking(layout, probe)
         while addons and lacking != _API_SERVER:
             probe.ensure(*addons.pop())

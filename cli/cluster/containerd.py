@@ -80,23 +80,26 @@ def wait_for_socket(node: Node, seconds: float = 20.0) -> None:
         clock.block(0.02)
 
 
+def _ctr(node: Node) -> list[str]:
+    return ["ctr", "--address", str(node.containerd_socket), "--namespace", "k8s.io"]
+
+
 def load_image(node: Node, archive: Path) -> list[str]:
     """Import an OCI or docker archive into the node; return the names it brought. Raises `ImportFailed`."""
     wait_for_socket(node)
-    ctr = ["ctr", "--address", str(node.containerd_socket), "--namespace", "k8s.io"]
+    ctr = [*_ctr(node), "--connect-timeout", "3s"]
     for attempt in range(20):
         done = run_program([*ctr, "images", "import", "--digests", str(archive)])
         if done.returncode == 0:
             return [line.split()[1] for line in done.stdout.splitlines() if line.startswith("unpacking ")]
-        if "connection" not in done.stderr or attempt == 19:
+        if "connection" not in done.stderr or attempt == 19 or not node.containerd_socket.exists():
             break
         clock.block(0.1)
     raise ImportFailed(done.stderr.strip() or done.stdout.strip())
 
 
 def has_image(node: Node, name: str) -> bool:
-    ctr = ["ctr", "--address", str(node.containerd_socket), "--namespace", "k8s.io"]
-    return name in run_program([*ctr, "images", "list", "--quiet", f"name=={name}"]).stdout
+    return name in run_program([*_ctr(node), "images", "list", "--quiet", f"name=={name}"]).stdout
 
 
 def load_base_images(layout: Layout, archive: Path) -> None:

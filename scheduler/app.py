@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from functools import partial
+from functools import partial
 from typing import Any
 
 from api.resource import Resource

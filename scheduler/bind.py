@@ -8,6 +8,8 @@ no answer      -> the same binding is sent again until there is one: it may have
                   place stays taken meanwhile. What the watch says of the pod ends it
 """
 
+import asyncio
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,6 +29,8 @@ from scheduler.preempt import Preemption
 # Answers that do not tell whether the write has happened.
 _UNCLEAR = (Unreachable, InternalError, ServiceUnavailable, Timeout, TooManyRequests)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+# Events that wait to be recorded (beyond that the oldest are dropped); how many are recorded at once.
+_NEWS_MAX, _NEWS_AT_ONCE = 20_000, 500
 _log = log.get("scheduler.bind")
 _attempts = REGISTRY.counter(
     "scheduler_schedule_attempts_total", "Attempts to schedule pods, by result.", ("result",)
@@ -46,6 +50,8 @@ class Binder:
         self._tasks = tasks
         self._limit = limit
         self._under_way = 0
+        self._news: deque[tuple[Mapping[str, Any], str, str, str]] = deque(maxlen=_NEWS_MAX)
+        self._telling: asyncio.Task[None] | None = None
         self.on_end: Callable[[], None] = lambda: None
 
     @property
@@ -82,7 +88,7 @@ class Binder:
                 return
         _attempts.add(("scheduled",))
         text = f"Successfully assigned {_name(pod)} to {node}"
-        self._recorder.event(_reference(pod), "Normal", "Scheduled", text)
+        self._announce(pod, "Normal", "Scheduled", text)
 
     async def _post(self, pod: Pod, node: str) -> None:
         metadata = pod["metadata"]
@@ -109,7 +115,7 @@ class Binder:
         _log.warning("binding refused", pod=_name(pod), node=node, error=error.message)
         if error.code not in (404, 409):
             text = f"binding rejected: {error.message}"
-            self._recorder.event(_reference(pod), "Warning", "FailedScheduling", text)
+            self._announce(pod, "Warning", "FailedScheduling", text)
 
     def report_failure(self, pod: Pod, message: str) -> None:
         """Tell users that no node will do: an Event each time, the condition when it changes.
@@ -134,7 +140,7 @@ class Binder:
                 self._tasks.spawn(self._end(victim, pod, plan.node), "preemption")
 
     def _tell(self, pod: Pod, message: str) -> None:
-        self._recorder.event(_reference(pod), "Warning", "FailedScheduling", message)
+        self._announce(pod, "Warning", "FailedScheduling", message)
         condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
         before = podspec.pod_condition(pod, "PodScheduled") or {}
         nominated = self._cluster.nominated(pod["metadata"]["uid"])
@@ -188,7 +194,19 @@ class Binder:
             _log.warning("victim not ended", pod=_name(victim), error=str(error))
             return
         text = f"Preempted by pod {preemptor['metadata']['uid']} on node {node}"
-        self._recorder.event(_reference(victim), "Normal", "Preempted", text)
+        self._announce(victim, "Normal", "Preempted", text)
+
+    def _announce(self, pod: Pod, kind: str, reason: str, message: str) -> None:
+        """Record an Event; many of them bit by bit, since the recorder drops what is too much at once."""
+        self._news.append((_reference(pod), kind, reason, message))
+        if self._telling is None or self._telling.done():
+            self._telling = self._tasks.spawn(self._tell_news(), "events of the scheduler")
+
+    async def _tell_news(self) -> None:
+        while self._news:
+            for _ in range(min(_NEWS_AT_ONCE, len(self._news))):
+                self._recorder.event(*self._news.popleft())
+            await self._recorder.flush()
 
 
 def _name(pod: Pod) -> str:

@@ -4,7 +4,6 @@ import asyncio
 import os
 from collections.abc import Callable
 from functools import partial
-from functools import partial
 from typing import Any
 
 from api.resource import Resource

@@ -138,7 +138,9 @@ class HollowService:
         sandbox = self._state.sandboxes.get(request.pod_sandbox_id)
         if sandbox is not None:
             for container in self._containers_of(sandbox.id):
-                self._end(container, 137)
+                # As containerd has it: what was never started stays as it was made.
+                if container.state == cri.CONTAINER_RUNNING:
+                    self._end(container, 137)
             sandbox.ready, sandbox.ip = False, ""
             self._save()
         return cri.StopPodSandboxResponse()

@@ -29,7 +29,7 @@ from nodeagent.pod.container_status import Knowledge, Waiting, is_started
 from nodeagent.pod.directory import PodRecord
 from nodeagent.pod.edges import Edges
 from nodeagent.pod.observation import Observation
-from nodeagent.pod.observed import NOTHING, ContainerObserved, PodObserved
+from nodeagent.pod.observed import NOTHING, ContainerObserved, PodObserved, State
 from nodeagent.pod.resize import Resizer
 from nodeagent.pod.status import (
     ENDED_PHASES,
@@ -434,7 +434,8 @@ class PodWorker:
             await self._cancel_ops()
             self._stop_grace_s = grace
             observed = await self._observe()
-        live = any(not seen.exited for seen in observed.containers)
+        # A container that was made and never started does not become an ended one: it goes with its sandbox.
+        live = any(seen.state in (State.RUNNING, State.UNKNOWN) for seen in observed.containers)
         if live or observed.ready_sandbox is not None:
             self._sync_probes(observed)
             self._publish(observed, now)

@@ -22,6 +22,7 @@ from nodeagent.pod.manager import PodManager
 from nodeagent.pod.pleg import Pleg
 from nodeagent.pod.status import Verdict
 from nodeagent.pod.status_writer import StatusWriter
+from proto.gen.cri import runtime_v1_pb2 as cri
 
 pytestmark = pytest.mark.looptime(start=0)
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -258,6 +259,19 @@ async def test_orphans_end_when_the_sources_are_known(world):
     await world.start_agent()
     await settle(5)
     assert not world.sandboxes
+
+
+async def test_a_container_that_was_never_started_goes_with_its_pod(world):
+    """The agent was killed between making and starting a container, and the pod was deleted meanwhile."""
+    world.create()
+    await settle()
+    for container in world.containers.values():
+        container.state = cri.CONTAINER_CREATED
+    world.pods.clear()
+    await world.start_agent()
+    await settle(5)
+    assert not world.sandboxes
+    assert not world.containers
 
 
 async def test_liveness_failure_restarts_the_container(world):

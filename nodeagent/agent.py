@@ -26,6 +26,7 @@ from nodeagent.lease import Heartbeat
 from nodeagent.machine import Load, Machine
 from nodeagent.node import NodeKeeper
 from nodeagent.node_status import NodeSpec
+from nodeagent.pod import cleanup
 from nodeagent.pod.edges import Edges
 from nodeagent.pod.manager import PodManager
 from nodeagent.pod.pleg import Pleg
@@ -107,8 +108,12 @@ class Agent:
             self._tasks.spawn(static.run(), f"static pods of {name}")
         await parts.pods.synced()
         self.manager.sources_synced()
+        await cleanup.remove_orphans(parts.edges, self._known())
         if parts.clean_orphans is not None:
-            await parts.clean_orphans({record.uid for record in parts.edges.directory})
+            await parts.clean_orphans(self._known())
+
+    def _known(self) -> set[str]:
+        return {record.uid for record in self._parts.edges.directory}
 
     async def _take_inventory(self) -> None:
         """Learn what the runtime holds, before any pod: then nothing that runs is started a second time."""

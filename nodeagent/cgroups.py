@@ -112,6 +112,17 @@ class Cgroups:
         root = self.hierarchies.v1.get(controller)
         return root / path.strip("/") if root else None
 
+    def children(self, path: str) -> set[str]:
+        """Return the names of the cgroups right below one, in any hierarchy."""
+        folders = [root / path.strip("/") for root in self.hierarchies.roots]
+        return {
+            child.name
+            for folder in folders
+            if folder.is_dir()
+            for child in folder.iterdir()
+            if child.is_dir()
+        }
+
     def remove(self, path: str) -> bool:
         """Remove a cgroup and those below it from every hierarchy; return whether nothing is left.
         Idempotent.

@@ -105,7 +105,12 @@ def cgroup_parent(pod: Obj, root: str) -> str:
 
 def cgroup_paths(uid: str, root: str) -> list[str]:
     """Return every path that the cgroup of a pod may have."""
-    return [f"{_kubepods(root)}{folder}/pod{uid}" for folder in _QOS_FOLDERS.values()]
+    return [f"{folder}/pod{uid}" for folder in pod_cgroup_folders(root)]
+
+
+def pod_cgroup_folders(root: str) -> list[str]:
+    """Return the cgroups in which those of pods may be: one per QoS class."""
+    return [f"{_kubepods(root)}{folder}" for folder in _QOS_FOLDERS.values()]
 
 
 _QOS_FOLDERS = {"Guaranteed": "", "Burstable": "/burstable", "BestEffort": "/besteffort"}

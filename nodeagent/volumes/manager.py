@@ -155,6 +155,9 @@ class VolumeManager:
         actual = await asyncio.to_thread(self._scan)
         for action in compute_actions({uid: actual.get(uid, frozenset()) for uid in known}, actual):
             match action:
+                case RemovePod(uid) if uid in self._pods:
+                    # A pod that came after `known` was noted.
+                    pass
                 case RemovePod(uid):
                     await self._clean(self.remove_pod(uid), uid)
                 case TearDown(volume):

@@ -305,6 +305,13 @@ async def test_orphans_of_an_earlier_agent(node: Node) -> None:
     assert mounts.mount_points(node.root) == []
 
 
+async def test_a_pod_that_comes_while_orphans_are_looked_for_is_none(node: Node) -> None:
+    await node.volumes.mount_pod(new_pod({"emptyDir": {}}))
+    await node.volumes.clean_orphans(set())
+    assert node.path().exists()
+    await node.volumes.remove_pod("uid-1")
+
+
 def test_tokens_are_renewed_at_four_fifths_of_their_life() -> None:
     issued = datetime(2026, 1, 1, tzinfo=UTC)
     assert renewal_time(issued, issued + timedelta(hours=1)) == issued + timedelta(minutes=48)

@@ -15,7 +15,8 @@ from nodeagent.pod.observed import ContainerObserved, PodObserved, SandboxObserv
 from proto.gen.cri import runtime_v1_pb2 as cri
 
 BUSYBOX = "docker.io/library/busybox:1.36"
-CGROUP = "/edge-tests"
+# Several runs may go on at a time.
+CGROUP = f"/edge-tests-{os.getpid()}"
 
 
 @contextmanager
@@ -34,10 +35,26 @@ def running_containerd():
             containerd.load_image(node, archive)
             yield node
         finally:
+            _end_tasks(node)
             process.terminate()
             process.wait(20)
             _unmount(node.dir)
             _remove_cgroups()
+
+
+def _end_tasks(node):
+    """End what a failed test has left running."""
+    ctr = [
+        "ctr",
+        "--address",
+        node.runtime_endpoint.removeprefix("unix://"),
+        "--namespace",
+        "k8s.io",
+        "tasks",
+    ]
+    left = subprocess.run([*ctr, "ls", "-q"], capture_output=True, text=True, check=False, timeout=10)
+    for task in left.stdout.split():
+        subprocess.run([*ctr, "rm", "--force", task], capture_output=True, check=False, timeout=10)
 
 
 def _unmount(folder):

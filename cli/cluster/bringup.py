@@ -3,7 +3,6 @@
 import contextlib
 import os
 import shutil
-import socket
 import ssl
 import sys
 import urllib.error
@@ -135,7 +134,7 @@ def _has_real_nodes(layout: Layout) -> bool:
 
 
 def _start(layout: Layout, say: Say, run_component: Callable[[str, tuple[str, ...]], None]) -> None:
-    _check_port(layout)
+    _check_ports(layout)
     _make_folders(layout)
     files.write_atomic(layout.dir / "cluster.json", layout.settings.to_json())
     pki.write_pki(layout)
@@ -181,14 +180,12 @@ def _etcd_command(layout: Layout) -> tuple[str, ...]:
     return tuple(build_command("etcd", data, port, port + 1, ensure_certs(layout.pki / "etcd")))
 
 
-def _check_port(layout: Layout) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", layout.settings.port))
-        except OSError as error:
-            text = f"port {layout.settings.port} is taken; stop what uses it or choose another with --port"
-            raise BringUpError(text) from error
+def _check_ports(layout: Layout) -> None:
+    if not claims.can_bind(layout.settings.port):
+        text = f"port {layout.settings.port} is taken; stop what uses it or choose another with --port"
+        raise BringUpError(text)
+    if layout.settings.store == "etcd" and not claims.can_bind(layout.etcd_port):
+        raise BringUpError(f"port {layout.etcd_port}, which etcd needs, is taken; stop what uses it")
 
 
 def _base_archive(layout: Layout) -> Path:

@@ -2,10 +2,11 @@
 
 import fcntl
 import os
+import socket
 import tempfile
 from pathlib import Path
 
-from cli.cluster.layout import MAX_CLUSTERS
+from cli.cluster.layout import MAX_CLUSTERS, etcd_port
 from kit import clock
 
 # How long a cluster may take from claiming its index to writing its settings.
@@ -34,7 +35,7 @@ def claim(folder: Path, root: Path, wanted: int | None = None) -> int:
             if _holder(root / str(number)) == str(folder) and wanted in (None, number):
                 return number
         for number in range(MAX_CLUSTERS) if wanted is None else (wanted,):
-            if _is_free(root / str(number)):
+            if _is_free(root / str(number)) and (wanted is not None or _are_ports_free(number)):
                 (root / str(number)).write_text(str(folder))
                 return number
     if wanted is None:
@@ -56,6 +57,21 @@ def _is_free(claim_file: Path) -> bool:
         return True
     age_s = clock.now().timestamp() - claim_file.stat().st_mtime
     return age_s > _CLAIM_S and not (Path(holder) / "cluster.json").exists()
+
+
+def _are_ports_free(number: int) -> bool:
+    """Tell whether nobody, say another user's cluster, listens where etcd would."""
+    return all(can_bind(etcd_port(number) + offset) for offset in (0, 1))
+
+
+def can_bind(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def _holder(path: Path) -> str:

@@ -25,6 +25,10 @@ MAX_CLUSTERS = 16
 MAX_NODES = 200
 
 
+def etcd_port(index: int) -> int:
+    return 23790 + 2 * index
+
+
 @dataclass(frozen=True)
 class Settings:
     """What `pelamis up` was asked for, with `auto` resolved."""
@@ -136,7 +140,7 @@ class Layout:
     @property
     def etcd_port(self) -> int:
         """Where etcd serves clients on the loopback interface; the next port is its peers'."""
-        return 23790 + 2 * self.settings.index
+        return etcd_port(self.settings.index)
 
     @property
     def cgroup_root(self) -> str:

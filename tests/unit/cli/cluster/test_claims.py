@@ -1,10 +1,20 @@
 """Which cluster has which index."""
 
 import os
+import socket
 
 import pytest
 
+from cli.cluster import claims
 from cli.cluster.claims import NoIndex, claim, release
+
+
+@pytest.fixture(autouse=True)
+def ports(monkeypatch):
+    """Indexes whose ports somebody uses; none unless a test adds one."""
+    taken: set[int] = set()
+    monkeypatch.setattr(claims, "_are_ports_free", lambda number: number not in taken)
+    return taken
 
 
 def _cluster(folder):
@@ -34,3 +44,13 @@ def test_a_cluster_gets_the_index_of_its_settings_back_after_a_reboot_or_nothing
     assert claim(old, root, 3) == 3
     with pytest.raises(NoIndex, match=r"old uses the same networks"):
         claim(new, root, 3)
+
+
+def test_an_index_whose_ports_are_taken_is_passed_over(tmp_path, ports):
+    ports.add(0)
+    assert claim(_cluster(tmp_path / "a"), tmp_path / "indexes") == 1
+
+
+def test_a_port_that_somebody_listens_on_cannot_be_bound():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        assert not claims.can_bind(server.getsockname()[1])

@@ -31,6 +31,8 @@ SPAM_BURST = 25
 SPAM_REFILL_S = 300.0
 # Events that wait to be sent; more are dropped: an event is never worth a stalled controller.
 QUEUE_MAX = 1000
+# How long the first of them waits: what it tells of is being written at that moment, and goes first.
+PRECEDENCE_S = 0.02
 MESSAGE_MAX = 1024
 _COMBINED = "(combined from similar events): "
 _log = log.get("client.events")
@@ -134,6 +136,7 @@ class Recorder:
             await asyncio.wait([self._sending])
 
     async def _send_all(self) -> None:
+        await clock.sleep(PRECEDENCE_S)
         while not self._queue.empty():
             note = self._queue.get_nowait()
             try:

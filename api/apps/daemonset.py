@@ -6,6 +6,7 @@ from api.apps.template import (
     non_negative,
     percent_at_most_100,
     percent_or_int,
+    rolling_update,
     validate_selector,
     validate_template_of,
 )
@@ -22,22 +23,15 @@ _COUNTS = {
 }  # fmt: skip
 
 
-def _rolling(strategy: Obj) -> Obj:
-    if strategy["type"] != "RollingUpdate":
-        return {}
-    rolling = strategy.get("rollingUpdate") or {}
-    return {} if len(rolling) == len(_ROLLING) else {"rollingUpdate": {**_ROLLING, **rolling}}
-
-
-_strategy = defaulting(empty={"type": "RollingUpdate"}, rule=_rolling)
-
-
 defaults = defaulting(
     nested={
         "spec": struct(
             defaulting(
                 absent={"revisionHistoryLimit": 10},
-                nested={"updateStrategy": struct(_strategy), "template": struct(default_template)},
+                nested={
+                    "updateStrategy": struct(rolling_update(_ROLLING)),
+                    "template": struct(default_template),
+                },
             )
         ),
         "status": defaulting(absent=_COUNTS),

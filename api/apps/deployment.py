@@ -10,6 +10,7 @@ from api.apps.template import (
     non_negative,
     percent_at_most_100,
     percent_or_int,
+    rolling_update,
     validate_selector,
     validate_template_of,
 )
@@ -23,22 +24,12 @@ _SPEC = Path("spec")
 _QUARTER = {"maxUnavailable": "25%", "maxSurge": "25%"}
 
 
-def _rolling(strategy: Obj) -> Obj:
-    if strategy["type"] != "RollingUpdate":
-        return {}
-    rolling = strategy.get("rollingUpdate") or {}
-    return {} if len(rolling) == len(_QUARTER) else {"rollingUpdate": {**_QUARTER, **rolling}}
-
-
-_strategy = defaulting(empty={"type": "RollingUpdate"}, rule=_rolling)
-
-
 defaults = defaulting(
     nested={
         "spec": struct(
             defaulting(
                 absent={"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600},
-                nested={"strategy": struct(_strategy), "template": struct(default_template)},
+                nested={"strategy": struct(rolling_update(_QUARTER)), "template": struct(default_template)},
             )
         )
     }

@@ -4,8 +4,7 @@ Spec: pkg/apis/apps/v1/defaults.go, pkg/apis/apps/validation ValidateReplicaSet 
 """
 
 from api.apps.template import (
-    at_most,
-    non_negative,
+    validate_replica_status,
     validate_replicas,
     validate_selector,
     validate_template_of,
@@ -42,20 +41,4 @@ def validate_update(new: Obj, old: Obj) -> list[FieldError]:
     return errors + immutable(spec, before, "selector", _SPEC)
 
 
-def validate_status_update(new: Obj, old: Obj) -> list[FieldError]:
-    """Check a write to the subresource `status`."""
-    status = new.get("status") or {}
-    errors = validate_metadata_update(new, old)
-    path = Path("status")
-    for name in (
-        "replicas",
-        "fullyLabeledReplicas",
-        "readyReplicas",
-        "availableReplicas",
-        "observedGeneration",
-    ):
-        errors += non_negative(status, name, path)
-    return errors + at_most(
-        status, path, ("fullyLabeledReplicas", "replicas"), ("readyReplicas", "replicas"),
-        ("availableReplicas", "replicas"), ("availableReplicas", "readyReplicas"),
-    )  # fmt: skip
+validate_status_update = validate_replica_status

@@ -6,6 +6,7 @@ from api.apps.template import (
     non_negative,
     percent_at_most_100,
     percent_or_int,
+    rolling_update,
     validate_replicas,
     validate_selector,
     validate_template_of,
@@ -30,14 +31,7 @@ _UPDATABLE = (
 )  # fmt: skip
 
 
-def _rolling(strategy: Obj) -> Obj:
-    if strategy["type"] != "RollingUpdate":
-        return {}
-    rolling = strategy.get("rollingUpdate") or {}
-    return {} if "partition" in rolling else {"rollingUpdate": {**rolling, "partition": 0}}
-
-
-_strategy = defaulting(empty={"type": "RollingUpdate"}, rule=_rolling)
+_strategy = rolling_update({"partition": 0})
 _retention = defaulting(empty={"whenDeleted": "Retain", "whenScaled": "Retain"})
 
 

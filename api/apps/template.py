@@ -4,12 +4,14 @@ Source: pkg/apis/apps/validation (1.36).
 """
 
 import re
+from collections.abc import Callable
 
 from api import field
 from api.core.pod_template import validate_template
+from api.defaulting import defaulting
 from api.field import FieldError, Path
 from api.labels import from_label_selector
-from api.meta import validate_label_selector
+from api.meta import validate_label_selector, validate_metadata_update
 from api.resource import Obj
 
 NOT_NEGATIVE = "must be greater than or equal to 0"
@@ -31,6 +33,32 @@ def at_most(status: Obj, path: Path, *pairs: tuple[str, str]) -> list[FieldError
         for name, other in pairs
         if status.get(name, 0) > status.get(other, 0)
     ]
+
+
+def validate_replica_status(new: Obj, old: Obj) -> list[FieldError]:
+    """Check a write to the status of a ReplicaSet or a ReplicationController."""
+    status, path = new.get("status") or {}, Path("status")
+    errors = validate_metadata_update(new, old)
+    for name in (
+        "replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration",
+    ):  # fmt: skip
+        errors += non_negative(status, name, path)
+    return errors + at_most(
+        status, path, ("fullyLabeledReplicas", "replicas"), ("readyReplicas", "replicas"),
+        ("availableReplicas", "replicas"), ("availableReplicas", "readyReplicas"),
+    )  # fmt: skip
+
+
+def rolling_update(of: Obj) -> Callable[[Obj], Obj]:
+    """Return the defaulting of an update strategy: rolling, with these parameters where none are given."""
+
+    def rule(strategy: Obj) -> Obj:
+        if strategy["type"] != "RollingUpdate":
+            return {}
+        rolling = strategy.get("rollingUpdate") or {}
+        return {} if of.keys() <= rolling.keys() else {"rollingUpdate": {**of, **rolling}}
+
+    return defaulting(empty={"type": "RollingUpdate"}, rule=rule)
 
 
 def _words(name: str) -> str:
@@ -75,8 +103,13 @@ def validate_template_of(spec: Obj, path: Path, kind: str) -> list[FieldError]:
     errors = validate_template_labels(spec.get("selector"), template, path)
     if template is None:
         return errors
-    errors += validate_template(template, at)
-    inner, at = template.get("spec") or {}, at.child("spec")
+    return errors + validate_lasting(template, at, kind)
+
+
+def validate_lasting(template: Obj, path: Path, kind: str) -> list[FieldError]:
+    """Check a template whose pods restart for ever."""
+    errors = validate_template(template, path)
+    inner, at = template.get("spec") or {}, path.child("spec")
     if inner.get("restartPolicy") != "Always":
         errors.append(
             field.not_supported(at.child("restartPolicy"), inner.get("restartPolicy", ""), ("Always",))

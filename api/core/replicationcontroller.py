@@ -4,9 +4,8 @@ Spec: pkg/apis/core/v1 SetDefaults_ReplicationController, validation ValidateRep
 """
 
 from api import field
-from api.apps.template import at_most, non_negative, validate_replicas
+from api.apps.template import validate_lasting, validate_replica_status, validate_replicas
 from api.core.pod_defaults import default_template
-from api.core.pod_template import validate_template
 from api.defaulting import defaulting, struct
 from api.field import FieldError, Path
 from api.meta import validate_metadata, validate_metadata_update
@@ -49,16 +48,7 @@ def _spec_errors(spec: Obj) -> list[FieldError]:
     if any(labels.get(key) != value for key, value in selector.items()):
         text = "`selector` does not match template `labels`"
         errors.append(field.invalid(at.child("metadata").child("labels"), labels, text))
-    errors += validate_template(template, at)
-    inner, at = template.get("spec") or {}, at.child("spec")
-    if inner.get("restartPolicy") != "Always":
-        errors.append(
-            field.not_supported(at.child("restartPolicy"), inner.get("restartPolicy", ""), ("Always",))
-        )
-    if "activeDeadlineSeconds" in inner:
-        text = "activeDeadlineSeconds in ReplicationController is not Supported"
-        errors.append(field.forbidden(at.child("activeDeadlineSeconds"), text))
-    return errors
+    return errors + validate_lasting(template, at, "ReplicationController")
 
 
 def validate(obj: Obj) -> list[FieldError]:
@@ -69,19 +59,4 @@ def validate_update(new: Obj, old: Obj) -> list[FieldError]:
     return validate_metadata_update(new, old) + _spec_errors(new.get("spec") or {})
 
 
-def validate_status_update(new: Obj, old: Obj) -> list[FieldError]:
-    """Check a write to the subresource `status`."""
-    status, path = new.get("status") or {}, Path("status")
-    errors = validate_metadata_update(new, old)
-    for name in (
-        "replicas",
-        "fullyLabeledReplicas",
-        "readyReplicas",
-        "availableReplicas",
-        "observedGeneration",
-    ):
-        errors += non_negative(status, name, path)
-    return errors + at_most(
-        status, path, ("fullyLabeledReplicas", "replicas"), ("readyReplicas", "replicas"),
-        ("availableReplicas", "replicas"), ("availableReplicas", "readyReplicas"),
-    )  # fmt: skip
+validate_status_update = validate_replica_status

@@ -20,7 +20,7 @@ from aiohttp import web
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.web_protocol import RequestHandler
 
-from api.errors import InternalError, RequestEntityTooLarge, StatusError
+from api.errors import BadRequest, InternalError, RequestEntityTooLarge, StatusError, Timeout
 from apiserver.http import wire
 from apiserver.http.message import Answer, Handler, Request, Response, Stream, Upgrade
 from kit import log
@@ -29,6 +29,8 @@ _log = log.get("apiserver.http")
 
 # Spec: MaxRequestBodyBytes (1.36): 3 MiB.
 BODY_LIMIT = 3 * 1024 * 1024
+# How long a client may take to send a body. Spec: --request-timeout 60s, which reading counts against (1.36).
+BODY_S = 60.0
 # Answers from this size on are compressed if the client asks. Spec: gzip threshold 128 KiB (1.36).
 GZIP_BYTES = 128 * 1024
 # Beyond this a whole answer is not compressed: the time of one core is worth more than a local network's.
@@ -142,11 +144,17 @@ async def _body(http: web.BaseRequest) -> bytes:
         raise _too_large()
     parts: list[bytes] = []
     size = 0
-    async for part in http.content.iter_any():
-        size += len(part)
-        if size > BODY_LIMIT:
-            raise _too_large()
-        parts.append(part)
+    try:
+        async with asyncio.timeout(BODY_S):
+            async for part in http.content.iter_any():
+                size += len(part)
+                if size > BODY_LIMIT:
+                    raise _too_large()
+                parts.append(part)
+    except web.RequestPayloadError as error:
+        raise BadRequest("the body of the request is not in the encoding that its headers name") from error
+    except TimeoutError as error:
+        raise Timeout(f"Timeout: the body of the request did not arrive within {BODY_S:g} s") from error
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

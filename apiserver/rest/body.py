@@ -29,6 +29,12 @@ def read_object(request: Request, resource: Resource[Any], kind: str = "", group
     """
     wanted_kind, wanted_version = kind or resource.kind, group_version or resource.group_version
     obj, doubled = _decoded(request, wanted_kind, wanted_version)
+    for member in ("kind", "apiVersion"):
+        if not isinstance(obj.get(member) or "", str):
+            fault = f"cannot unmarshal {json.go_kind(obj[member])} into Go struct field"
+            raise BadRequest(
+                f"couldn't get version/kind; json parse error: json: {fault} TypeMeta.{member} of type string"
+            )
     given_kind, given_version = obj.get("kind") or wanted_kind, obj.get("apiVersion") or wanted_version
     if (given_kind, given_version) != (wanted_kind, wanted_version):
         raise BadRequest(_mismatch(given_version, given_kind, wanted_version, wanted_kind))

@@ -19,6 +19,7 @@ from apiserver.http.message import Request, Response
 from apiserver.http.negotiate import Form
 from apiserver.rest import render
 from apiserver.rest.hub import Collection, Hub, translated
+from apiserver.rest.options import int64
 from apiserver.watchcache.entry import Entry
 from apiserver.watchcache.select import Match, Selection
 from store.backend import Compacted, FutureRevision, StoreError
@@ -77,13 +78,9 @@ def options_of(collection: Collection, request: Request) -> ListOptions:
     text = request.param("resourceVersion")
     try:
         revision = parse_resource_version(text)
-        limit = int(request.param("limit") or 0)
     except InvalidResourceVersion as error:
         raise BadRequest(str(error)) from error
-    except ValueError as error:
-        raise BadRequest(
-            f"strconv.ParseInt: parsing {_quoted(request.param('limit'))}: invalid syntax"
-        ) from error
+    limit = int64(request.param("limit"))
     token, how = request.param("continue"), request.param("resourceVersionMatch")
     _check(collection, text, how, token)
     selection, match = selection_of(collection, request)
@@ -331,7 +328,3 @@ def _other(
     items = [obj for piece in found.pieces for obj in orjson.loads(b"[" + piece + b"]")]
     view = render.list_view(form, collection.resource, items, metadata, render.include_of(request), hub.now())
     return render.response(form, view)
-
-
-def _quoted(text: str) -> str:
-    return orjson.dumps(text).decode()

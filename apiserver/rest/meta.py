@@ -14,6 +14,9 @@ from api.times import format_time, parse_time
 # A generated name keeps this much of `generateName`.
 MOST_GENERATED_BASE = 58
 
+# Some 300 years: a longer grace counts in full, but its end is told as this far away.
+MOST_GRACE_S = 10**10
+
 _SERVER_SET = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink")
 _FIRST = ("name", "generateName", "namespace", "uid", "generation", "creationTimestamp")
 _KEPT = (*_FIRST, "deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "resourceVersion")
@@ -103,7 +106,7 @@ def marked_deleted(obj: Obj, now: datetime, grace_s: int) -> Obj:
     """Return the object with `deletionTimestamp` at the end of its grace, and the next generation if it is
     new."""
     first = "deletionTimestamp" not in obj["metadata"]
-    moment = format_time(now + timedelta(seconds=grace_s))
+    moment = format_time(now + _span(grace_s))
     marked = with_metadata(obj, deletionTimestamp=moment, deletionGracePeriodSeconds=grace_s)
     return bumped(marked) if first else marked
 
@@ -111,11 +114,14 @@ def marked_deleted(obj: Obj, now: datetime, grace_s: int) -> Obj:
 def shortened(obj: Obj, grace_s: int) -> Obj:
     """Return an object that is being deleted with a shorter grace."""
     metadata = obj["metadata"]
-    began = parse_time(metadata["deletionTimestamp"]) - timedelta(
-        seconds=metadata["deletionGracePeriodSeconds"]
-    )
-    moment = format_time(began + timedelta(seconds=grace_s))
+    began = parse_time(metadata["deletionTimestamp"]) - _span(metadata["deletionGracePeriodSeconds"])
+    moment = format_time(began + _span(grace_s))
     return with_metadata(obj, deletionTimestamp=moment, deletionGracePeriodSeconds=grace_s)
+
+
+def _span(grace_s: int) -> timedelta:
+    """Return a grace as a duration after which there is still a date."""
+    return timedelta(seconds=min(grace_s, MOST_GRACE_S))
 
 
 def is_deleting(obj: Obj) -> bool:

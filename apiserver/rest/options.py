@@ -6,17 +6,21 @@ Source: k8s.io/apimachinery/pkg/apis/meta/v1/validation (1.36).
 from collections.abc import Mapping
 from typing import Any
 
+import orjson
+
 from api import field
 from api.codec import json, protobuf, yaml
 from api.codec.json import DecodeError
 from api.errors import BadRequest, invalid
 from api.resource import Obj
+from api.structure import normalise
 from apiserver.http.message import Request
 from apiserver.http.negotiate import APPLY_PATCH, PROTOBUF, YAML, body_type, media_type
 from apiserver.rest.body import validation_of
 from apiserver.rest.hub import Operation
 from apiserver.rest.strategy import Deletion
 
+_DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
 _POLICIES = ("Foreground", "Background", "Orphan")
 _KINDS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
 
@@ -69,9 +73,7 @@ def deletion_from(body: Obj) -> tuple[Deletion, Obj]:
         raise invalid("meta.k8s.io", "DeleteOptions", "", faults)
     preconditions = body.get("preconditions") or {}
     deletion = Deletion(
-        grace_s=max(0, int(body["gracePeriodSeconds"]))
-        if body.get("gracePeriodSeconds") is not None
-        else None,
+        grace_s=_grace_s(body.get("gracePeriodSeconds")),
         propagation=body.get("propagationPolicy") or "",
         orphan_dependents=body.get("orphanDependents"),
         uid=preconditions.get("uid") or "",
@@ -81,6 +83,26 @@ def deletion_from(body: Obj) -> tuple[Deletion, Obj]:
     return deletion, {**body, "kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1"}
 
 
+def _grace_s(given: int | None) -> int | None:
+    """Return the grace asked for; less than none counts as one second. Source: rest.BeforeDelete (1.36)."""
+    return 1 if given is not None and given < 0 else given
+
+
+def int64(text: str) -> int:
+    """Return the number that a query parameter holds, 0 for none. Raises `BadRequest` in Go's words."""
+    try:
+        value = int(text or "0")
+    except ValueError as error:
+        raise BadRequest(f"strconv.ParseInt: parsing {_quoted(text)}: invalid syntax") from error
+    if not -(2**63) <= value < 2**63:
+        raise BadRequest(f"strconv.ParseInt: parsing {_quoted(text)}: value out of range")
+    return value
+
+
+def _quoted(text: str) -> str:
+    return orjson.dumps(text).decode()
+
+
 def _body(request: Request) -> Obj:
     try:
         media = body_type(request.headers) if request.headers.get("content-type") else ""
@@ -88,6 +110,7 @@ def _body(request: Request) -> Obj:
             obj = protobuf.loads(request.body)
         else:
             obj = yaml.loads(request.body) if media == YAML else json.loads(request.body)
+        obj = normalise(obj, _DELETE_OPTIONS).obj
     except DecodeError as error:
         raise BadRequest(f"DeleteOptions cannot be read: {error}") from error
     if (kind := obj.get("kind") or "DeleteOptions") != "DeleteOptions":
@@ -98,10 +121,7 @@ def _body(request: Request) -> Obj:
 def _query(request: Request) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if grace := request.param("gracePeriodSeconds"):
-        try:
-            found["gracePeriodSeconds"] = int(grace)
-        except ValueError as error:
-            raise BadRequest(f'strconv.ParseInt: parsing "{grace}": invalid syntax') from error
+        found["gracePeriodSeconds"] = int64(grace)
     if policy := request.param("propagationPolicy"):
         found["propagationPolicy"] = policy
     if orphan := request.param("orphanDependents"):

@@ -20,6 +20,7 @@ from apiserver.http.negotiate import Form
 from apiserver.rest import render
 from apiserver.rest.hub import Collection, Hub
 from apiserver.rest.list import reach, selection_of
+from apiserver.rest.options import int64
 from apiserver.watchcache.cache import TooOld
 from apiserver.watchcache.channel import Transform, Watcher
 from apiserver.watchcache.entry import Entry
@@ -31,6 +32,8 @@ from store.versions import InvalidResourceVersion, parse_resource_version
 # Watches that do not say how long end after this long, up to twice that; the client comes back.
 # Spec: --min-request-timeout 1800 (1.36).
 LEAST_S = 1800.0
+# No watch lasts longer, whatever it says: event loops cannot count on for ever.
+MOST_S = 365 * 86400.0
 # How often a watcher that wants bookmarks gets one.
 BOOKMARK_S = 60.0
 # Frames joined before the first write waits for the client.
@@ -123,11 +126,9 @@ def options_of(request: Request) -> WatchOptions:
     text = request.param("resourceVersion")
     try:
         revision = parse_resource_version(text)
-        timeout = int(request.param("timeoutSeconds") or 0)
     except InvalidResourceVersion as error:
         raise BadRequest(str(error)) from error
-    except ValueError as error:
-        raise BadRequest("timeoutSeconds: invalid syntax") from error
+    timeout = int64(request.param("timeoutSeconds"))
     bookmarks = request.param("allowWatchBookmarks") in ("true", "1")
     sends = request.param("sendInitialEvents")
     _check(sends, request.param("resourceVersionMatch"), request.param("continue"))
@@ -138,7 +139,7 @@ def options_of(request: Request) -> WatchOptions:
         initial=initial,
         bookmarks=bookmarks,
         mark_end=bool(sends) and initial and bookmarks,
-        timeout_s=float(timeout) if timeout > 0 else LEAST_S * (1.0 + rand.fraction()),
+        timeout_s=min(float(timeout), MOST_S) if timeout > 0 else LEAST_S * (1.0 + rand.fraction()),
     )
 
 

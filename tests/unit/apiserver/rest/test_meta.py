@@ -97,3 +97,10 @@ def test_marks_of_deletion():
     assert meta.marked_deleted(marked, NOW, 0)["metadata"]["generation"] == 3
     assert meta.shortened(marked, 10)["metadata"]["deletionTimestamp"] == "2026-01-02T03:04:15Z"
     assert "deletionTimestamp" not in OLD["metadata"]
+
+
+def test_a_grace_beyond_all_dates():
+    marked = meta.marked_deleted({"metadata": {"name": "a"}}, NOW, 2**63 - 1)
+    assert marked["metadata"]["deletionTimestamp"] == "2342-11-22T20:50:45Z"
+    assert marked["metadata"]["deletionGracePeriodSeconds"] == 2**63 - 1
+    assert meta.shortened(marked, 5)["metadata"]["deletionTimestamp"] == "2026-01-02T03:04:10Z"

@@ -26,6 +26,7 @@ def request(method="POST", body=b"", headers=None, **query):
             Deletion(grace_s=0, uid="u", dry_run=True),
             id="body",
         ),
+        pytest.param(request("DELETE", gracePeriodSeconds="-1"), Deletion(grace_s=1), id="less-than-none"),
         pytest.param(
             request(
                 "DELETE",
@@ -46,6 +47,10 @@ def test_deletion(given, expected):
     [
         pytest.param(request("DELETE", gracePeriodSeconds="x"), BadRequest, id="no-number"),
         pytest.param(request("DELETE", b'{"kind":"Pod"}'), BadRequest, id="wrong-kind"),
+        pytest.param(
+            request("DELETE", b'{"gracePeriodSeconds":"x"}'), BadRequest, id="no-number-in-the-body"
+        ),
+        pytest.param(request("DELETE", b'{"preconditions":"x"}'), BadRequest, id="no-object"),
         pytest.param(request("DELETE", propagationPolicy="Some"), Invalid, id="unknown-policy"),
         pytest.param(
             request("DELETE", b'{"propagationPolicy":"Orphan","orphanDependents":true}'), Invalid, id="both"

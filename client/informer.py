@@ -335,7 +335,8 @@ class Informers:
         if self._tasks is not None and key not in self._running:
             informer = self._made[key]
             name = f"informer {informer.resource.group_resource}"
-            self._running[key] = self._tasks.spawn(informer.run(), name)
+            # Without it, whoever reads the copy would go on with an old one for ever.
+            self._running[key] = self._tasks.spawn(informer.run(), name, fatal=True)
 
 
 def _version(obj: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -28,6 +28,7 @@ class Tasks:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failed: asyncio.Future[None] | None = None
+        self._failure: BaseException | None = None
 
     def spawn(self, coro: Coroutine[Any, Any, T], name: str, fatal: bool = False) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(coro, name=name)
@@ -40,11 +41,15 @@ class Tasks:
         if task.cancelled() or (error := task.exception()) is None:
             return
         _log.error("task failed", task=task.get_name(), error=repr(error), traceback=_format(error))
-        if fatal and self._failed is not None and not self._failed.done():
-            self._failed.set_exception(error)
+        if fatal and self._failure is None:
+            self._failure = error
+            if self._failed is not None and not self._failed.done():
+                self._failed.set_exception(error)
 
     async def wait(self) -> None:
-        """Wait until a fatal task fails, and raise what it raised."""
+        """Wait until a fatal task fails, and raise what it raised; one may have failed already."""
+        if self._failure is not None:
+            raise self._failure
         self._failed = asyncio.get_running_loop().create_future()
         await self._failed
 

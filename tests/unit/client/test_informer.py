@@ -178,3 +178,17 @@ async def test_one_informer_per_selection(tasks: Tasks) -> None:
     await later.synced()
     informers.drop(later)
     assert informers.of(PODS, "default") is not later
+
+
+async def test_a_reader_that_chokes_ends_the_component_instead_of_reading_an_old_copy_for_ever():
+    script, tasks = Script(), Tasks()
+    script.pods = [pod("a", 5)]
+    informers = Informers(Client(script))
+    informers.of(PODS).subscribe(lambda old, new: [][0] if old else None)
+    await informers.start(tasks)
+    await informers.synced()
+    waiting = asyncio.ensure_future(tasks.wait())
+    script.events.put_nowait({"type": "MODIFIED", "object": pod("a", 11)})
+    with pytest.raises(IndexError):
+        await waiting
+    await tasks.close()

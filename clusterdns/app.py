@@ -14,6 +14,7 @@ from clusterdns.forward import read_servers
 from clusterdns.server import Server
 from clusterdns.view import InformerView
 from kit import log
+from kit.health import listening
 from kit.tasks import Tasks
 
 _log = log.get("dns")
@@ -37,7 +38,8 @@ async def run(config: Config) -> None:
         port = await server.start(config.bind_address, config.port)
         _log.info("serving", address=config.bind_address, port=port, upstream=servers)
         try:
-            await tasks.wait()
+            async with listening("127.0.0.1", config.metrics_port):
+                await tasks.wait()
         finally:
             await server.close()
     finally:

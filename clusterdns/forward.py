@@ -20,7 +20,19 @@ def parse_servers(resolv_conf: str, own: str) -> list[str]:
     return [line[1] for line in words if len(line) > 1 and line[0] == "nameserver" and line[1] != own]
 
 
-def read_servers(path: Path, own: str) -> list[str]:
+# systemd-resolved's stub answers on the machine's own loopback alone; this file names the servers behind it.
+_BEHIND_STUB = Path("/run/systemd/resolve/resolv.conf")
+
+
+def read_servers(path: Path, own: str, behind_stub: Path = _BEHIND_STUB) -> list[str]:
+    """Return the name servers of a resolv.conf file; of the second file if the first leads to loopback."""
+    found = _read(path, own)
+    if all(server.startswith("127.") for server in found):
+        return _read(behind_stub, own) or found
+    return found
+
+
+def _read(path: Path, own: str) -> list[str]:
     try:
         return parse_servers(path.read_text(), own)
     except OSError:

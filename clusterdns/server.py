@@ -19,6 +19,10 @@ _QUERIES = metrics.REGISTRY.counter(
 )
 # Distinct questions kept; more than that is somebody walking the zone.
 _CACHE_SIZE = 10_000
+# Longer questions than any name needs (over TCP they may have 64 KiB) are answered, but not kept.
+_CACHED_QUERY_BYTES = 512
+# Connections open at one time; further ones are closed at once.
+_MAX_CONNECTIONS = 500
 _TCP_IDLE_S = 10.0
 # Queries being forwarded at one time; further ones are refused at once instead of piling up.
 _MAX_FORWARDS = 1000
@@ -79,7 +83,7 @@ class Server:
         if found.outcome is Outcome.ELSEWHERE or self._leads_outside(found, query.kind):
             return query
         reply = wire.pack(query, found, self._zone.domain, over_udp)
-        if len(self._cache) < _CACHE_SIZE:
+        if len(self._cache) < _CACHE_SIZE and len(data) <= _CACHED_QUERY_BYTES:
             self._cache[key] = reply[2:]
         _QUERIES.add(("udp" if over_udp else "tcp", found.outcome.value))
         return reply
@@ -112,9 +116,12 @@ class Server:
             reply = await forward(wire.question(alias.target, query.kind), self._servers, over_udp)
         except NoServer:
             return own
-        return wire.append_answers(own, reply)
+        return wire.append_answers(own, reply, query.size_limit if over_udp else 0)
 
     async def _serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._connections) >= _MAX_CONNECTIONS:
+            writer.close()
+            return
         self._connections.add(writer)
         try:
             while True:

@@ -96,9 +96,9 @@ def question(name: str, kind: str) -> bytes:
     return packed
 
 
-def append_answers(own: bytes, other: bytes) -> bytes:
-    """Return our reply with the answers of another server's reply added; `own` itself if that cannot be
-    read.
+def append_answers(own: bytes, other: bytes, size_limit: int = 0) -> bytes:
+    """Return our reply with the answers of another server's reply added, marked truncated if they do not fit
+    into `size_limit` bytes (0: any size fits); `own` itself if the other cannot be read.
     """
     try:
         further = DNSRecord.parse(other).rr
@@ -109,6 +109,10 @@ def append_answers(own: bytes, other: bytes) -> bytes:
     for record in further:
         reply.add_answer(record)
     packed: bytes = reply.pack()
+    if size_limit and len(packed) > size_limit:
+        cut = DNSRecord.parse(own)
+        cut.header.tc = 1
+        packed = cut.pack()
     return packed
 
 

@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
-from dnslib import EDNS0, QTYPE, RCODE, DNSRecord
+from dnslib import EDNS0, QTYPE, RCODE, RR, DNSRecord
 
-from clusterdns import forward
+from clusterdns import forward, wire
 from clusterdns.answer import Zone
 from clusterdns.server import Server
 from kit.tasks import Tasks
@@ -115,3 +115,37 @@ async def test_junk_is_ignored_and_the_server_lives_on(serve):
 def test_name_servers_of_a_resolv_conf_without_ourselves():
     text = "# comment\nnameserver 10.96.0.10\nsearch x\nnameserver 1.1.1.1\nnameserver\n"
     assert forward.parse_servers(text, "10.96.0.10") == ["1.1.1.1"]
+
+
+def test_behind_a_stub_on_loopback_are_the_servers_that_count(tmp_path):
+    stub, behind, plain = tmp_path / "stub", tmp_path / "behind", tmp_path / "plain"
+    stub.write_text("nameserver 127.0.0.53\n")
+    behind.write_text("nameserver 192.0.2.1\n")
+    plain.write_text("nameserver 192.0.2.7\n")
+    assert forward.read_servers(stub, "10.96.0.10", behind) == ["192.0.2.1"]
+    assert forward.read_servers(plain, "10.96.0.10", behind) == ["192.0.2.7"]
+    assert forward.read_servers(stub, "10.96.0.10", tmp_path / "none") == ["127.0.0.53"]
+
+
+async def test_padded_questions_fill_no_memory(serve):
+    tasks = Tasks()
+    view = Crowd(1)
+    server = Server(view, Zone("cluster.local"), lambda: view.changes, [], tasks)
+    question = bytes(_question("many.a.svc.cluster.local").pack())
+    padded = question + bytes(600)
+    assert server.reply_now(padded, False)
+    assert not server._cache
+    assert server.reply_now(question, False)
+    assert len(server._cache) == 1
+
+
+def test_a_completed_alias_that_does_not_fit_is_marked_as_cut():
+    own = _question("far.a.svc.cluster.local").reply().pack()
+    other = DNSRecord.parse(_question("far.example").pack()).reply()
+    for number in range(60):
+        other.add_answer(*RR.fromZone(f"far.example. 5 A 192.0.2.{number}"))
+    whole = DNSRecord.parse(wire.append_answers(own, other.pack()))
+    cut = wire.append_answers(own, other.pack(), 512)
+    assert len(whole.rr) == 60
+    assert DNSRecord.parse(cut).header.tc == 1
+    assert len(cut) <= 512

@@ -13,6 +13,7 @@ from client.http import HTTPTransport
 from client.informer import Informers
 from client.kubeconfig import load
 from kit import clock, log, metrics
+from kit.health import listening
 from kit.tasks import Tasks
 from serviceproxy import conntrack, routes
 from serviceproxy.config import Config
@@ -161,7 +162,8 @@ async def run(config: Config) -> None:
         tasks.spawn(proxy.run(), "proxy", fatal=True)
         if router is not None:
             tasks.spawn(router.run(), "routes", fatal=True)
-        await tasks.wait()
+        async with listening("127.0.0.1", config.healthz_port):
+            await tasks.wait()
     finally:
         await tasks.close()
         await transport.close()

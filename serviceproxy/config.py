@@ -14,9 +14,7 @@ class Config:
             "metavar": "NODE",
         },
     )
-    node_ip: str = field(default="", metadata={"help": "address of this machine"})
     cluster_cidr: str = field(default="10.128.0.0/16", metadata={"help": "pod addresses"})
-    service_cidr: str = field(default="10.96.0.0/16", metadata={"help": "service addresses"})
     table: str = field(default="pelamis", metadata={"help": "name of the nftables table to own"})
     routes: bool = field(default=True, metadata={"help": "keep routes to the pods of other nodes"})
     healthz_port: int = field(

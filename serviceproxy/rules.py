@@ -47,7 +47,9 @@ class Target:
 
 @dataclass(frozen=True)
 class ServiceRules:
-    """All that one service asks of the node. `addresses` are its own: unserved ports on them are refused."""
+    """All that one service asks of the node. `addresses` are its cluster IPs: unserved ports on them are
+    refused. External addresses are not among them, since one may be a node's own.
+    """
 
     targets: Mapping[Vip, Target] = field(default_factory=dict)
     addresses: frozenset[str] = frozenset()
@@ -83,7 +85,7 @@ def compute_rules(
             targets[Vip("", protocol, port["nodePort"])] = outer
     return ServiceRules(
         {vip: _keep_numbers(target, before.targets.get(vip)) for vip, target in targets.items()},
-        frozenset((*addresses, *outside)),
+        frozenset(addresses),
     )
 
 
@@ -128,7 +130,7 @@ def _rank(endpoint: Endpoint) -> int | None:
     conditions = endpoint.get("conditions") or {}
     if conditions.get("ready") is not False:
         return 0
-    return 1 if conditions.get("serving") and conditions.get("terminating") else None
+    return 1 if conditions.get("serving") is not False and conditions.get("terminating") else None
 
 
 def _port_number(slice_: EndpointSlice, wanted: ServicePort) -> int | None:

@@ -164,13 +164,8 @@ def _proxy(layout: Layout, node: Node | None) -> tuple[str, ...]:
     return (
         f"--kubeconfig={layout.pki}/proxy.kubeconfig",
         f"--cluster-cidr={layout.cluster_cidr}",
-        f"--service-cidr={layout.service_cidr}",
         f"--table=pelamis-{layout.settings.index}",
-        *(
-            (f"--hostname-override={node.name}", f"--node-ip={node.address}")
-            if node
-            else ("--node-ip=" + layout.gateway,)
-        ),
+        *((f"--hostname-override={node.name}",) if node else ()),
     )
 
 
@@ -181,4 +176,5 @@ def _dns(layout: Layout) -> tuple[str, ...]:
         "--claim-address",
         "--cluster-domain=cluster.local",
         f"--cluster-cidr={layout.cluster_cidr}",
+        f"--service-cidr={layout.service_cidr}",
     )

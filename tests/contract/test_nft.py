@@ -165,3 +165,38 @@ async def test_the_table_is_made_anew_over_whatever_is_there(network):
             _, text = from_scratch(SETTINGS, [_rules(backends)])
             await nft.run(text)
         assert _get("pxt-c", VIP.address) == "2"
+
+
+_TALK = """
+import socket, sys
+held = socket.create_connection((sys.argv[1], 80), 2)
+print("connected", flush=True)
+made = 0
+while made < 150:
+    socket.create_connection((sys.argv[1], 80), 2).close()
+    made += 1
+held.sendall(b"GET / HTTP/1.0\\r\\n\\r\\n")
+held.settimeout(2)
+print(made, held.makefile("rb").read()[-1:].decode(), flush=True)
+"""
+
+
+def _start(command: list[str]) -> "subprocess.Popen[str]":
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+async def test_connections_survive_and_come_about_while_the_table_is_made_anew(network):
+    """A proxy that is started again makes its table anew: in one transaction, which packets do not see."""
+    command = ["nsenter", "--net=/run/netns/pxt-c", sys.executable, "-c", _TALK, VIP.address]
+    with _kernel() as nft:
+        _, text = from_scratch(SETTINGS, [_rules({1: ONE, 2: TWO})])
+        await nft.run(text)
+        talk = _start(command)
+        assert talk.stdout is not None
+        assert talk.stdout.readline() == "connected\n"
+        while talk.poll() is None:
+            await nft.run(text)
+        made, backend = talk.stdout.read().split()
+        talk.stdout.close()
+        assert made == "150"
+        assert backend in "12"

@@ -56,6 +56,12 @@ VIP = Vip("10.96.0.7", "tcp", 80)
         ),
         pytest.param(
             _service(),
+            [_slice(_endpoint("10.0.0.1", ready=False, terminating=True))],
+            {VIP: Target({1: ONE})},
+            id="serving-unset-means-yes",
+        ),
+        pytest.param(
+            _service(),
             [
                 _slice(
                     _endpoint("10.0.0.1", ready=False, serving=True, terminating=True), _endpoint("10.0.0.2")
@@ -107,6 +113,13 @@ VIP = Vip("10.96.0.7", "tcp", 80)
 )
 def test_targets(service, slices, expected):
     assert compute_rules(service, slices, "a").targets == expected
+
+
+def test_ports_of_an_external_address_that_no_service_has_are_not_refused():
+    """The address may be the node's own, where sshd listens."""
+    service = _service(externalIPs=["1.2.3.4"])
+    service["status"] = {"loadBalancer": {"ingress": [{"ip": "5.6.7.8"}]}}
+    assert compute_rules(service, [BOTH], "a").addresses == {"10.96.0.7"}
 
 
 def test_a_service_of_another_proxy_is_left_alone():

@@ -1,4 +1,4 @@
-"""A namespace of a test and what tests do in it: make pods and services, wait for them, run commands in them."""
+"""A namespace of a test and what tests do in it: make pods and services, wait for them, look into them."""
 
 import json
 from collections.abc import Callable

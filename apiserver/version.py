@@ -4,9 +4,7 @@ import platform
 import sys
 
 from api.resource import Obj
-
-MAJOR, MINOR = "1", "36"
-GIT_VERSION = "v1.36.2+pelamis"
+from api.version import GIT_VERSION, MAJOR, MINOR
 
 
 def version_info() -> Obj:

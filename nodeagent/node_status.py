@@ -9,9 +9,9 @@ from datetime import datetime
 
 from api.resource import Obj
 from api.times import format_time
+from api.version import KUBERNETES
 from nodeagent.machine import Load, Machine
 
-KUBELET_VERSION = "v1.36.0"
 MAX_IMAGES = 50
 HEARTBEAT_ONLY = ("lastHeartbeatTime",)
 
@@ -135,7 +135,7 @@ def _node_info(machine: Machine, runtime: Runtime) -> Obj:
         "containerRuntimeVersion": runtime.version,
         "kernelVersion": machine.kernel,
         "kubeProxyVersion": "",
-        "kubeletVersion": KUBELET_VERSION,
+        "kubeletVersion": KUBERNETES,
         "machineID": machine.machine_id,
         "operatingSystem": "linux",
         "osImage": machine.os_image,

@@ -4,6 +4,7 @@ others.
 Listener -> Server.handle: router -> filters -> paths outside the API | Dispatch -> verbs -> caches and store
 """
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,8 @@ _log = log.get("apiserver.app")
 
 # Told to clients when any free port was asked for.
 DEFAULT_PORT = 6443
+# How long a server that is ending tries to say so.
+WITHDRAW_S = 2.0
 
 
 class Server:
@@ -185,6 +188,14 @@ class Server:
         context = tls.server_context(config.tls_cert_file, config.tls_private_key_file, config.client_ca_file)
         return await self.listener.start(config.bind_address, config.secure_port, context, config.reuse_port)
 
+    async def withdraw(self) -> None:
+        """Take this server's address off the `kubernetes` Service before it goes, if the store answers."""
+        try:
+            async with asyncio.timeout(WITHDRAW_S):
+                await self.bootstrap.stop()
+        except (StatusError, TimeoutError) as error:
+            _log.info("address not withdrawn; its lease will run out", error=str(error))
+
     async def close(self) -> None:
         """Stop serving; the store stays open."""
         await self.listener.close()
@@ -252,5 +263,6 @@ async def run(config: Config) -> None:
         _log.info("serving", port=port)
         await server.tasks.wait()
     finally:
+        await server.withdraw()
         await server.close()
         await backend.close()

@@ -7,7 +7,7 @@ import pytest
 
 from api.errors import Timeout
 from api.resource import Key
-from api.types.core_v1 import CONFIGMAPS, SERVICES
+from api.types.core_v1 import CONFIGMAPS, ENDPOINTS, SERVICES
 from apiserver.app import build
 from apiserver.config import Config
 from apiserver.rest import update
@@ -150,6 +150,26 @@ async def test_a_write_whose_outcome_is_unknown_is_not_made_again(operation):
     backend.lost = False
     assert (await server.registry.get(CONFIGMAPS, "default", "a"))["data"] == {"n": "xx"}
     await server.close()
+    await backend.close()
+
+
+async def test_a_server_that_ends_takes_its_address_away():
+    backend = MemoryBackend()
+    one, two = [
+        await build(Config(bind_address="127.0.0.1", advertise_address=ip, secure_port=0), backend)
+        for ip in ("10.9.0.1", "10.9.0.2")
+    ]
+    await two.bootstrap._service.reconcile()
+
+    async def addresses():
+        found = await two.registry.get(ENDPOINTS, "default", "kubernetes")
+        return [one["ip"] for subset in found.get("subsets") or () for one in subset["addresses"]]
+
+    assert await addresses() == ["10.9.0.1", "10.9.0.2"]
+    await one.withdraw()
+    assert await addresses() == ["10.9.0.2"]
+    for server in (one, two):
+        await server.close()
     await backend.close()
 
 

@@ -83,6 +83,8 @@ def _configuration(request: Request, key: Key) -> Obj:
     for fault in doubled if body.validation_of(request) == body.WARN else ():
         request.warn(fault)
     metadata = config.get("metadata") or {}
+    if not isinstance(metadata, dict):
+        raise BadRequest("error decoding YAML: metadata is not an object")
     if metadata.get("name", key.name) != key.name:
         raise BadRequest(
             f"the name of the object ({metadata['name']}) does not match the name on the URL ({key.name})"

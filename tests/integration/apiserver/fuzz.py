@@ -93,7 +93,7 @@ WORDS = (
     "1h",
     "true",
 )
-ODD = (
+ODD: tuple[Any, ...] = (
     None,
     True,
     False,

@@ -55,6 +55,13 @@ async def test_numbers_and_kinds_that_are_none(api, method, path, body):
     assert (answer.status, answer.json["reason"]) == (400, "BadRequest")
 
 
+async def test_an_applied_object_with_metadata_that_are_none(api):
+    answer = await api.patch(
+        "/api/v1/namespaces/default/configmaps/a?fieldManager=m", {"metadata": "x"}, "apply"
+    )
+    assert (answer.status, answer.json["reason"]) == (400, "BadRequest")
+
+
 async def test_a_body_that_does_not_arrive(port, context, monkeypatch):
     monkeypatch.setattr(http_server, "BODY_S", 0.05)
     sent = post(b"{}", "ConfigMap")

@@ -9,27 +9,14 @@ import pytest
 from api.errors import StatusError
 from api.resource import Resource
 from api.types.coordination_v1 import LEASES
-from api.types.core_v1 import NAMESPACES, NODES, PODS
-from apiserver.app import build
-from apiserver.config import Config as ServerConfig
-from apiserver.http.message import Request, User
+from api.types.core_v1 import NODES, PODS
 from client.api import Client
 from client.informer import Informer
-from client.inprocess import InProcessTransport
 from controllers.app import run_with
 from controllers.config import Config
 from kit import clock
 from kit.tasks import Tasks
-from store.memory import MemoryBackend
-
-ADMIN = User("admin", ("system:masters", "system:authenticated"))
-PATIENCE_S = 20.0
-
-
-def new_request(method: str, path: str, query: Any, headers: Any, body: bytes) -> Request:
-    request = Request(method, path, query, headers, body)
-    request.user = ADMIN
-    return request
+from tests.integration.in_process import serving, until
 
 
 class Cluster:
@@ -43,20 +30,7 @@ class Cluster:
         self.phase: Callable[[Any], str] = lambda pod: "Running"
         self.dead_nodes: set[str] = set()
 
-    async def until(self, what: Callable[[], Any]) -> Any:
-        """Wait until the coroutine function returns something true; return that."""
-        end = clock.monotonic() + PATIENCE_S
-        found: Any = None
-        while clock.monotonic() < end:
-            try:
-                found = await what()
-            except StatusError as error:
-                found = None
-                last = error
-            if found:
-                return found
-            await clock.sleep(0.02)
-        raise AssertionError(f"not in time: {locals().get('last', found)}")
+    until = staticmethod(until)
 
     async def gone(self, resource: Resource[Any], name: str, namespace: str = "default") -> None:
         async def check() -> bool:
@@ -129,16 +103,9 @@ class Cluster:
 
 @pytest.fixture
 async def cluster() -> AsyncIterator[Cluster]:
-    tasks = Tasks()
-    server = await build(ServerConfig(), MemoryBackend())
-    client = Client(InProcessTransport(server.handle, new_request))
-    for name in ("default", "kube-system", "kube-node-lease"):
-        try:
-            await client.create(NAMESPACES, {"metadata": {"name": name}})
-        except StatusError:
-            continue
-    made = Cluster(client, tasks)
-    tasks.spawn(made.run_pods(), "node agent of the test")
-    yield made
-    await tasks.close()
-    await server.close()
+    async with serving() as client:
+        tasks = Tasks()
+        made = Cluster(client, tasks)
+        tasks.spawn(made.run_pods(), "node agent of the test")
+        yield made
+        await tasks.close()

@@ -6,17 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from api.errors import NotFound
 from api.types.coordination_v1 import LEASES
-from api.types.core_v1 import EVENTS, NAMESPACES, NODES, PODS, SERVICEACCOUNTS
-from apiserver.app import build
-from apiserver.config import Config as ServerConfig
-from apiserver.http.message import Request, User
-from client.api import Client
+from api.types.core_v1 import EVENTS, NODES, PODS, SERVICEACCOUNTS
 from client.events import Recorder
 from client.informer import Informers
-from client.inprocess import InProcessTransport
-from kit import clock
 from kit.tasks import Tasks
 from nodeagent.agent import Agent, Parts, Rhythm
 from nodeagent.hollow.app import (
@@ -34,43 +27,14 @@ from nodeagent.images import ImageManager
 from nodeagent.pod.directory import PodDirectory
 from nodeagent.pod.edges import Edges, NodeSettings
 from nodeagent.pod.status_writer import StatusWriter
-from store.memory import MemoryBackend
-
-ADMIN = User("admin", ("system:masters", "system:authenticated"))
-PATIENCE_S = 10.0
-
-
-def new_request(method, path, query, headers, body):
-    request = Request(method, path, query, headers, body)
-    request.user = ADMIN
-    return request
+from tests.integration.in_process import serving, until
 
 
 @pytest.fixture
 async def client():
-    backend = MemoryBackend()
-    server = await build(ServerConfig(), backend)
-    client = Client(InProcessTransport(server.handle, new_request))
-    await until(lambda: client.get(NAMESPACES, "default"))
-    await client.create(SERVICEACCOUNTS, {"metadata": {"name": "default"}}, "default")
-    yield client
-    await client.close()
-    await server.close()
-    await backend.close()
-
-
-async def until(what, found=lambda answer: answer):
-    end = clock.monotonic() + PATIENCE_S
-    answer = None
-    while clock.monotonic() < end:
-        try:
-            answer = await what()
-            if found(answer):
-                return answer
-        except NotFound as error:
-            answer = error
-        await clock.sleep(0.02)
-    raise AssertionError(f"not in time: {answer!r}")
+    async with serving() as client:
+        await client.create(SERVICEACCOUNTS, {"metadata": {"name": "default"}}, "default")
+        yield client
 
 
 @asynccontextmanager

@@ -19,11 +19,8 @@ from api.types.core_v1 import (
     SECRETS,
     SERVICEACCOUNTS,
 )
-from apiserver.app import build
 from apiserver.config import Config
-from apiserver.http.message import Request, User
 from client.api import Client
-from client.inprocess import InProcessTransport
 from kit import clock, tls
 from kit.tasks import Tasks
 from nodeagent.pod.env import ConfigError
@@ -32,32 +29,21 @@ from nodeagent.volumes import mounts
 from nodeagent.volumes.manager import VolumeManager
 from nodeagent.volumes.plugin import VolumeError
 from nodeagent.volumes.tokens import renewal_time
-from store.memory import MemoryBackend
-
-ADMIN = User("admin", ("system:masters", "system:authenticated"))
-
-
-def new_request(method: str, path: str, query: Any, headers: Any, body: bytes) -> Request:
-    request = Request(method, path, query, headers, body)
-    request.user = ADMIN
-    return request
+from tests.integration.in_process import serving
 
 
 @pytest.fixture
 async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
     key = tmp_path_factory.mktemp("pki") / "sa.key"
     key.write_bytes(tls.new_key())
-    backend = MemoryBackend()
     settings = Config(
         advertise_address="192.0.2.1",
         service_account_issuer="https://test",
         service_account_signing_key_file=key,
         service_account_key_file=(str(key),),
     )
-    server = await build(settings, backend)
-    yield Client(InProcessTransport(server.handle, new_request))
-    await server.close()
-    await backend.close()
+    async with serving(settings) as client:
+        yield client
 
 
 class Node:

@@ -1,33 +1,20 @@
 """A real API server in this process over the memory store, and the real scheduler."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from api.errors import Forbidden, StatusError
+from api.errors import Forbidden
 from api.resource import Obj
-from api.types.core_v1 import EVENTS, NAMESPACES, NODES, PODS, SERVICEACCOUNTS
-from apiserver.app import build
-from apiserver.config import Config as ServerConfig
-from apiserver.http.message import Request, User
+from api.types.core_v1 import EVENTS, NODES, PODS, SERVICEACCOUNTS
 from client.api import Client
-from client.inprocess import InProcessTransport
 from kit import clock
 from kit.tasks import Tasks
 from scheduler.app import run_with
 from scheduler.config import Config
-from store.memory import MemoryBackend
-
-ADMIN = User("admin", ("system:masters", "system:authenticated"))
-PATIENCE_S = 20.0
-
-
-def new_request(method: str, path: str, query: Any, headers: Any, body: bytes) -> Request:
-    request = Request(method, path, query, headers, body)
-    request.user = ADMIN
-    return request
+from tests.integration.in_process import serving, until
 
 
 class Cluster:
@@ -35,6 +22,8 @@ class Cluster:
         self.client = client
         self.tasks = tasks
         self._scheduler: Any = None
+
+    until = staticmethod(until)
 
     def start(self, client: Client | None = None) -> None:
         config = Config(kubeconfig=Path("unused"), secure_port=0, leader_elect=False)
@@ -44,17 +33,6 @@ class Cluster:
         """End the scheduler at once, with whatever it has under way."""
         self._scheduler.cancel()
         await clock.sleep(0.05)
-
-    async def until(self, what: Callable[[], Awaitable[Any]]) -> Any:
-        """Wait until the coroutine function returns something true; return that."""
-        end = clock.monotonic() + PATIENCE_S
-        found: Any = None
-        while clock.monotonic() < end:
-            found = await what()
-            if found:
-                return found
-            await clock.sleep(0.02)
-        raise AssertionError(f"not in time: {found}")
 
     async def add_node(self, name: str, cpu: str = "4", labels: dict[str, str] | None = None) -> None:
         offers = {"cpu": cpu, "memory": "8Gi", "pods": "110"}
@@ -116,15 +94,8 @@ class Cluster:
 
 @pytest.fixture
 async def cluster() -> AsyncIterator[Cluster]:
-    tasks = Tasks()
-    server = await build(ServerConfig(), MemoryBackend())
-    client = Client(InProcessTransport(server.handle, new_request))
-    for name in ("default", "kube-system"):
-        try:
-            await client.create(NAMESPACES, {"metadata": {"name": name}})
-        except StatusError:
-            continue
-    await client.create(SERVICEACCOUNTS, {"metadata": {"name": "default", "namespace": "default"}})
-    yield Cluster(client, tasks)
-    await tasks.close()
-    await server.close()
+    async with serving() as client:
+        await client.create(SERVICEACCOUNTS, {"metadata": {"name": "default", "namespace": "default"}})
+        tasks = Tasks()
+        yield Cluster(client, tasks)
+        await tasks.close()

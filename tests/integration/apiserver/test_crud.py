@@ -59,7 +59,8 @@ async def test_generated_names(api):
             id="put-on-a-collection",
         ),
         pytest.param(
-            "PATCH", CMS, {}, 405, "MethodNotAllowed", "does not allow this method", id="patch-on-a-collection"
+            "PATCH", CMS, {}, 405, "MethodNotAllowed", "does not allow this method",
+            id="patch-on-a-collection",
         ),
         pytest.param(
             "PUT", f"{CMS}/no", configmap("no"), 404, "NotFound", 'configmaps "no" not found',

@@ -172,7 +172,7 @@ async def measure(target: Cluster, starts: int, burst: int) -> None:
         asyncio.ensure_future(watch.follow(await target.connect())),
         asyncio.ensure_future(watch.follow_runtime(runtime)),
     ]
-    await until_account(connection)
+    await until_account(connection, NAMESPACE)
     await create(connection, "warm-up")
     await watch.until("warm-up", is_running)
     await connection.ask("DELETE", f"{PODS}/warm-up?gracePeriodSeconds=0")
@@ -186,9 +186,9 @@ async def measure(target: Cluster, starts: int, burst: int) -> None:
     await connection.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}")
 
 
-async def until_account(connection: Connection) -> None:
+async def until_account(connection: Connection, namespace: str) -> None:
     """Wait until pods may be made: the namespace's service account is there."""
-    path = f"/api/v1/namespaces/{NAMESPACE}/serviceaccounts/default"
+    path = f"/api/v1/namespaces/{namespace}/serviceaccounts/default"
     while (await connection.ask("GET", path))[0] != 200:  # noqa: ASYNC110 - asked over HTTP
         await asyncio.sleep(0.01)
 

@@ -72,10 +72,16 @@ class WorkQueue(Generic[K]):
         heapq.heappush(self._delayed, (at, self._serial, key))
         self._arm()
 
-    def add_backoff(self, key: K) -> float:
-        """Count a failure of `key` and queue it after its back-off, which is returned in seconds."""
-        failures = self._failures[key] = self._failures.get(key, 0) + 1
-        delay = backoff_s(failures)
+    def add_backoff(self, key: K, limit_s: float = LIMIT_BACKOFF_S) -> float:
+        """Count a failure of `key` and queue it after its back-off, which is returned in seconds.
+
+        Failures are counted up to the limit only: trouble with a low limit makes no later trouble wait long.
+        """
+        failures = self._failures.get(key, 0)
+        if not failures or backoff_s(failures) < limit_s:
+            failures += 1
+        self._failures[key] = failures
+        delay = backoff_s(failures, limit_s=limit_s)
         self.retries += 1
         self.add_after(key, delay)
         return delay

@@ -29,6 +29,7 @@ FINALIZER = "kubernetes"
 # Lists under way at a time for one namespace.
 _PARALLEL = 16
 _DISCOVERY_AGE_S = 30.0
+_LIMIT_BACKOFF_S = 30.0
 # Pods end after their grace period: how often to look whether they have.
 _AGAIN_S = 1.0
 _WORKERS = 5
@@ -90,6 +91,9 @@ class NamespaceController:
         self._namespaces: Informer[Any] | None = None
         self._resources: list[Resource[Any]] = []
         self._discovered_at = float("-inf")
+        # When a deletion was last seen to begin: what was discovered before may lack a resource whose objects
+        # are in that namespace.
+        self._deleted_at = float("-inf")
 
     def attach(self, context: Context) -> None:
         self._namespaces = context.informers.of(NAMESPACES)
@@ -97,6 +101,8 @@ class NamespaceController:
 
     def _changed(self, old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> None:
         if new is not None and _is_ours(new):
+            if old is None or not _is_ours(old):
+                self._deleted_at = clock.monotonic()
             self._queue.add(key_of(new))
 
     async def run(self, context: Context) -> None:
@@ -111,7 +117,7 @@ class NamespaceController:
                 done = await self._empty(client, key.name)
             except (StatusError, Unreachable) as error:
                 _log.info("namespace not emptied yet", namespace=key.name, error=str(error))
-                self._queue.add_backoff(key)
+                self._queue.add_backoff(key, _LIMIT_BACKOFF_S)
             else:
                 self._queue.forget(key)
                 if not done:
@@ -149,13 +155,14 @@ class NamespaceController:
         return await asyncio.gather(*(one(resource) for resource in await self._discover(client)))
 
     async def _discover(self, client: Client) -> list[Resource[Any]]:
-        if clock.monotonic() - self._discovered_at > _DISCOVERY_AGE_S:
+        began = clock.monotonic()
+        if began - self._discovered_at > _DISCOVERY_AGE_S or self._discovered_at <= self._deleted_at:
             self._resources = [
                 resource
                 for resource in await served_resources(client)
                 if resource.namespaced and {"list", "delete"} <= set(resource.verbs)
             ]
-            self._discovered_at = clock.monotonic()
+            self._discovered_at = began
         return self._resources
 
     async def _tell(self, client: Client, namespace: Obj, left: Sequence[Left]) -> None:

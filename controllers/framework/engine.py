@@ -20,7 +20,7 @@ from typing import Any
 from api.resource import Key, Resource, key_of
 from client.events import Recorder
 from client.informer import Informer, Informers
-from client.queue import WorkQueue
+from client.queue import LIMIT_BACKOFF_S, WorkQueue
 from client.transport import Unreachable
 from controllers.framework.apply import Applier, Result, Written
 from controllers.framework.controller import (
@@ -38,6 +38,9 @@ from kit.tasks import Tasks
 
 # When the cache does not show a write within this time, the next plan is made all the same.
 CATCH_UP_LIMIT_S = 30.0
+# The longest back-off for trouble that says nothing about the key: the API server is away, or somebody was
+# faster. Once the server is back, no event need come. DEVIATION: upstream waits up to 1000 s here, too.
+SOON_LIMIT_S = 5.0
 
 _BUCKETS = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
 _depth = metrics.REGISTRY.gauge("workqueue_depth", "Keys waiting.", ("name",))
@@ -188,11 +191,12 @@ class Engine:
         if result.failure is not None:
             self._failures[key] = result.failure
         if result.error is not None:
-            delay = self.queue.add_backoff(key)
-            level = self._log.debug if isinstance(result.error, Unreachable) else self._log.info
+            away = isinstance(result.error, Unreachable)
+            delay = self.queue.add_backoff(key, SOON_LIMIT_S if away else LIMIT_BACKOFF_S)
+            level = self._log.debug if away else self._log.info
             level("changes failed", key=str(key), error=str(result.error), retry_s=delay)
         elif result.conflict:
-            self.queue.add_backoff(key)
+            self.queue.add_backoff(key, SOON_LIMIT_S)
         else:
             self._went_well(key, plan)
 

@@ -35,6 +35,7 @@ from kit import clock, log
 
 WORKERS = 20
 REDISCOVER_S = 30.0
+LIMIT_BACKOFF_S = 30.0
 # Dependents made just before their owner was orphaned may not be in the caches yet.
 ORPHAN_DELAY_S = 0.1
 _IGNORED = frozenset({("", "events"), ("events.k8s.io", "events")})
@@ -122,7 +123,7 @@ class GarbageCollector:
                 await self._do(client, item)
             except (StatusError, Unreachable) as error:
                 _log.debug("not collected yet", uid=item.uid, error=str(error))
-                self._queue.add_backoff(item)
+                self._queue.add_backoff(item, LIMIT_BACKOFF_S)
             else:
                 self._queue.forget(item)
             finally:

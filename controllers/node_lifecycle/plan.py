@@ -5,8 +5,8 @@
     Ready is not True --> taint NoSchedule at once, NoExecute as fast as the zone's rate allows (zones.py)
     Ready is True again --> taints removed
 
-Silence is measured from when *we* saw the last change, and anew after our connection to the API server broke:
-neither skewed clocks nor an API server that was down make nodes lost.
+Silence is measured from when *we* saw the last change, and anew after our connection to the API server broke
+or our clock jumped: neither skewed clocks nor an API server that was down make nodes lost.
 Source: pkg/controller/nodelifecycle node_lifecycle_controller.go (1.36).
 """
 
@@ -71,14 +71,16 @@ class Observer:
     _beats: dict[str, tuple[Any, datetime]] = field(default_factory=dict)
     _gate: Gate = field(default_factory=Gate)
     _interruptions: int = 0
+    _looked_at: datetime | None = None
     _zones: Any = None
     _zones_at: datetime | None = None
 
     async def observe(self, node: Node, view: View, now: datetime) -> Seen:
         name, uid = node["metadata"]["name"], node["metadata"]["uid"]
         interruptions = view.interruptions(LEASES) + view.interruptions(NODES)
-        if interruptions != self._interruptions:
+        if interruptions != self._interruptions or self._has_slept(now):
             self._beats, self._interruptions = {}, interruptions
+        self._looked_at = now
         beat = _heartbeat(node, view)
         last, since = self._beats.get(name, (None, now))
         if last != beat:
@@ -96,6 +98,16 @@ class Observer:
             return Seen(silent_s, None, dark=True)
         rate = zones[zone].rate(self.limits) if zone in zones else self.limits.rate
         return Seen(silent_s, self._gate.wait_s(uid, zone, rate, now))
+
+    def _has_slept(self, now: datetime) -> bool:
+        """Tell whether the clock was set or we stood still (a suspended machine): no node was silent then.
+
+        As long as there are nodes, one is looked at in every period.
+        """
+        if self._looked_at is None:
+            return False
+        gap_s = (now - self._looked_at).total_seconds()
+        return gap_s < -1.0 or gap_s > max(2 * self.timing.period_s, self.timing.grace_s / 2)
 
     def _count(self, view: View, now: datetime) -> tuple[Any, list[Node]]:
         """Return the zones, counted at most every fifth of a period."""

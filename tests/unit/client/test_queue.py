@@ -65,3 +65,12 @@ async def test_a_cancelled_reader_passes_the_key_on() -> None:
     queue.add("a")
     first.cancel()
     assert await second == "a"
+
+
+async def test_trouble_with_a_low_limit_makes_later_trouble_wait_no_longer() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for _ in range(100):
+        last = queue.add_backoff("a", 5.0)
+    assert last == 5.0
+    assert queue.add_backoff("a") < 12.0
+    queue.close()

@@ -6,7 +6,9 @@ import pytest
 
 from api.resource import Key
 from api.types.core_v1 import CONFIGMAPS, NAMESPACES, SERVICEACCOUNTS
-from controllers.namespace import Left, compute_conditions
+from client.api import Client
+from client.transport import RawRequest, RawResponse
+from controllers.namespace import FINALIZER, Left, NamespaceController, compute_conditions
 from controllers.root_ca_certificate_publisher import root_ca_certificate_publisher
 from controllers.serviceaccount import serviceaccount
 from tests.sim.world import START, World
@@ -49,3 +51,29 @@ def test_conditions(left: Any, expected: set[str]) -> None:
     conditions = compute_conditions([], left, "", START)
     assert {c["type"] for c in conditions if c["status"] == "True"} == expected
     assert len(conditions) == 5
+
+
+class _Discovery:
+    """A transport that serves no groups, and counts who asks for them."""
+
+    asked = 0
+
+    async def request(self, request: RawRequest) -> RawResponse:
+        self.asked += request.path == "/apis"
+        return RawResponse(200, {}, b'{"kind": "APIGroupDiscoveryList", "items": []}')
+
+
+async def test_what_is_served_is_asked_anew_for_a_deletion_that_begins() -> None:
+    """A kind may have come, with objects in the namespace, since the last time."""
+    transport: Any = _Discovery()
+    client, emptier = Client(transport), NamespaceController()
+    await emptier._discover(client)
+    await emptier._discover(client)
+    assert transport.asked == 1
+    kept: Any = {"metadata": {"name": "shop"}, "spec": {"finalizers": [FINALIZER]}}
+    going = {**kept, "metadata": {"name": "shop", "deletionTimestamp": "2026-01-01T00:00:00Z"}}
+    emptier._changed(kept, going)
+    await emptier._discover(client)
+    emptier._changed(going, going)
+    await emptier._discover(client)
+    assert transport.asked == 2

@@ -61,7 +61,7 @@ class KindRules:
     subresources: Mapping[str, Callable[[Obj, Obj], list[FieldError]]] = field(default_factory=dict)
 
     def new_status(self) -> Obj:
-        """Return a fresh copy of `initial_status`; empty: the object is stored without a status."""
+        """Return a fresh copy of `initial_status`."""
         made: Obj = fresh(dict(self.initial_status))
         return made
 

@@ -99,10 +99,8 @@ class Strategy:
         """Return the object to validate: what clients may not set is dropped, what the server sets is set."""
         if not self.has_status or not self.drops_status_on_create:
             return obj
-        obj = {key: value for key, value in obj.items() if key != "status"}
-        if status := self.kind.new_status():
-            obj["status"] = status
-        return obj
+        # Empty or not: in Go it is a struct, which is always written. kr8s reads `status` of what it created.
+        return {**obj, "status": self.kind.new_status()}
 
     # Most kinds forget a status sent with a create.
     drops_status_on_create = True

@@ -41,6 +41,12 @@ async def test_the_server_sets_what_clients_may_not(api):
     assert [entry["manager"] for entry in metadata["managedFields"]] == ["tests"]
 
 
+async def test_a_status_is_there_from_the_start(api):
+    assert (await api.ok("POST", DEPLOYMENTS, {**deployment("fresh"), "status": {"replicas": 7}}))[
+        "status"
+    ] == {}
+
+
 async def test_generated_names(api):
     names = set()
     for _ in range(3):

@@ -17,7 +17,6 @@ NOT_FOUND = "Not found"
 FORBIDDEN = "Forbidden"
 TOO_LONG = "Too long"
 TOO_MANY = "Too many"
-TYPE_INVALID = "Invalid value"
 INTERNAL = "Internal error"
 
 _REASONS = {

@@ -11,8 +11,6 @@ from functools import lru_cache
 LABEL_MAX = 63
 SUBDOMAIN_MAX = 253
 PORT_NAME_MAX = 15
-# The suffix that `generateName` appends has 5 letters; the stem is cut so that the whole fits.
-GENERATED_MAX = 63 - 5
 
 _LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN = rf"{_LABEL}(\.{_LABEL})*"
@@ -22,7 +20,6 @@ _QUALIFIED = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE = f"({_QUALIFIED})?"
 _CONFIG_KEY = "[-._a-zA-Z0-9]+"
 _ENV = "[-._a-zA-Z][-._a-zA-Z0-9]*"
-_IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
 _PERCENT = "[0-9]+%"
 _HEADER = "[-A-Za-z0-9]+"
 
@@ -54,10 +51,6 @@ _MUST_ENV = (
 )
 _MUST_ENV_RELAXED = (
     "a valid environment variable name must consist only of printable ASCII characters other than '='"
-)
-_MUST_IDENTIFIER = (
-    "a valid C identifier must start with alphabetic character or '_', followed by a string of alphanumeric "
-    "characters or '_'"
 )
 _MUST_PERCENT = "a valid percent string must be a numeric string followed by an ending '%'"
 _MUST_HEADER = "a valid HTTP header must consist of alphanumeric characters or '-'"
@@ -94,7 +87,6 @@ is_dns1123_subdomain = _checker(_SUBDOMAIN, SUBDOMAIN_MAX, _MUST_SUBDOMAIN, "exa
 is_dns1035_label = _checker(_DNS1035, LABEL_MAX, _MUST_DNS1035, "my-name", "abc-123")
 is_wildcard_dns1123_subdomain = _checker(_WILDCARD, SUBDOMAIN_MAX, _MUST_WILDCARD, "*.example.com")
 is_label_value = _checker(_LABEL_VALUE, LABEL_MAX, _MUST_LABEL_VALUE, "MyValue", "my_value", "12345")
-is_c_identifier = _checker(_IDENTIFIER, 0, _MUST_IDENTIFIER, "my_name", "MY_NAME", "MyName")
 is_percent = _checker(_PERCENT, 0, _MUST_PERCENT, "1%", "93%")
 is_http_header_name = _checker(_HEADER, 0, _MUST_HEADER, "X-Header-Name")
 _is_dns1123_label = _checker(_LABEL, LABEL_MAX, _MUST_LABEL, "my-name", "123-abc")

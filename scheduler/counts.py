@@ -7,7 +7,7 @@ topology spread and inter-pod affinity cost one addition per event instead of a 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,19 @@ from numpy.typing import NDArray
 from api.labels import Selector
 from scheduler.shape import Namespaces, Shape, Term
 
-if TYPE_CHECKING:
-    from scheduler.snapshot import PodRecord
-
 Ints: TypeAlias = NDArray[np.int64]
 # Selectors that nobody has asked about for long; more than that and the table starts anew.
 _LIMIT = 4096
+
+
+@dataclass(frozen=True)
+class PodRecord:
+    """A pod that takes room on a node, as the snapshot counts it."""
+
+    uid: str
+    slot: int
+    shape: Shape
+    terminating: bool
 
 
 @dataclass
@@ -64,7 +71,7 @@ class Counts:
         namespaces: Namespaces,
         selector: Selector,
         live_only: bool,
-        pods: Mapping[bytes, Mapping[str, "PodRecord"]],
+        pods: Mapping[bytes, Mapping[str, PodRecord]],
     ) -> Ints:
         """Return the vector of pods that match. `pods` are all pods by shape: counted if this is new."""
         key = (namespaces, selector, live_only)
@@ -93,7 +100,7 @@ class Counts:
         for name in tally.namespaces.names:
             self._local.setdefault(name, []).append(tally)
 
-    def add(self, record: "PodRecord", sign: int) -> None:
+    def add(self, record: PodRecord, sign: int) -> None:
         """Count a pod in (1) or out (-1)."""
         shape = record.shape
         for tally in (*self._local.get(shape.namespace, ()), *self._wide):
@@ -114,7 +121,7 @@ class Counts:
         if sign < 0 and not vector.any():
             del held[term]
 
-    def _tally(self, tally: Tally, record: "PodRecord", sign: int) -> None:
+    def _tally(self, tally: Tally, record: PodRecord, sign: int) -> None:
         if not (tally.live_only and record.terminating) and tally.matches(record.shape, self._labels):
             tally.vector[record.slot] += sign
 

@@ -23,8 +23,6 @@ from api.types.core_v1 import Pod
 FIRST_BACKOFF_S = 1.0
 LONGEST_BACKOFF_S = 10.0
 LONGEST_WAIT_S = 300.0
-# The plugin that keeps gated pods out. Source: pkg/scheduler/framework/plugins/schedulinggates.
-GATES = "SchedulingGates"
 # Pods that no plugin refused (there were no nodes) may be helped by anything.
 _ANY = frozenset(("",))
 

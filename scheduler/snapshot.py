@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from api.podspec import amounts
 from api.types.core_v1 import Node, Taint
-from scheduler.counts import Counts
+from scheduler.counts import Counts, PodRecord
 from scheduler.shape import Shape
 
 Mask: TypeAlias = NDArray[np.bool_]
@@ -23,16 +23,6 @@ Ints: TypeAlias = NDArray[np.int64]
 _FIRST_SLOTS = 64
 _LOG_LIMIT = 4096
 _STATIC_RESOURCES = ("cpu", "memory", "ephemeral-storage", "pods")
-
-
-@dataclass(frozen=True)
-class PodRecord:
-    """A pod that takes room on a node, as the snapshot counts it."""
-
-    uid: str
-    slot: int
-    shape: Shape
-    terminating: bool
 
 
 @dataclass(frozen=True)

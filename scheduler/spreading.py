@@ -12,7 +12,6 @@ from scheduler.shape import Shape
 
 # Kinds whose selector counts, and whether it is a plain map of labels.
 _PLAIN = {"ReplicationController"}
-_BY_EXPRESSION = {"ReplicaSet", "StatefulSet"}
 _LIMIT = 4096
 
 

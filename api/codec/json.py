@@ -67,11 +67,6 @@ def dumps(obj: Any) -> bytes:
     return orjson.dumps(obj)
 
 
-def dumps_sorted(obj: Any) -> bytes:
-    """Return compact JSON with sorted keys: equal objects give equal bytes."""
-    return orjson.dumps(obj, option=orjson.OPT_SORT_KEYS)
-
-
 def dumps_as_go(obj: Any) -> bytes:
     """Return the bytes that Go's encoder writes for a map: sorted keys, `<`, `>`, `&` and U+2028/9 escaped.
 

@@ -20,7 +20,6 @@ MAX_COPIED_BYTES = 3 * 1024 * 1024
 _REJECTED = "the server rejected our request due to an error in our request"
 _INDEX = re.compile(r"-?(0|[1-9][0-9]*)", re.ASCII)
 _WITH_VALUE = frozenset(("add", "replace", "test"))
-_WITH_FROM = frozenset(("move", "copy"))
 
 
 class _Failed(Exception):

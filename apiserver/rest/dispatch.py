@@ -26,8 +26,6 @@ from apiserver.rest.watch import handle_watch
 # Answers a request to a subresource, whatever its method.
 Sub: TypeAlias = Callable[[Hub, Collection, Request], Awaitable[Answer]]
 
-_PAGE_NOT_FOUND = "404 page not found\n"
-
 
 class Dispatch:
     """Routes resource requests. `subs` by (plural or "*", subresource)."""

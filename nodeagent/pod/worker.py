@@ -12,7 +12,7 @@ twice over.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -567,7 +567,3 @@ def new_worker(edges: Edges, pod: Obj, observation: Observation | None = None) -
     record = edges.directory.put(pod)
     record.observed = NOTHING
     return PodWorker(edges, record, observation)
-
-
-# Called with a uid when the pod's worker has ended.
-Finished = Callable[[str], None]

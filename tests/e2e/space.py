@@ -1,8 +1,10 @@
 """A namespace of a test and what tests do in it: make pods and services, wait for them, look into them."""
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tests.e2e.harness import BUSYBOX, Cluster, eventually
@@ -32,6 +34,35 @@ def web(name: str, labels: dict[str, str] | None = None, ready: bool = True, **s
     probe = {"readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}} if ready else {}
     main = container(WEB, ports=[{"name": "http", "containerPort": 8080}], **probe)
     return pod(name, main, labels=labels, **spec)
+
+
+PYTHON = str(Path(sys.executable).resolve())
+
+
+def with_python(one: dict[str, Any]) -> dict[str, Any]:
+    """Give a pod the machine's own Python, for what busybox cannot do (UDP, verified TLS)."""
+    folders = [f for f in sorted({"/usr", "/lib", "/lib64", sys.base_prefix}) if Path(f).exists()]
+    volumes = [{"name": f"python-{i}", "hostPath": {"path": folder}} for i, folder in enumerate(folders)]
+    mounts = [
+        {"name": f"python-{i}", "mountPath": folder, "readOnly": True} for i, folder in enumerate(folders)
+    ]
+    one["spec"].setdefault("volumes", []).extend(volumes)
+    for each in one["spec"]["containers"]:
+        each.setdefault("volumeMounts", []).extend(mounts)
+    return one
+
+
+def deployment(name: str, replicas: int = 2) -> dict[str, Any]:
+    """A Deployment of containers that do nothing and go fast."""
+    labels = {"app": name}
+    spec = {"terminationGracePeriodSeconds": 1, "containers": [container()]}
+    template = {"metadata": {"labels": labels}, "spec": spec}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template},
+    }
 
 
 @dataclass(frozen=True)

@@ -69,8 +69,4 @@ class Config:
     terminated_pod_gc_threshold: int = field(
         default=12500, metadata=_help("terminated pods kept; 0 keeps all")
     )
-    horizontal_pod_autoscaler_sync_period_s: float = field(
-        default=15.0,
-        metadata={"flag": "horizontal-pod-autoscaler-sync-period", "help": "how often targets are looked at"},
-    )
     log_level: str = field(default="info", metadata=_help("debug, info, warning or error"))

@@ -13,6 +13,8 @@ from typing import Any, TextIO
 
 import orjson
 
+LEVELS = ("debug", "info", "warning", "error")
+
 
 class Logger:
     """A thin face over `logging.Logger` that takes keys; `bind` returns a logger that always adds some."""

@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import sys
 from collections.abc import Sequence
 
 from kit import config, log, tasks
@@ -28,7 +29,6 @@ COMPONENTS = {
 
 def main(verb: str, argv: Sequence[str]) -> int:
     """Run the component until it is told to stop."""
-    log.setup()
     run_component(verb, tuple(argv))
     return 0
 
@@ -39,6 +39,10 @@ def run_component(component: str, argv: tuple[str, ...]) -> None:
     settings = config.parse(
         importlib.import_module(config_module).Config, argv, prog=f"pelamis {component}", description=text
     )
+    level = getattr(settings, "log_level", "info")
+    if level not in log.LEVELS:
+        sys.exit(f"pelamis {component}: --log-level must be one of {', '.join(log.LEVELS)}")
+    log.setup(level)
     app = importlib.import_module(app_module)
     tasks.run(lambda: app.run(settings))
 

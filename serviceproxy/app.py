@@ -82,6 +82,7 @@ class Proxy:
         elements, text = from_scratch(self._settings, list(rules.values()))
         await self._nft.run(text)
         self._elements, self._rules = elements, rules
+        await conntrack.reconcile(rules.values())
         _log.info("table made", services=len(rules))
 
     async def _apply_changes(self) -> None:

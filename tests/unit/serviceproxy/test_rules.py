@@ -7,8 +7,8 @@ import pytest
 from api.types.core_v1 import Node, NodeAddress, Service
 from api.types.discovery_v1 import Endpoint, EndpointSlice
 from serviceproxy import nft, routes
-from serviceproxy.conntrack import flush_arguments
-from serviceproxy.rules import NOTHING, Backend, Target, Vip, compute_rules, removed_udp
+from serviceproxy.conntrack import find_stale, flush_arguments
+from serviceproxy.rules import NOTHING, Backend, ServiceRules, Target, Vip, compute_rules, removed_udp
 
 
 def _service(**spec: Any) -> Service:
@@ -190,3 +190,37 @@ def test_routes_of_another_cluster_on_the_machine_are_not_ours():
         "10.128.1.0/24 via 10.89.0.11 dev pel0 \n10.129.1.0/24 via 10.89.1.11 dev pel1\n10.128.9.0/24 dev x"
     )
     assert routes.parse_routes(shown, "10.128.0.0/16") == {"10.128.1.0/24": "10.89.0.11"}
+
+
+def _flow(address: str, port: int, goes_to: str, number: int, unreplied: str = "") -> str:
+    back = f"src={goes_to} dst=10.0.9.9 sport={number} dport=4242 mark=0 use=1"
+    return f"udp      17 29 src=10.0.9.9 dst={address} sport=4242 dport={port} {unreplied}{back}\n"
+
+
+@pytest.mark.parametrize(
+    ("flow", "expected"),
+    [
+        pytest.param(_flow("10.96.0.7", 53, "10.0.0.1", 8080), [], id="to-a-backend"),
+        pytest.param(
+            _flow("10.96.0.7", 53, "10.0.0.9", 8080),
+            [(Vip("10.96.0.7", "udp", 53), Backend("10.0.0.9", 8080))],
+            id="to-one-that-is-gone",
+        ),
+        pytest.param(
+            _flow("10.96.0.7", 53, "10.96.0.7", 53, "[UNREPLIED] "),
+            [(Vip("10.96.0.7", "udp", 53), Backend("10.96.0.7", 53))],
+            id="to-nobody",
+        ),
+        pytest.param(_flow("10.96.0.8", 53, "10.0.0.9", 53), [], id="of-no-service"),
+        pytest.param(
+            _flow("192.0.2.1", 30053, "10.0.0.9", 8080),
+            [(Vip("", "udp", 30053), Backend("10.0.0.9", 8080))],
+            id="by-a-node-port",
+        ),
+        pytest.param(_flow("192.0.2.1", 30053, "192.0.2.1", 30053), [], id="not-translated"),
+    ],
+)
+def test_udp_flows_that_a_starting_proxy_finds_stale(flow, expected):
+    target = Target({1: ONE})
+    rules = ServiceRules({Vip("10.96.0.7", "udp", 53): target, Vip("", "udp", 30053): target})
+    assert find_stale(flow, [rules]) == expected

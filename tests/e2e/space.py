@@ -31,7 +31,9 @@ def pod(name: str, *containers: dict[str, Any], labels: dict[str, str] | None = 
 
 def web(name: str, labels: dict[str, str] | None = None, ready: bool = True, **spec: Any) -> Any:
     """A pod that serves its own name over HTTP on port 8080."""
-    probe = {"readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}} if ready else {}
+    probe: dict[str, Any] = (
+        {"readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}} if ready else {}
+    )
     main = container(WEB, ports=[{"name": "http", "containerPort": 8080}], **probe)
     return pod(name, main, labels=labels, **spec)
 

@@ -2,6 +2,7 @@
 
 import socket
 import subprocess
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -112,7 +113,7 @@ def test_a_cluster_beside_another(cluster, small):
             space.run(web("here"))
             address = space.service("svc", {"app": "here"})["spec"]["clusterIP"]
             ask = f"timeout 3 wget -q -O - http://{address}/"
-            assert eventually(lambda s=space, a=ask: s.exec("here", a), "the service answers") == "here\n"
+            assert eventually(partial(space.exec, "here", ask), "the service answers") == "here\n"
     assert len(cluster.items("nodes")) == 3
     assert len(small.items("nodes")) == 1
 

@@ -3,6 +3,7 @@
 import shlex
 import socket
 import urllib.request
+from functools import partial
 
 import pytest
 
@@ -27,7 +28,7 @@ def _from_host(url):
 
 def _answers(space, source, url, names, tries=40):
     """Ask until every one of `names` has answered."""
-    seen = set()
+    seen: set[str] = set()
 
     def look():
         seen.update(_fetch(space, source, url) for _ in range(4))
@@ -85,7 +86,7 @@ def test_a_node_port_answers_on_every_node(space, trio):
     assert 30000 <= port <= 32767
     for node in NODES:
         url = f"{_node_address(space, node)}:{port}"
-        assert eventually(lambda url=url: _fetch(space, "web-1", url), f"a pod reaches {url}") in trio
+        assert eventually(partial(_fetch, space, "web-1", url), f"a pod reaches {url}") in trio
 
         def ask(url=url):
             try:
@@ -114,7 +115,7 @@ def test_a_local_node_port_keeps_the_traffic_on_its_node(space):
 
 def test_session_affinity(space, trio):
     address = space.service("web", {"app": "web"}, sessionAffinity="ClientIP")["spec"]["clusterIP"]
-    first = {source: eventually(lambda s=source: _fetch(space, s, address), "an answer") for source in trio}
+    first = {source: eventually(partial(_fetch, space, source, address), "an answer") for source in trio}
     loop = f"for i in $(seq 12); do timeout 3 wget -q -O - http://{address}/; done"
     for source, answer in first.items():
         assert set(space.exec(source, loop).split()) == {answer}
@@ -139,7 +140,7 @@ def test_pods_with_host_names_have_their_own(space):
     pods = [web(f"db-{i}", {"app": "db"}, hostname=f"db-{i}", subdomain="db") for i in (0, 1)]
     space.run(*pods)
     for name in ("db-0", "db-1"):
-        found = eventually(lambda n=name: _fetch(space, "db-0", f"{n}.db:8080"), f"{name}.db resolves", 15)
+        found = eventually(partial(_fetch, space, "db-0", f"{name}.db:8080"), f"{name}.db resolves", 15)
         assert found == name
     assert space.exec("db-0", "hostname -f").strip() == f"db-0.db.{space.name}.svc.cluster.local"
 
@@ -149,7 +150,7 @@ def test_names_are_searched_for(space):
     address = space.service("here", {"app": "here"})["spec"]["clusterIP"]
     names = ("here", f"here.{space.name}", f"here.{space.name}.svc", f"here.{space.name}.svc.cluster.local")
     for name in names:
-        assert eventually(lambda n=name: _fetch(space, "pod-here", n), f"{name} resolves", 15) == "pod-here"
+        assert eventually(partial(_fetch, space, "pod-here", name), f"{name} resolves", 15) == "pod-here"
     lines = space.exec("pod-here", "cat /etc/resolv.conf").splitlines()
     search = next(line for line in lines if line.startswith("search"))
     assert search.split()[1:4] == [f"{space.name}.svc.cluster.local", "svc.cluster.local", "cluster.local"]

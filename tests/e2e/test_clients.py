@@ -1,7 +1,9 @@
 """The Python clients that people use, doing the same work: official, kr8s and lightkube."""
 
 import asyncio
+import gc
 import urllib.request
+from typing import Any
 
 import kr8s
 import kubernetes
@@ -25,6 +27,13 @@ from tests.e2e.space import WEB, conditions, deployment
 pytestmark = [pytest.mark.filterwarnings("default")]
 
 
+@pytest.fixture(autouse=True)
+def _collect():
+    """What a client leaves open is collected here, where warnings about it are only shown."""
+    yield
+    gc.collect()
+
+
 def _web():
     made = deployment("web", 1)
     made["spec"]["template"]["spec"]["containers"][0]["command"][2] = f"echo serving; {WEB}"
@@ -38,7 +47,9 @@ def _ready_pods(space):
 
 def test_the_official_client(space):
     api = kubernetes.config.new_client_from_config(str(space.cluster.kubeconfig))
-    apps, core = kubernetes.client.AppsV1Api(api), kubernetes.client.CoreV1Api(api)
+    # Typed, every field of their objects may be missing.
+    apps: Any = kubernetes.client.AppsV1Api(api)
+    core: Any = kubernetes.client.CoreV1Api(api)
     apps.create_namespaced_deployment(space.name, _web())
     watch = kubernetes.watch.Watch()
     for event in watch.stream(apps.list_namespaced_deployment, space.name, timeout_seconds=60):
@@ -99,7 +110,7 @@ async def test_kr8s(space):
     await web.patch({"metadata": {"annotations": {"note": "patched"}}})
     await web.refresh()
     assert web.annotations["note"] == "patched"
-    pods = [one async for one in api.get("pods", namespace=space.name, label_selector="app=web")]
+    pods: list[Any] = [one async for one in api.get("pods", namespace=space.name, label_selector="app=web")]
     assert len(pods) == 2
     pod = await Kr8sPod.get(pods[0].name, namespace=space.name, api=api)
     assert await pod.ready()
@@ -124,6 +135,8 @@ async def test_kr8s(space):
     await asyncio.wait_for(web.wait("delete"), 30)
     with pytest.raises(kr8s.NotFoundError):
         await Kr8sPod.get("nope", namespace=space.name, api=api, timeout=1)
+    assert api._session is not None
+    await api._session.aclose()
 
 
 def _lightkube_web():
@@ -138,7 +151,7 @@ def _lightkube_web():
 
 def test_lightkube(space):
     config = lightkube.KubeConfig.from_file(str(space.cluster.kubeconfig))
-    client = lightkube.Client(config=config, namespace=space.name, field_manager="tests")
+    client: Any = lightkube.Client(config=config, namespace=space.name, field_manager="tests")
     client.apply(_lightkube_web())
     client.wait(Deployment, "web", for_conditions=["Available"])
     scale = Deployment.Scale(metadata=ObjectMeta(name="web"), spec=ScaleSpec(replicas=2))

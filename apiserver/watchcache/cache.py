@@ -7,6 +7,7 @@ asked for.
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from api.resource import Key, Obj, Resource
@@ -218,9 +219,9 @@ class Cache:
     def _reindex(self, entry: Entry | None, before: Entry | None) -> None:
         for path, index in self._fields.items():
             if index is not None:
-                _move(index, entry, before, lambda one, path=path: one.fields.get(path, ""))  # type: ignore[misc]
+                _move(index, entry, before, partial(_field, path))
         for label, index in self._labels.items():
-            _move(index, entry, before, lambda one, label=label: one.labels.get(label))  # type: ignore[misc]
+            _move(index, entry, before, partial(_label, label))
 
     def _tell(self, event: RingEvent) -> None:
         self.changed = event.revision
@@ -290,6 +291,14 @@ class Cache:
                 for value in values:
                     found.extend(shelf.get(value, ()))
         return found
+
+
+def _field(path: str, one: Entry) -> str:
+    return one.fields.get(path, "")
+
+
+def _label(name: str, one: Entry) -> str | None:
+    return one.labels.get(name)
 
 
 def _move(

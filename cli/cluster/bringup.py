@@ -248,8 +248,10 @@ def wait_ready(layout: Layout, say: Say, seconds: float = 90.0) -> None:
             probe.ensure(*addons.pop())
         if not lacking:
             return
-        if lacking not in said and (said.add(lacking) or len(said) > 1):  # type: ignore[func-returns-value]
-            say(f"waiting for {lacking}")
+        if lacking not in said:
+            if said:
+                say(f"waiting for {lacking}")
+            said.add(lacking)
         if clock.monotonic() > deadline:
             raise BringUpError(f"{lacking} not ready after {seconds:.0f} s; see the logs in {layout.logs}")
         clock.block(0.02)

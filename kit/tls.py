@@ -96,6 +96,11 @@ def issue(
     return KeyPair(builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM), _pem(key))
 
 
+def days_left(cert: bytes) -> float:
+    """Return for how many more days a PEM certificate is valid; negative if it has expired."""
+    return (x509.load_pem_x509_certificate(cert).not_valid_after_utc - clock.now()) / timedelta(days=1)
+
+
 def client_context(ca_file: Path | None, cert: Path | None = None, key: Path | None = None) -> ssl.SSLContext:
     """Return a context that trusts `ca_file` alone (the system's authorities if None) and presents `cert`."""
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)

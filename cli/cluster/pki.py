@@ -1,4 +1,4 @@
-"""Certificates, keys and kubeconfigs of a local cluster. Made once; kept over `stop` and `start`."""
+"""Certificates, keys and kubeconfigs of a local cluster. `stop` and `start` keep them as long as valid."""
 
 import base64
 from collections.abc import Callable
@@ -16,6 +16,8 @@ CLIENTS = {
     "proxy": ("system:kube-proxy", ()),
     "dns": ("system:kube-dns", ()),
 }
+# A certificate that is valid for no longer than this is made anew by the next `up` or `start`.
+RENEW_DAYS = 60.0
 KUBELET_CLIENT = ("kube-apiserver-kubelet-client", ("kubeadm:cluster-admins",))
 
 
@@ -54,7 +56,9 @@ def _ensure_ca(base: Path, name: str) -> tls.KeyPair:
 
 def _ensure(base: Path, make: Callable[[], tls.KeyPair]) -> tls.KeyPair:
     if base.with_name(base.name + ".crt").exists():
-        return tls.KeyPair.load(base)
+        pair = tls.KeyPair.load(base)
+        if tls.days_left(pair.cert) > RENEW_DAYS:
+            return pair
     pair = make()
     pair.save(base)
     return pair

@@ -1,4 +1,4 @@
-"""Certificates, keys and kubeconfigs of a local cluster. `stop` and `start` keep them as long as valid."""
+"""Certificates, keys and kubeconfigs of a local cluster. Kept over `stop` and `start` while valid."""
 
 import base64
 from collections.abc import Callable

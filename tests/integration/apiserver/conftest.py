@@ -80,8 +80,12 @@ def pki(tmp_path_factory):
 
 
 @pytest.fixture
-async def server(pki):
-    backend = MemoryBackend()
+def backend():
+    return MemoryBackend()
+
+
+@pytest.fixture
+async def server(pki, backend):
     made: Server = await build(
         Config(
             bind_address="127.0.0.1",

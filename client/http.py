@@ -8,7 +8,7 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,15 @@ _USER_AGENT = "pelamis"
 
 
 class HTTPTransport:
-    """Speaks to `endpoint`. Connections are opened on demand and without limit: each watch holds one."""
+    """Speaks to `endpoint`. Connections are opened on demand: each watch holds one, and each request.
 
-    def __init__(self, endpoint: Endpoint, user_agent: str = _USER_AGENT) -> None:
+    `most_requests` limits how many requests are under way at once, so that a burst of them opens no more
+    connections, whose handshakes would cost more than the requests; 0: no limit.
+    """
+
+    def __init__(self, endpoint: Endpoint, user_agent: str = _USER_AGENT, *, most_requests: int = 0) -> None:
         self.endpoint = endpoint
+        self._turn = asyncio.Semaphore(most_requests) if most_requests else nullcontext()
         self._root = URL(endpoint.server)
         self._user_agent = user_agent
         self._session: aiohttp.ClientSession | None = None
@@ -41,7 +46,7 @@ class HTTPTransport:
     async def request(self, request: RawRequest) -> RawResponse:
         timeout = aiohttp.ClientTimeout(total=request.timeout_s, sock_connect=CONNECT_TIMEOUT_S)
         try:
-            async with self._open(request, timeout) as response:
+            async with self._turn, self._open(request, timeout) as response:
                 return RawResponse(response.status, _lower(response.headers), await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unreachable(error) from error

@@ -35,6 +35,8 @@ from nodeagent.pod.status import Verdict
 
 _log = log.get("nodeagent.agent")
 RUNTIME_RETRY_S = 0.1
+# At once, from one node to the API server: a connection more costs more than a short wait for one's turn.
+MOST_REQUESTS = 8
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from client.http import HTTPTransport
 from client.informer import Informers
 from kit import health, log, tls
 from kit.tasks import Tasks
-from nodeagent.agent import Agent, Parts, Rhythm
+from nodeagent.agent import MOST_REQUESTS, Agent, Parts, Rhythm
 from nodeagent.cgroups import Cgroups
 from nodeagent.config import Config
 from nodeagent.cri.client import Runtime
@@ -39,7 +39,8 @@ COMPONENT = "kubelet"
 
 async def run(config: Config) -> None:
     """Work until cancelled. Containers go on running when the agent stops."""
-    client = Client(HTTPTransport(kubeconfig.load(config.kubeconfig)), COMPONENT)
+    transport = HTTPTransport(kubeconfig.load(config.kubeconfig), most_requests=MOST_REQUESTS)
+    client = Client(transport, COMPONENT)
     try:
         await run_with(client, config)
     finally:

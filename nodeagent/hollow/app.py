@@ -19,7 +19,7 @@ from client.http import HTTPTransport
 from client.informer import Informer, Informers
 from kit import log
 from kit.tasks import Tasks
-from nodeagent.agent import Agent, Parts, Rhythm
+from nodeagent.agent import MOST_REQUESTS, Agent, Parts, Rhythm
 from nodeagent.hollow.config import Config
 from nodeagent.hollow.inprocess import InProcessRuntime
 from nodeagent.hollow.life import Defaults
@@ -169,7 +169,7 @@ class _Fleet:
         self.servers: list[Server] = []
 
     def _client(self, path: Path) -> Client:
-        client = Client(HTTPTransport(kubeconfig.load(path)), "kubelet")
+        client = Client(HTTPTransport(kubeconfig.load(path), most_requests=MOST_REQUESTS), "kubelet")
         self.clients.append(client)
         return client
 

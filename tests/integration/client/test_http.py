@@ -132,3 +132,24 @@ async def test_a_watch_notices_that_the_server_stops(served: Any, client: Client
     done, _ = await asyncio.wait([task], timeout=10)
     assert done
     assert task.exception() is None or isinstance(task.exception(), Unreachable)
+
+
+async def test_a_burst_of_requests_opens_no_more_connections_than_allowed() -> None:
+    opened: list[Any] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(writer)
+        while await reader.readline():
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    limited = Client(HTTPTransport(Endpoint(f"http://127.0.0.1:{port}"), most_requests=3))
+    answers = await asyncio.gather(*(limited.request("GET", "/healthz") for _ in range(30)))
+    assert [one.status for one in answers] == [200] * 30
+    assert 1 <= len(opened) <= 3
+    await limited.close()
+    server.close()
+    await asyncio.gather(*(one.wait_closed() for one in opened))

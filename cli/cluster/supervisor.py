@@ -208,11 +208,14 @@ class Supervisor:
     def _listen(self) -> socket.socket:
         path = self._layout.control_socket
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.unlink(missing_ok=True)
+        # Under its name the socket appears when it answers, not before.
+        unready = path.with_suffix(".new")
+        unready.unlink(missing_ok=True)
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(path))
-        path.chmod(0o600)
+        listener.bind(str(unready))
+        unready.chmod(0o600)
         listener.listen(16)
+        unready.replace(path)
         self._selector.register(listener, selectors.EVENT_READ, self._serve)
         return listener
 

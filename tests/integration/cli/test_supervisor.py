@@ -73,11 +73,13 @@ def running(tmp_path: Path) -> Iterator[Running]:
         [sys.executable, "-c", _PROGRAM, str(tmp_path)], cwd=ROOT, stderr=subprocess.DEVNULL
     )
     found = Running(layout, process)
-    _until(layout.control_socket.is_socket)
-    _until(lambda: all(found.status()[name]["pid"] for name in ("program", "component", "stubborn")))
-    yield found
-    process.kill()
-    process.wait()
+    try:
+        _until(layout.control_socket.is_socket)
+        _until(lambda: all(found.status()[name]["pid"] for name in ("program", "component", "stubborn")))
+        yield found
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_what_ends_is_started_again_after_a_growing_delay(running):

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from api.codec import shapes
+from api.codec import json, shapes
 from api.codec.json import DecodeError
 from api.resource import Obj
 
@@ -39,6 +39,7 @@ _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.A
 _INT = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))", re.ASCII)
 # Texts that read as times or in base 60 by YAML 1.1: written with double quotes, as kubectl does.
 _MOMENT = re.compile(r"\d{4}-\d\d?-\d\d?|[-+]?\d[\d_]*(?::[0-5]?\d)+(?:\.\d*)?$", re.ASCII)
+_WHOLE_FLOAT = re.compile(rb"[0-9](\.0|[0-9.]*[eE])")
 _INT_LIMITS = range(-(2**63), 2**64)
 
 
@@ -52,11 +53,15 @@ class Document:
 
 def loads(data: bytes | str) -> Obj:
     """Return the object that the first document says; DecodeError if it is malformed or no object."""
+    if (obj := _from_json(data)) is not None:
+        return obj
     return _object(next(documents(data), Document(None)).value)
 
 
 def loads_strict(data: bytes | str) -> tuple[Obj, list[str]]:
     """Return the object of the first document and its doubled keys, in upstream's words."""
+    if (obj := _from_json(data)) is not None:
+        return obj, []
     document = next(documents(data), Document(None))
     return _object(document.value), document.duplicates
 
@@ -97,6 +102,32 @@ def documents(data: bytes | str) -> Iterator[Document]:
         raise _fault(f"{_where(error)}{_words(error)}") from error
     except yaml.YAMLError as error:
         raise _fault(f"{error}") from error
+
+
+def _from_json(data: bytes | str) -> Obj | None:
+    """Return the object if the text is JSON without doubled keys, as clients send it for apply.
+
+    That is YAML, too, but read a hundred times as fast.
+    """
+    raw = data.encode() if isinstance(data, str) else data
+    if raw.lstrip()[:1] != b"{":
+        return None
+    try:
+        value = json.loads_any(raw)
+        if not isinstance(value, dict) or json.duplicate_fields(raw, value):
+            return None
+    except DecodeError:
+        return None
+    return _with_whole_numbers(value) if _WHOLE_FLOAT.search(raw) else value
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    """Return the value with floats that are whole as integers, as the YAML reader gives them."""
+    if isinstance(value, dict):
+        return {key: _with_whole_numbers(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_whole_numbers(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 1e21 else value
 
 
 def _fault(text: str, parser: str = "yaml: ") -> DecodeError:

@@ -53,6 +53,20 @@ def test_merge_keys_and_aliases_do_not_share():
     assert obj["o"] is not obj["base"]
 
 
+def test_json_is_read_as_yaml_would_be():
+    text = '{"a": 1.0, "b": [1e3, 1.5], "c": "1.0", "d": {"e": null, "f": "\\u00fc"}}'
+    assert yaml.loads(text) == {"a": 1, "b": [1000, 1.5], "c": "1.0", "d": {"e": None, "f": "ü"}}
+    assert isinstance(yaml.loads(text)["a"], int)
+    assert yaml.loads_strict('{"a": 1,\n "a": 2}') == ({"a": 2}, ['line 2: key "a" already set in map'])
+    with pytest.raises(DecodeError, match="did not find expected"):
+        yaml.loads('{"a": 1')
+
+
+def test_json_is_not_read_event_by_event(monkeypatch):
+    monkeypatch.setattr(yaml, "documents", None)
+    assert yaml.loads_strict(b' {"a": {"b": "c"}}') == ({"a": {"b": "c"}}, [])
+
+
 def test_documents():
     assert yaml.loads_all("---\na: 1\n---\n---\nb: 2\n") == [{"a": 1}, {"b": 2}]
     assert yaml.loads("") == {}

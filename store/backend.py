@@ -11,6 +11,7 @@ transaction on one key and takes the next revision. Acknowledged means durable. 
       FutureRevision     list, watch: the revision asked for has not happened yet
       Unavailable        the store cannot be reached or has lost its quorum; `outcome_unknown` says whether
                          a write may have happened all the same
+      TooLarge           the store takes no value of this size
       NoSpace            the store refuses writes for lack of space
 """
 
@@ -96,6 +97,10 @@ class Unavailable(StoreError):
 
 class NoSpace(StoreError):
     pass
+
+
+class TooLarge(StoreError):
+    """The store takes no value of this size."""
 
 
 class Backend(Protocol):

@@ -7,7 +7,7 @@ Spec: etcd api/etcdserverpb/rpc.proto, api/v3rpc/rpctypes/error.go (3.4 to 3.6).
 from collections.abc import Iterable
 
 from proto.gen.etcd import kv_pb2, rpc_pb2
-from store.backend import Event, KeyValue, NoSpace, StoreError, Unavailable
+from store.backend import Event, KeyValue, NoSpace, StoreError, TooLarge, Unavailable
 
 # etcd's own words, the only thing that tells these errors apart.
 COMPACTED = "etcdserver: mvcc: required revision has been compacted"
@@ -153,6 +153,10 @@ class Assembler:
         self.next = expected
 
 
+# etcd's own limit (--max-request-bytes), and gRPC's, which is a little above it.
+TOO_LARGE = ("request is too large", "message larger than max")
+
+
 def error_for(code: str, details: str) -> StoreError:
     """Return the store's error for a failed call; `code` is gRPC's name of the status.
 
@@ -160,6 +164,8 @@ def error_for(code: str, details: str) -> StoreError:
     """
     if NO_SPACE in details:
         return NoSpace(details)
+    if any(words in details for words in TOO_LARGE):
+        return TooLarge(details)
     if any(words in details for words in NOT_STARTED):
         return Unavailable(details, outcome_unknown=False)
     if code in TRANSIENT:

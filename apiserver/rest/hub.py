@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from api.errors import InternalError, StatusError, Timeout
+from api.errors import InternalError, RequestEntityTooLarge, StatusError, Timeout
 from api.resource import Key, Obj, Resource
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.http.message import APISERVER, Handler, Request, User
@@ -16,7 +16,7 @@ from apiserver.watchcache.feed import Feed
 from apiserver.watchcache.gate import Gate
 from apiserver.watchcache.layout import Layout
 from kit import clock
-from store.backend import Backend, NoSpace, StoreError, Unavailable
+from store.backend import Backend, NoSpace, StoreError, TooLarge, Unavailable
 from store.keys import key_for, prefix_of
 
 
@@ -198,6 +198,8 @@ def translated(error: StoreError) -> StatusError:
     """Return the API error for trouble with the store."""
     if isinstance(error, Unavailable):
         return Timeout(f"the store is not available: {error}", {"retryAfterSeconds": 1})
+    if isinstance(error, TooLarge):
+        return RequestEntityTooLarge(f"the object is too large to be stored: {error}")
     if isinstance(error, NoSpace):
         return InternalError(f"etcdserver: mvcc: database space exceeded: {error}")
     return InternalError(str(error))

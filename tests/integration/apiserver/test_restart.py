@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from api.errors import Timeout
+from api.errors import RequestEntityTooLarge, Timeout
 from api.resource import Key
 from api.types.core_v1 import CONFIGMAPS, ENDPOINTS, SERVICES
 from apiserver.app import build
@@ -15,7 +15,7 @@ from apiserver.rest.hub import Operation
 from apiserver.watchcache.cache import TooOld
 from apiserver.watchcache.layout import Layout
 from apiserver.watchcache.select import Selection
-from store.backend import Unavailable
+from store.backend import TooLarge, Unavailable
 from store.memory import MemoryBackend
 
 CONFIG = Config(bind_address="127.0.0.1", secure_port=0)
@@ -149,6 +149,20 @@ async def test_a_write_whose_outcome_is_unknown_is_not_made_again(operation):
         await change(server.hub, collection, Key("default", "a"), longer, Operation())
     backend.lost = False
     assert (await server.registry.get(CONFIGMAPS, "default", "a"))["data"] == {"n": "xx"}
+    await server.close()
+    await backend.close()
+
+
+async def test_what_the_store_finds_too_large_is_the_clients_fault(monkeypatch):
+    backend = MemoryBackend()
+    server = await build(CONFIG, backend)
+
+    async def refuse(key, value, ttl_s=0):
+        raise TooLarge("etcdserver: request is too large")
+
+    monkeypatch.setattr(backend, "create", refuse)
+    with pytest.raises(RequestEntityTooLarge):
+        await server.registry.create(CONFIGMAPS, "default", {"metadata": {"name": "a"}})
     await server.close()
     await backend.close()
 

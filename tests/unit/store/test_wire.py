@@ -2,7 +2,7 @@ import pytest
 
 from proto.gen.etcd import kv_pb2, rpc_pb2
 from store import wire
-from store.backend import Event, KeyValue, NoSpace, StoreError, Unavailable
+from store.backend import Event, KeyValue, NoSpace, StoreError, TooLarge, Unavailable
 
 
 @pytest.mark.parametrize(
@@ -135,9 +135,15 @@ def test_a_key_that_is_no_text_survives():
             id="down",
         ),
         pytest.param("DEADLINE_EXCEEDED", "Deadline Exceeded", Unavailable, True, id="deadline"),
+        pytest.param("INVALID_ARGUMENT", "etcdserver: request is too large", TooLarge, None, id="too-large"),
         pytest.param(
-            "INVALID_ARGUMENT", "etcdserver: request is too large", StoreError, None, id="too-large"
+            "RESOURCE_EXHAUSTED",
+            "grpc: received message larger than max (9 vs. 8)",
+            TooLarge,
+            None,
+            id="too-large-for-grpc",
         ),
+        pytest.param("INVALID_ARGUMENT", "etcdserver: other", StoreError, None, id="other"),
     ],
 )
 def test_errors(code, details, kind, unknown):

@@ -3,18 +3,21 @@
 import os
 import subprocess
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from cli.cluster import containerd
 from cli.cluster.layout import Node
 from cli.images.base import build_base
+from kit import clock
 from nodeagent.cri.client import Runtime
+from nodeagent.cri.errors import CRIError
 from nodeagent.pod.directory import PodDirectory
 from nodeagent.pod.observed import ContainerObserved, PodObserved, SandboxObserved, State
 from proto.gen.cri import runtime_v1_pb2 as cri
 
 BUSYBOX = "docker.io/library/busybox:1.36"
+STOP_ATTEMPTS = 10
 # Several runs may go on at a time.
 CGROUP = f"/edge-tests-{os.getpid()}"
 
@@ -135,9 +138,17 @@ class HostPod:
 
     async def stop(self):
         if self.sandbox:
-            await self.runtime.stop_pod_sandbox(self.sandbox)
+            await self._stop_sandbox()
             await self.runtime.remove_pod_sandbox(self.sandbox)
         await self.runtime.close()
+
+    async def _stop_sandbox(self):
+        """Stop it, again and again as the agent does: containerd fails if a container ends just now."""
+        for _ in range(STOP_ATTEMPTS):
+            with suppress(CRIError):
+                return await self.runtime.stop_pod_sandbox(self.sandbox)
+            await clock.sleep(0.2)
+        return await self.runtime.stop_pod_sandbox(self.sandbox)
 
     def _observe(self):
         sandbox = SandboxObserved(self.sandbox, ready=True)

@@ -249,13 +249,16 @@ class Cache:
         channel.watchers[watcher] = None
         return watcher
 
-    def history(self, watcher: Watcher, revision: int) -> list[bytes]:
+    def history(self, watcher: Watcher, revision: int) -> Iterable[bytes]:
         """Return the frames of the events after `revision` that the watcher would have had. Raises
-        `TooOld`."""
+        `TooOld`.
+
+        The events are noted now, but framed when their turn comes: it may be much, for many watchers at once.
+        """
         if revision < self.ring.start:
             raise TooOld(self.ring.start)
-        frames = (watcher.channel.framed(event) for event in self.ring.after(revision))
-        return [made for made in frames if made]
+        events = list(self.ring.after(revision))
+        return filter(None, map(watcher.channel.framed, events))
 
     @property
     def watchers(self) -> int:

@@ -11,7 +11,7 @@ from apiserver.watchcache.cache import Cache, TooOld
 from apiserver.watchcache.channel import BUSY_BYTES, Pump
 from apiserver.watchcache.layout import Layout, decode
 from apiserver.watchcache.progress import Progress
-from apiserver.watchcache.ring import payload
+from apiserver.watchcache.ring import HOT, payload
 from apiserver.watchcache.select import Selection
 
 LAYOUT = Layout(PODS)
@@ -115,11 +115,31 @@ async def test_history_from_a_revision(cache):
     for revision in range(11, 15):
         cache.put(Key("a", "one"), revision, value("one", {"r": str(revision)}), None)
     watcher, _ = subscribe(cache)
-    frames = cache.history(watcher, 12)
+    frames = list(cache.history(watcher, 12))
     assert [decode(payload(one))["object"]["metadata"]["resourceVersion"] for one in frames] == ["13", "14"]
     with pytest.raises(TooOld) as caught:
         cache.history(watcher, 9)
     assert caught.value.oldest == 10
+
+
+async def test_history_is_framed_when_its_turn_comes(cache):
+    watcher, _ = subscribe(cache)
+    for revision in range(11, 11 + 2 * HOT):
+        cache.put(Key("a", "x"), revision, value("x"), None)
+    made = []
+    framed = watcher.channel.framed
+
+    def noted(event):
+        made.append(event)
+        return framed(event)
+
+    watcher.channel.framed = noted
+    frames = iter(cache.history(watcher, 10))
+    assert b'"resourceVersion":"11"' in next(frames)
+    assert len(made) == 1
+    # What happens from now on is not of the past.
+    cache.put(Key("a", "x"), 500, value("x"), None)
+    assert sum(1 for _ in frames) == 2 * HOT - 1
 
 
 async def test_a_busy_watcher_is_passed_over_and_catches_up(cache):

@@ -19,6 +19,8 @@ def main(verb: str, argv: Sequence[str]) -> int:
             control.ask(layout.control_socket, "stop-node", node=args.node)
         else:
             bringup.stop(layout)
+            if layout.settings.store == "memory":
+                print("pelamis stop: the store was in memory; its objects are gone", file=sys.stderr)
     except (bringup.BringUpError, control.NotRunning, control.Refused, OSError) as error:
         print(f"pelamis stop: {error}", file=sys.stderr)
         return 1

@@ -19,10 +19,13 @@ need_packages() {
   command -v ip >/dev/null || echo iproute2
   command -v sysctl >/dev/null || echo procps
   command -v kubectl >/dev/null || echo kubernetes-client
-  [ -x /bin/busybox ] || echo busybox-static
+  # images are made of it, so it must not need libraries
+  { [ -x /bin/busybox ] && ! ldd /bin/busybox >/dev/null 2>&1; } || echo busybox-static
   command -v curl >/dev/null || echo curl
   [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
   /usr/bin/python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
+  [ "$what" = run ] || command -v make >/dev/null || echo make
+  [ "$what" = run ] || command -v git >/dev/null || echo git
 }
 
 packages=$(need_packages | sort -u | tr '\n' ' ')

@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from tests.e2e.harness import BUSYBOX, eventually
-from tests.e2e.space import FOREVER, PYTHON, conditions, container, pod, state, with_python
+from tests.e2e.space import FOREVER, PYTHON, Space, conditions, container, pod, state, with_python
 
 SHARED = [{"name": "shared", "mountPath": "/shared"}]
 EMPTY = [{"name": "shared", "emptyDir": {}}]
@@ -19,6 +19,19 @@ def _time(text):
 
 
 # -- order
+
+
+def _told(space: Space, reasons: set[str]) -> dict[str, list[str]]:
+    """Wait for Events with all these reasons; they come a moment after what they tell of."""
+
+    def read() -> dict[str, list[str]] | None:
+        found: dict[str, list[str]] = {}
+        for event in space.items("events"):
+            found.setdefault(event["reason"], []).append(event["message"])
+        return found if reasons <= set(found) else None
+
+    messages: dict[str, list[str]] = eventually(read, f"events {sorted(reasons)}")
+    return messages
 
 
 def test_init_containers_run_one_after_the_other(space):
@@ -82,9 +95,8 @@ def test_a_failed_liveness_probe_restarts_with_back_off(space):
     assert "terminated" in state(one)["lastState"]
     space.exec("mortal", "rm /tmp/alive")
     space.reason("mortal", "CrashLoopBackOff")
-    events = space.items("events")
-    assert any(e["reason"] == "Unhealthy" and "Liveness probe failed" in e["message"] for e in events)
-    assert any(e["reason"] == "BackOff" for e in events)
+    messages = _told(space, {"Unhealthy", "BackOff"})
+    assert any("Liveness probe failed" in text for text in messages["Unhealthy"])
 
 
 def test_crashes_back_off_longer_each_time(space):
@@ -157,7 +169,7 @@ def test_a_missing_image_backs_off(space):
     assert one["status"]["phase"] == "Pending"
     one = space.reason("noimage", "ImagePullBackOff")
     assert "localhost:1/no/such:image" in state(one)["state"]["waiting"]["message"]
-    assert {"Pulling", "Failed", "BackOff"} <= {e["reason"] for e in space.items("events")}
+    _told(space, {"Pulling", "Failed", "BackOff"})
     space.create("pods", pod("neverpull", {**main, "imagePullPolicy": "Never"}))
     space.reason("neverpull", "ErrImageNeverPull")
 

@@ -140,7 +140,11 @@ def test_exec_keeps_streams_and_exit_codes_apart(user):
         timeout=30,
     )
     assert done.stdout == "from stdin\nout\n"
-    assert done.stderr.startswith("err\n")
+    # kubectl 1.30 and 1.31 may log that the server's greeting on stdout came before they listened.
+    told = [
+        line for line in done.stderr.splitlines() if "Unknown stream id 1, discarding message" not in line
+    ]
+    assert told[0] == "err"
     assert done.returncode == 7
 
 

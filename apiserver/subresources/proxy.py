@@ -8,7 +8,6 @@ Loopback and link-local targets are refused: they would be the API server's own 
 Source: k8s.io/apimachinery/pkg/util/proxy, pkg/registry/core/{pod,service,node} ResourceLocation (1.36).
 """
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -20,12 +19,12 @@ from yarl import URL
 from api import errors
 from api.errors import BadRequest
 from api.resource import Obj
-from api.slices import SERVICE_NAME
 from api.types.core_v1 import NODES, PODS, SERVICES
 from api.types.discovery_v1 import ENDPOINTSLICES
 from apiserver.http.message import Answer, Request, Response, Sink, Stream
 from apiserver.registry import Registry
 from apiserver.rest.hub import Collection, Hub
+from apiserver.services import service_address
 from apiserver.subresources.connect import forwarded_headers, is_upgrade, relay_upgrade
 from apiserver.subresources.kubelet import Kubelets, Target, unverified_context
 from apiserver.subresources.rewrite import rewrite_html, rewrite_location
@@ -191,33 +190,6 @@ def pod_address(pod: Obj, port: str) -> tuple[str, int]:
         for item in container.get("ports") or ():
             return host, int(item["containerPort"])
     return host, 80
-
-
-def service_address(
-    service: Obj, port: str, slices: Iterable[Obj], choose: Callable[[int, int], int]
-) -> tuple[str, int]:
-    """Return a ready endpoint of a service's port, given by name or number. Raises `ServiceUnavailable`."""
-    name = service["metadata"]["name"]
-    if port.isdigit():
-        found = [item for item in service["spec"].get("ports") or () if item["port"] == int(port)]
-        if not found:
-            raise errors.ServiceUnavailable(f'no service port {port} found for service "{name}"')
-        port = found[0].get("name") or ""
-    ready = [item for one in slices if _is_of(one, name) for item in _ready(one, port)]
-    if not ready:
-        raise errors.ServiceUnavailable(f'no endpoints available for service "{name}"')
-    return ready[choose(0, len(ready) - 1)]
-
-
-def _is_of(one: Obj, service: str) -> bool:
-    return (one["metadata"].get("labels") or {}).get(SERVICE_NAME) == service
-
-
-def _ready(one: Obj, port: str) -> Iterable[tuple[str, int]]:
-    numbers = [item["port"] for item in one.get("ports") or () if (item.get("name") or "") == port]
-    for endpoint in one.get("endpoints") or ():
-        if numbers and (endpoint.get("conditions") or {}).get("ready", True):
-            yield endpoint["addresses"][0], int(numbers[0])
 
 
 def check_address(host: str) -> None:

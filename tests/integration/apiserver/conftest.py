@@ -12,6 +12,7 @@ from apiserver.app import Server, build
 from apiserver.config import Config
 from kit import tls
 from store.memory import MemoryBackend
+from tests.integration.apiserver import hooks
 
 PATCHES = {
     "merge": "application/merge-patch+json",
@@ -76,6 +77,7 @@ def pki(tmp_path_factory):
     ca.save(folder / "ca")
     tls.issue(ca, "server", server_names=["127.0.0.1"], client=False).save(folder / "server")
     tls.issue(ca, "admin", ["system:masters"]).save(folder / "admin")
+    tls.issue(ca, "hook", server_names=hooks.NAMES, client=False).save(folder / "hook")
     return folder
 
 
@@ -110,3 +112,12 @@ async def api(server, pki):
         f"https://127.0.0.1:{port}", connector=TCPConnector(ssl=context, limit=0)
     ) as session:
         yield API(session)
+
+
+@pytest.fixture
+async def hook(pki):
+    """A server of webhooks; see `hooks.py`."""
+    context = tls.server_context(pki / "hook.crt", pki / "hook.key")
+    made = await hooks.start((pki / "ca.crt").read_bytes(), context)
+    yield made
+    await made.runner.cleanup()

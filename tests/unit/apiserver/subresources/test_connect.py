@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 from multidict import CIMultiDict
 
-from api.errors import BadRequest, Forbidden, Invalid, ServiceUnavailable
+from api.errors import BadRequest, Forbidden, Invalid
 from apiserver.http.message import Request
 from apiserver.subresources import connect, log, portforward, proxy, rewrite
 from apiserver.subresources import exec as execute
@@ -167,27 +167,6 @@ def test_pod_address() -> None:
     assert proxy.pod_address(POD, "8080") == ("10.0.0.5", 8080)
     with pytest.raises(BadRequest):
         proxy.pod_address({**POD, "status": {}}, "")
-
-
-def endpoints(*addresses: str, ready: bool = True) -> dict:
-    return {
-        "metadata": {"labels": {"kubernetes.io/service-name": "web"}},
-        "ports": [{"name": "http", "port": 8080}],
-        "endpoints": [{"addresses": [ip], "conditions": {"ready": ready}} for ip in addresses],
-    }
-
-
-SERVICE = {"metadata": {"name": "web"}, "spec": {"ports": [{"name": "http", "port": 80}]}}
-
-
-def test_service_address() -> None:
-    slices = [endpoints("10.0.0.1"), endpoints("10.0.0.2", ready=False)]
-    for port in ("80", "http"):
-        assert proxy.service_address(SERVICE, port, slices, lambda low, high: high) == ("10.0.0.1", 8080)
-    with pytest.raises(ServiceUnavailable, match='no service port 81 found for service "web"'):
-        proxy.service_address(SERVICE, "81", slices, lambda low, high: low)
-    with pytest.raises(ServiceUnavailable, match='no endpoints available for service "web"'):
-        proxy.service_address(SERVICE, "80", [endpoints("10.0.0.2", ready=False)], lambda low, high: low)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "169.254.169.254", "::1", "0.0.0.0", "fe80::1"])

@@ -38,6 +38,7 @@ from apiserver.rest.dispatch import Dispatch, Sub, not_served
 from apiserver.rest.hub import Collection, Hub
 from apiserver.rest.registry import HubRegistry
 from apiserver.reviews import Reviews
+from apiserver.served import Served
 from apiserver.subresources.binding import bind
 from apiserver.subresources.catalog import SUBRESOURCES
 from apiserver.subresources.exec import Exec
@@ -88,6 +89,7 @@ class Server:
         served = [item for item in ALL if self._is_served(item)]
         self.discovery = build_discovery(f"{self._address()}:{config.secure_port}", lambda: served)
         self.openapi = OpenAPI(served)
+        self.served = Served(served, self.discovery, self.openapi)
         self._paths = Paths(self.discovery, self.openapi, self.guard.openid)
         self.bootstrap = Bootstrap(self.registry, self._settings())
         self.kubelets = Kubelets(

@@ -5,7 +5,8 @@
     /apis/<group>        APIGroup
     /api/v1, /apis/<group>/<version>     APIResourceList
 
-Every answer is built once, as bytes, when it is first asked for; `replace` starts afresh (custom resources).
+Every answer is built once, as bytes, when it is first asked for; `replace` starts afresh. What is served is
+told by `apiserver/served.py`.
 Source: k8s.io/apiserver/pkg/endpoints/discovery and discovery/aggregated, KEP-3352 (1.36).
 """
 
@@ -13,7 +14,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -28,6 +29,25 @@ _AGGREGATED_VERSIONS = ("v2", "v2beta1")
 
 
 @dataclass(frozen=True)
+class Remote:
+    """A group version that another server serves.
+
+    `entry` is what aggregated discovery tells of it: `{"version", "resources", "freshness"}`. Groups and
+    versions of a higher priority come first.
+    """
+
+    group: str
+    version: str
+    entry: Obj
+    group_priority: int = 1000
+    version_priority: int = 100
+
+
+# A group version: the resources that this server serves, or what another one says.
+_Version: TypeAlias = list[Resource[Any]] | Remote
+
+
+@dataclass(frozen=True)
 class _Whole:
     body: bytes
     content_type: str
@@ -36,19 +56,23 @@ class _Whole:
 
 class Discovery:
     """Answers discovery for a set of resources, given in the order of their groups' and versions'
-    priority."""
+    priority, and for what other servers serve."""
 
     def __init__(self, resources: Iterable[Resource[Any]], server_address: str) -> None:
         """`server_address` is `host:port`, told to clients of `/api`."""
         self._address = server_address
         self._resources: tuple[Resource[Any], ...] = ()
+        self._remotes: tuple[Remote, ...] = ()
         self._built: dict[tuple[str, str], _Whole | None] = {}
+        # What is served by group and version; None: to be worked out.
+        self._index: dict[str, dict[str, _Version]] | None = None
         self.replace(resources)
 
-    def replace(self, resources: Iterable[Resource[Any]]) -> None:
+    def replace(self, resources: Iterable[Resource[Any]], remotes: Iterable[Remote] = ()) -> None:
         """Serve another set of resources from now on."""
-        self._resources = tuple(resources)
+        self._resources, self._remotes = tuple(resources), tuple(remotes)
         self._built.clear()
+        self._index = None
 
     async def handle(self, request: Request) -> Response | None:
         """Answer a request to a path of discovery; None if there is no such group or version."""
@@ -72,8 +96,8 @@ class Discovery:
 
     def root(self) -> Response:
         """Answer `/`: the paths that there are."""
-        roots = dict.fromkeys(f"/apis/{name}" for name in self._groups())
-        versions = dict.fromkeys(f"/apis/{item.group_version}" for item in self._resources if item.group)
+        roots = [f"/apis/{name}" for name in self._groups()]
+        versions = [f"{root}/{version}" for root in roots for version in self._versions_of(root[6:])]
         paths = ["/api", "/api/v1", "/apis", *roots, *versions, *_OTHER_PATHS]
         return Response(200, orjson.dumps({"paths": sorted(paths)}, option=orjson.OPT_INDENT_2))
 
@@ -135,14 +159,7 @@ class Discovery:
         items = [
             {
                 "metadata": {"name": group} if group else {"name": ""},
-                "versions": [
-                    {
-                        "version": version,
-                        "resources": [_aggregated_entry(item) for item in self._sorted(group, version)],
-                        "freshness": "Current",
-                    }
-                    for version in self._versions_of(group)
-                ],
+                "versions": [self._aggregated_version(group, one) for one in self._versions_of(group)],
             }
             for group in groups
         ]
@@ -154,16 +171,43 @@ class Discovery:
         }
 
     def _groups(self) -> list[str]:
-        return [name for name in dict.fromkeys(item.group for item in self._resources) if name]
+        return [name for name in self._indexed() if name]
 
     def _versions_of(self, group: str) -> list[str]:
-        return list(dict.fromkeys(item.version for item in self._resources if item.group == group))
+        return [*self._indexed().get(group, ())]
 
     def _of(self, group: str, version: str) -> list[Resource[Any]]:
-        return [item for item in self._resources if item.group == group and item.version == version]
+        found = self._indexed().get(group, {}).get(version, [])
+        return [] if isinstance(found, Remote) else found
 
-    def _sorted(self, group: str, version: str) -> list[Resource[Any]]:
-        return sorted(self._of(group, version), key=lambda item: item.plural)
+    def _indexed(self) -> dict[str, dict[str, _Version]]:
+        if self._index is None:
+            self._index = _index_of(self._resources, self._remotes)
+        return self._index
+
+    def _aggregated_version(self, group: str, version: str) -> Obj:
+        found = self._indexed()[group][version]
+        if isinstance(found, Remote):
+            return found.entry
+        resources = [_aggregated_entry(item) for item in sorted(found, key=lambda item: item.plural)]
+        return {"version": version, "resources": resources, "freshness": "Current"}
+
+
+def _index_of(
+    resources: Iterable[Resource[Any]], remotes: Iterable[Remote]
+) -> dict[str, dict[str, _Version]]:
+    """Return what is served by group and version, both in the order of their priority."""
+    index: dict[str, dict[str, _Version]] = {}
+    for item in resources:
+        found = index.setdefault(item.group, {}).setdefault(item.version, [])
+        if not isinstance(found, Remote):
+            found.append(item)
+    ordered = sorted(
+        remotes, key=lambda remote: (-remote.group_priority, remote.group, -remote.version_priority)
+    )
+    for remote in ordered:
+        index.setdefault(remote.group, {})[remote.version] = remote
+    return index
 
 
 def _form(accept: str) -> str:

@@ -4,8 +4,11 @@ import orjson
 import pytest
 
 from api.catalog import ALL
-from apiserver.discovery import Discovery, build_discovery
+from api.resource import Resource
+from apiserver.discovery import Discovery, Remote, build_discovery
 from apiserver.http.message import Request
+from apiserver.openapi.serve import OpenAPI
+from apiserver.served import Served
 
 V2 = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 BETA = V2.replace("v=v2;", "v=v2beta1;")
@@ -73,3 +76,29 @@ async def test_etag() -> None:
     again = await get("/apis", V2, discovery, if_none_match=etag)
     assert again.status == 200
     assert again.headers["ETag"] != etag
+
+
+async def test_custom_and_remote_resources_come_and_go() -> None:
+    discovery = build_discovery("x")
+    served = Served(ALL, discovery, OpenAPI(ALL))
+    served.set_custom([Resource("a.example.com", version, "foos", "Foo") for version in ("v2", "v1")])
+    entry = {"version": "v1alpha1", "resources": [{"resource": "flunders"}], "freshness": "Stale"}
+    served.set_remote(
+        [Remote("wardle.example.com", "v1alpha1", entry), Remote("top.example.com", "v1", entry, 2000)]
+    )
+    told = orjson.loads((await get("/apis", V2, discovery)).body)["items"]
+    assert [group["metadata"]["name"] for group in told[-3:]] == [
+        "a.example.com",
+        "top.example.com",
+        "wardle.example.com",
+    ]
+    assert [version["version"] for version in told[-3]["versions"]] == ["v2", "v1"]
+    assert told[-1]["versions"] == [entry]
+    group = orjson.loads((await get("/apis/wardle.example.com", discovery=discovery)).body)
+    assert group["preferredVersion"]["groupVersion"] == "wardle.example.com/v1alpha1"
+    assert await get("/apis/wardle.example.com/v1alpha1", discovery=discovery) is None
+    assert (await get("/apis/a.example.com/v1", discovery=discovery)).status == 200
+    served.set_custom([])
+    served.set_remote([])
+    assert len(orjson.loads((await get("/apis", V2, discovery)).body)["items"]) == len(told) - 3
+    assert await get("/apis/a.example.com/v1", discovery=discovery) is None

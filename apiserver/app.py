@@ -21,6 +21,8 @@ from apiserver.bootstrap.objects import Settings
 from apiserver.bootstrap.reconcile import Bootstrap
 from apiserver.config import Config
 from apiserver.discovery import build_discovery
+from apiserver.encryption import load as encryption
+from apiserver.encryption.backend import EncryptedBackend
 from apiserver.filters.chain import compose
 from apiserver.filters.limits import deadline, in_flight
 from apiserver.guard import build_guard
@@ -71,11 +73,13 @@ class Server:
 
     def __init__(self, config: Config, backend: Backend) -> None:
         self.config = config
-        self.backend = backend
+        self.sealing = _sealing(config, backend)
+        self.backend = backend = self.sealing or backend
         self.tasks = Tasks()
         self.feed = Feed(backend)
         self.gate = Gate(backend.current_revision)
         self.hub = Hub(backend, self.feed, self.gate)
+        self.hub.is_stale = self.sealing.is_stale if self.sealing is not None else None
         self.registry = HubRegistry(self.hub)
         self.guard = build_guard(config, self.registry)
         self.hub.admission = self.guard.chain
@@ -177,6 +181,9 @@ class Server:
         await retry(self.feed.fill, on=(Unavailable,), name="fill the caches")
         self.tasks.spawn(self.feed.run(), "feed", fatal=True)
         self.tasks.spawn(self.gate.run(), "gate", fatal=True)
+        path = self.config.encryption_provider_config
+        if self.sealing is not None and path and self.config.encryption_provider_config_automatic_reload:
+            self.tasks.spawn(encryption.follow(path, self.sealing), "encryption configuration")
         if self.config.etcd_compaction_interval_s:
             self.tasks.spawn(self._compact(), "compaction")
         await retry(self.bootstrap.ensure, on=(Timeout, ServiceUnavailable), name="bootstrap objects")
@@ -241,6 +248,11 @@ class Server:
                 self.hub.compacted = max(self.hub.compacted, target)
             except StoreError as error:
                 _log.warning("compaction failed", error=str(error))
+
+
+def _sealing(config: Config, backend: Backend) -> EncryptedBackend | None:
+    path = config.encryption_provider_config
+    return EncryptedBackend(backend, encryption.load(path)) if path is not None else None
 
 
 def _text(path: Path | None) -> str:

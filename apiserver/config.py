@@ -17,6 +17,12 @@ class Config:
     etcd_cafile: Path | None = field(default=None, metadata=_flag("CA that signed etcd's certificates"))
     etcd_certfile: Path | None = field(default=None, metadata=_flag("client certificate for etcd"))
     etcd_keyfile: Path | None = field(default=None, metadata=_flag("key of the client certificate for etcd"))
+    encryption_provider_config: Path | None = field(
+        default=None, metadata=_flag("EncryptionConfiguration: which resources the store holds encrypted")
+    )
+    encryption_provider_config_automatic_reload: bool = field(
+        default=True, metadata=_flag("read that file again when it changes")
+    )
     etcd_compaction_interval_s: float = field(
         default=300.0,
         metadata=_flag("how often old revisions are dropped; 0 never", "etcd-compaction-interval"),

@@ -42,6 +42,11 @@ def jitter(seconds: float, factor: float = 0.1) -> float:
     return seconds * (1.0 + factor * _random.random())
 
 
+def raw(nbytes: int) -> bytes:
+    """Return random bytes fit for keys and nonces; never affected by `seed`."""
+    return secrets.token_bytes(nbytes)
+
+
 def secret(nbytes: int = 32) -> str:
     """Return a URL-safe secret of `nbytes` bytes of entropy; never affected by `seed`."""
     return secrets.token_urlsafe(nbytes)

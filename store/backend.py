@@ -12,6 +12,7 @@ transaction on one key and takes the next revision. Acknowledged means durable. 
       Unavailable        the store cannot be reached or has lost its quorum; `outcome_unknown` says whether
                          a write may have happened all the same
       TooLarge           the store takes no value of this size
+      Unreadable         get: the value is there but cannot be decrypted
       NoSpace            the store refuses writes for lack of space
 """
 
@@ -97,6 +98,13 @@ class Unavailable(StoreError):
 
 class NoSpace(StoreError):
     pass
+
+
+class Unreadable(StoreError):
+    """The key is there, but its value cannot be made out: by a backend that decrypts."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        super().__init__(f'unable to transform key "{key}": {reason}')
 
 
 class TooLarge(StoreError):

@@ -4,12 +4,13 @@ Source: k8s.io/apiserver/pkg/storage/cacher Cacher.Get (1.36).
 """
 
 from api import errors
-from api.errors import BadRequest
+from api.errors import BadRequest, InternalError, StatusError
 from api.resource import Key
 from apiserver.http.message import Request
-from apiserver.rest.hub import Collection, Hub
+from apiserver.rest.hub import Collection, Hub, translated
 from apiserver.rest.list import reach
 from apiserver.watchcache.entry import Entry
+from store.backend import StoreError
 from store.versions import InvalidResourceVersion, parse_resource_version
 
 
@@ -26,5 +27,17 @@ async def fetch(hub: Hub, collection: Collection, key: Key, request: Request | N
             raise BadRequest(str(error)) from error
     entry = collection.cache.get(key)
     if entry is None:
+        if key in collection.cache.unreadable:
+            raise await unreadable(hub, collection, key)
         raise errors.not_found(collection.resource, key.name)
     return entry
+
+
+async def unreadable(hub: Hub, collection: Collection, key: Key) -> StatusError:
+    """Return the error for an object that is in the store but cannot be made out."""
+    path = collection.key(key.namespace, key.name)
+    try:
+        await hub.backend.get(path)
+    except StoreError as error:
+        return translated(error)
+    return InternalError(f'Internal error occurred: unable to decode the value of key "{path}"')

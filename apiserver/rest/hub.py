@@ -1,7 +1,7 @@
 """What every verb works with: the store, the caches, admission, and one `Collection` per served resource.
 Made by `app.py`."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -129,6 +129,9 @@ class Hub:
         self._collections: dict[tuple[str, str, str], Collection] = {}
         # Resources that are not stored: reviews, bindings. Each has one handler for all its verbs.
         self._virtual: dict[tuple[str, str, str], tuple[Resource[Any], Handler]] = {}
+        # Says whether a stored value should be written again though nothing changed: it is sealed with an
+        # older key. None without encryption.
+        self.is_stale: Callable[[str], Awaitable[bool]] | None = None
         # Revision before which the store's history has been dropped by this server.
         self.compacted = 0
 
@@ -202,4 +205,4 @@ def translated(error: StoreError) -> StatusError:
         return RequestEntityTooLarge(f"the object is too large to be stored: {error}")
     if isinstance(error, NoSpace):
         return InternalError(f"etcdserver: mvcc: database space exceeded: {error}")
-    return InternalError(str(error))
+    return InternalError(f"Internal error occurred: {error}")

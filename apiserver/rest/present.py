@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from api import errors
-from api.errors import StatusError, Timeout
+from api.errors import InternalError, StatusError, Timeout
 from api.resource import Key, Obj
 from apiserver.rest.hub import Collection, Hub, translated
 from apiserver.watchcache.layout import decode
@@ -78,7 +78,11 @@ async def _read(hub: Hub, collection: Collection, key: Key) -> Present:
 
 
 def _stored(collection: Collection, found: KeyValue) -> Present:
-    data = collection.served(found.value, found.revision)
+    try:
+        data = collection.served(found.value, found.revision)
+    except ValueError as error:
+        text = f'Internal error occurred: unable to decode the value of key "{found.key}": {error}'
+        raise InternalError(text) from error
     return Present(data, found.revision, decode(data), True)
 
 

@@ -8,7 +8,7 @@
 Spec: k8s.io/apiserver/pkg/registry/generic/registry Store.Update, storage GuaranteedUpdate (1.36).
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from api import errors
 from api.errors import StatusError, Timeout
@@ -126,7 +126,7 @@ async def _store(
     path, strategy = collection.key(key.namespace, key.name), collection.strategy
     if is_released(collection, new):
         return await _finish_deletion(hub, collection, path, new, present, operation)
-    if _same(new, present.obj):
+    if _same(new, present.obj) and not (hub.is_stale is not None and await _stale(hub.is_stale, path)):
         return await _unchanged(hub, collection, key, present)
     value = collection.encode(new)
     if operation.dry_run:
@@ -138,6 +138,13 @@ async def _store(
         hub.feed.pending.pop(path, None)
         raise failed(error) from error
     return Stored(collection.served(value, revision), new)
+
+
+async def _stale(is_stale: Callable[[str], Awaitable[bool]], path: str) -> bool:
+    try:
+        return await is_stale(path)
+    except StoreError as error:
+        raise translated(error) from error
 
 
 async def _unchanged(hub: Hub, collection: Collection, key: Key, present: Present) -> Stored:

@@ -18,6 +18,9 @@ from apiserver.watchcache.layout import Layout, decode
 from apiserver.watchcache.progress import Progress
 from apiserver.watchcache.ring import ADDED, DELETED, MODIFIED, Ring, RingEvent
 from apiserver.watchcache.select import Match, Selection, equal_labels
+from kit import log
+
+_log = log.get("apiserver.watchcache")
 
 # Decoded objects kept for `decoded`: enough for the service accounts, namespaces and policies of a busy
 # moment.
@@ -56,6 +59,8 @@ class Cache:
         self.ring = Ring(0)
         self._pump = pump
         self._entries: dict[Key, Entry] = {}
+        # Keys in the store whose values are no objects of this resource, or cannot be decrypted.
+        self.unreadable: set[Key] = set()
         self._spaces: dict[str, Blocks] = {}
         self._ordered_spaces: list[str] | None = []
         self._labels: dict[str, Index] = {}
@@ -165,7 +170,10 @@ class Cache:
     def load(self, items: Iterable[tuple[Key, int, bytes]], revision: int) -> None:
         """Fill the empty cache with what the store held at `revision`."""
         for key, changed, value in items:
-            entry = Entry(key, changed, self.layout.serve(value, changed), self.fields_of)
+            data = self._served(key, changed, value)
+            if data is None:
+                continue
+            entry = Entry(key, changed, data, self.fields_of)
             self._put(entry, None)
             for listener in self.listeners:
                 listener(key, entry)
@@ -174,20 +182,47 @@ class Cache:
 
     def put(
         self, key: Key, revision: int, value: bytes, known: tuple[Mapping[str, str], Mapping[str, str]] | None
-    ) -> Entry:
+    ) -> None:
         """Take in a write. `known`: labels and fields of the object, if the writer was this process."""
+        data = self._served(key, revision, value)
+        if data is None:
+            self._take_out(key)
+            return
         labels, fields = known or (None, None)
-        entry = Entry(key, revision, self.layout.serve(value, revision), self.fields_of, labels, fields)
+        entry = Entry(key, revision, data, self.fields_of, labels, fields)
         before = self._entries.get(key)
         self._put(entry, before)
         self._tell(RingEvent(MODIFIED if before else ADDED, entry, before))
-        return entry
+
+    def _served(self, key: Key, revision: int, value: bytes) -> bytes | None:
+        """Return the wire bytes of a store value; None, and remember that, if it is no object.
+
+        What cannot be made out (sealed with a lost key, damaged) is set aside without an event: to tell of a
+        deletion would set controllers to work.
+        """
+        try:
+            data = self.layout.serve(value, revision)
+        except ValueError as error:
+            _log.error("unreadable object", resource=self.resource.group_resource, key=str(key),
+                       error=str(error))  # fmt: skip
+            self.unreadable.add(key)
+            return None
+        if self.unreadable:
+            self.unreadable.discard(key)
+        return data
 
     def remove(self, key: Key, revision: int) -> None:
         """Take in a deletion."""
+        self.unreadable.discard(key)
+        before = self._take_out(key)
+        if before is not None:
+            gone = before.moved(revision, self.layout.at(before.data, revision))
+            self._tell(RingEvent(DELETED, gone, before))
+
+    def _take_out(self, key: Key) -> Entry | None:
         before = self._entries.pop(key, None)
         if before is None:
-            return
+            return None
         blocks = self._spaces[key.namespace]
         blocks.remove(key.name)
         if not blocks.size:
@@ -195,7 +230,7 @@ class Cache:
             self._ordered_spaces = None
         self._reindex(None, before)
         self._decoded.pop(key, None)
-        self._tell(RingEvent(DELETED, before.moved(revision, self.layout.at(before.data, revision)), before))
+        return before
 
     def clear(self, revision: int) -> None:
         """Forget everything and end all watches, before `load`: what is known does not lead to what is."""
@@ -203,6 +238,7 @@ class Cache:
             channel.end()
         for key in self.keys():
             self.remove(key, revision)
+        self.unreadable.clear()
 
     def keys(self) -> list[Key]:
         return list(self._entries)

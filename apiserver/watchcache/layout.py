@@ -40,10 +40,13 @@ class Layout:
         return orjson.dumps(ordered)
 
     def serve(self, value: bytes, revision: int) -> bytes:
-        """Return the wire form of a store value at `revision`."""
+        """Return the wire form of a store value at `revision`. Raises `ValueError` for what is no object."""
         head = self.head
         if not value.startswith(head):
-            value = self.encode(orjson.loads(value))
+            obj = orjson.loads(value)
+            if not isinstance(obj, dict) or not isinstance(obj.get("metadata"), dict):
+                raise ValueError("not an object with metadata")
+            value = self.encode(obj)
         return b"".join((head, b'"resourceVersion":"%d",' % revision, memoryview(value)[len(head) :]))
 
     def at(self, data: bytes, revision: int) -> bytes:

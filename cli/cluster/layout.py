@@ -86,6 +86,11 @@ class Layout:
         return self.dir / "pki"
 
     @property
+    def encryption_config(self) -> Path:
+        """Which key seals Secrets in the store. Lost, they are lost too."""
+        return self.pki / "encryption.yaml"
+
+    @property
     def logs(self) -> Path:
         return self.dir / "logs"
 

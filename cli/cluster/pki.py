@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from cli.cluster.layout import Layout
-from kit import files, tls
+from kit import files, rand, tls
 
 # user, groups: the identities that upstream's bootstrap roles are bound to.
 CLIENTS = {
@@ -27,6 +27,8 @@ def write_pki(layout: Layout) -> None:
     front_proxy = _ensure_ca(layout.pki / "front-proxy-ca", "front-proxy-ca")
     if not (layout.pki / "sa.key").exists():
         files.write_atomic(layout.pki / "sa.key", tls.new_key(), 0o600)
+    if not layout.encryption_config.exists():
+        files.write_atomic(layout.encryption_config, _encryption_config(), 0o600)
     _ensure(
         layout.pki / "apiserver", lambda: tls.issue(ca, "kube-apiserver", server_names=_server_names(layout))
     )
@@ -42,6 +44,19 @@ def write_pki(layout: Layout) -> None:
         names = (node.name, node.address)
         pair = _ensure(base, partial(tls.issue, ca, user, ("system:nodes",), server_names=names))
         _write_kubeconfig(base.with_name(f"{node.name}.kubeconfig"), layout.node_server, ca.cert, pair, user)
+
+
+def _encryption_config() -> str:
+    """Secrets are sealed with a key of this cluster's own; what was stored without it stays readable."""
+    secret = base64.b64encode(rand.raw(32)).decode()
+    return f"""kind: EncryptionConfiguration
+apiVersion: apiserver.config.k8s.io/v1
+resources:
+  - resources: [secrets]
+    providers:
+      - secretbox: {{keys: [{{name: key1, secret: {secret}}}]}}
+      - identity: {{}}
+"""
 
 
 def _server_names(layout: Layout) -> tuple[str, ...]:

@@ -105,6 +105,7 @@ def _apiserver(layout: Layout) -> tuple[str, ...]:
         f"--tls-cert-file={pki}/apiserver.crt",
         f"--tls-private-key-file={pki}/apiserver.key",
         f"--client-ca-file={pki}/ca.crt",
+        f"--encryption-provider-config={layout.encryption_config}",
         f"--service-cluster-ip-range={layout.service_cidr}",
         f"--service-account-signing-key-file={pki}/sa.key",
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local",

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from apiserver.encryption.backend import EncryptedBackend
+from apiserver.encryption.config import Key, Provider, Rule
 from store.backend import Backend
 from store.open import open_backend
 from store.process import EtcdProcess, ensure_certs, find_etcd
@@ -27,7 +29,11 @@ async def etcd(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EtcdPr
         await process.stop()
 
 
-@pytest_asyncio.fixture(loop_scope="session", params=["memory", "sqlite", "etcd"])
+# What the API server puts around its store keeps the store's promises.
+RULES = (Rule(("*.*",), (Provider("aesgcm", (Key("k1", bytes(32)),)),)),)
+
+
+@pytest_asyncio.fixture(loop_scope="session", params=["memory", "sqlite", "etcd", "encrypted"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path, etcd: EtcdProcess) -> AsyncIterator[Store]:
     kind = request.param
     prefix = new_prefix()
@@ -35,10 +41,17 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, etcd: EtcdProces
     async def another() -> Backend:
         if kind == "etcd":
             return await connect(etcd)
-        return await open_backend("memory:" if kind == "memory" else f"sqlite:{tmp_path / 'store.db'}")
+        opened = await open_backend("memory:" if kind == "memory" else f"sqlite:{tmp_path / 'store.db'}")
+        return EncryptedBackend(opened, RULES) if kind == "encrypted" else opened
 
     backend = await another()
     try:
-        yield Store(kind, backend, prefix, another, etcd if kind == "etcd" else None)
+        yield Store(
+            "sqlite" if kind == "encrypted" else kind,
+            backend,
+            prefix,
+            another,
+            etcd if kind == "etcd" else None,
+        )
     finally:
         await backend.close()

@@ -6,7 +6,7 @@ from typing import Any
 
 from api.errors import AlreadyExists, StatusError
 from api.types.core_v1 import NAMESPACES
-from apiserver.app import build
+from apiserver.app import Server, build
 from apiserver.config import Config
 from apiserver.http.message import Request, User
 from client.api import Client
@@ -24,12 +24,17 @@ def _new_request(method: str, path: str, query: Any, headers: Any, body: bytes) 
     return request
 
 
+def client_of(server: Server) -> Client:
+    """Return a client of this server, without a socket between."""
+    return Client(InProcessTransport(server.handle, _new_request))
+
+
 @asynccontextmanager
 async def serving(settings: Config | None = None) -> AsyncIterator[Client]:
     """Yield a client of a new server, that has the namespaces of every cluster."""
     backend = MemoryBackend()
     server = await build(settings or Config(), backend)
-    client = Client(InProcessTransport(server.handle, _new_request))
+    client = client_of(server)
     for name in ("default", "kube-system", "kube-node-lease"):
         with suppress(AlreadyExists):
             await client.create(NAMESPACES, {"metadata": {"name": name}})

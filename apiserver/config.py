@@ -1,6 +1,7 @@
 """The API server's settings. Flags bear upstream's names where they mean the same thing."""
 
-from dataclasses import dataclass, field
+import sys
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +94,14 @@ class Config:
     reuse_port: bool = field(
         default=False, metadata=_flag("several servers share the port", "permit-port-sharing")
     )
+    workers: int = field(
+        default=1, metadata=_flag("processes that share the port, for more cores; the store must be etcd")
+    )
+
+    def as_worker(self) -> "Config":
+        """Return the settings of each worker process. Exits if several cannot share the store or the port."""
+        if self.etcd_servers.startswith(("memory", "sqlite")):
+            sys.exit("--workers needs a store that processes can share: --etcd-servers=URL of an etcd")
+        if not self.secure_port:
+            sys.exit("--workers needs a port that processes can share: --secure-port=NUMBER")
+        return replace(self, reuse_port=True)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from kit import config, log, tasks
+from kit.workers import run_workers
 
 # verb -> module that holds its Config, module that holds its `run`, description.
 COMPONENTS = {
@@ -44,7 +45,12 @@ def run_component(component: str, argv: tuple[str, ...]) -> None:
         sys.exit(f"pelamis {component}: --log-level must be one of {', '.join(log.LEVELS)}")
     log.setup(level)
     app = importlib.import_module(app_module)
-    tasks.run(lambda: app.run(settings))
+    count = getattr(settings, "workers", 1)
+    if count > 1:
+        one = settings.as_worker()
+        run_workers(count, lambda number: tasks.run(lambda: app.run(one)))
+    else:
+        tasks.run(lambda: app.run(settings))
 
 
 def preload(components: Sequence[str]) -> None:

@@ -67,6 +67,9 @@ class Config:
         default=(), metadata=_flag("plugins on besides the default")
     )
     disable_admission_plugins: tuple[str, ...] = field(default=(), metadata=_flag("plugins off"))
+    admission_control_config_file: Path | None = field(
+        default=None, metadata=_flag("AdmissionConfiguration: settings of admission plugins")
+    )
     audit_log_path: Path | None = field(default=None, metadata=_flag("file of the audit log"))
     audit_log_maxsize: int = field(default=100, metadata=_flag("megabytes of an audit log file"))
     audit_log_maxbackup: int = field(default=5, metadata=_flag("old audit log files kept"))

@@ -12,6 +12,7 @@ Called by `app.py` alone.
 from dataclasses import dataclass
 from pathlib import Path
 
+from apiserver.admission import configuration
 from apiserver.admission.chain import Chain, build_chain
 from apiserver.authn.authenticator import (
     ANONYMOUS_PATHS,
@@ -70,7 +71,12 @@ def build_guard(config: Config, registry: Registry) -> Guard:
     rbac = RBAC(registry)
     authorizer = build_authorizer(config.authorization_mode, registry, rbac)
     chain = build_chain(
-        registry, rbac, authorizer, config.disable_admission_plugins, config.enable_admission_plugins
+        registry,
+        rbac,
+        authorizer,
+        config.disable_admission_plugins,
+        config.enable_admission_plugins,
+        configuration.load(config.admission_control_config_file),
     )
     log = _audit_log(config)
     filters = [authenticate(authenticators), impersonate(authorizer), authorize(authorizer)]

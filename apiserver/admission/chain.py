@@ -9,7 +9,7 @@ again when run. Called by the generic verbs of the REST layer; built by `app.py`
 pkg/kubeapiserver/options/plugins.go (1.36).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from api.resource import Obj
@@ -27,6 +27,7 @@ from apiserver.admission.plugins.owner_references_permission_enforcement import 
     OwnerReferencesPermissionEnforcement,
 )
 from apiserver.admission.plugins.persistent_volume_claim_resize import PersistentVolumeClaimResize
+from apiserver.admission.plugins.pod_security import PodSecurity
 from apiserver.admission.plugins.priority import Priority
 from apiserver.admission.plugins.rbac_escalation import RBACEscalation
 from apiserver.admission.plugins.resource_quota import ResourceQuota
@@ -94,15 +95,21 @@ def build_chain(
     authorizer: Authorizer,
     disabled: Collection[str] = (),
     enabled: Collection[str] = (),
+    configuration: Mapping[str, Obj] | None = None,
 ) -> Chain:
     """Return the chain of all plugins but the disabled ones. Raises `ValueError` for a name that no plugin
-    has."""
+    has.
+
+    `configuration` is what `configuration.py` read of each plugin.
+    """
+    settings = configuration or {}
     plugins: list[Plugin] = [
         NamespaceLifecycle(registry),
         LimitRanger(registry),
         ServiceAccount(registry),
         NodeRestriction(registry),
         TaintNodesByCondition(),
+        PodSecurity(registry, settings.get("PodSecurity")),
         Priority(registry),
         DefaultTolerationSeconds(),
         DefaultStorageClass(registry),

@@ -29,7 +29,9 @@ class HubRegistry:
         return cache.decoded(entry) if entry is not None else None
 
     def cached_list(self, resource: Resource[Any], namespace: str = "") -> Iterable[Obj]:
-        return [decode(entry.data) for entry in self._hub.of(resource).cache.scan(namespace)]
+        # Of this moment, but decoded one by one, so that whoever has much to do may do it in pieces.
+        found = list(self._hub.of(resource).cache.scan(namespace))
+        return (decode(entry.data) for entry in found)
 
     def cached_by_field(
         self, resource: Resource[Any], field: str, value: str, namespace: str = ""

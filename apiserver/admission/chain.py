@@ -3,17 +3,19 @@
     mutate:   every mutator in order, each on what the one before returned
     validate: every validator in order, on the final object
 
-Which plugins care is asked once per (operation, resource, subresource) and remembered: `handles` of a
-plugin may look at nothing else of a request. A plugin that decides by anything else returns True and looks
-again when run. Called by the generic verbs of the REST layer; built by `app.py`. Source:
+Which plugins care is asked once per (operation, resource, subresource) and remembered until `forget`:
+`handles` of a plugin may look at nothing else of a request. A plugin that decides by anything else returns
+True and looks again when run; one that is configured by objects has `forget` called when those change.
+Called by the generic verbs of the REST layer; built by `app.py`. Source:
 pkg/kubeapiserver/options/plugins.go (1.36).
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from api.resource import Obj
-from apiserver.admission.plugin import AdmissionRequest, Mutator, Validator
+from apiserver.admission.plugin import AdmissionRequest, Mutator, Rounds, Validator
 from apiserver.admission.plugins.certificate_approval import CertificateApproval
 from apiserver.admission.plugins.certificate_signing import CertificateSigning
 from apiserver.admission.plugins.certificate_subject_restriction import CertificateSubjectRestriction
@@ -50,7 +52,7 @@ class Chain:
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         self._plugins = tuple(plugins)
-        self._mutators: dict[tuple[str, Any, str], tuple[Mutator, ...]] = {}
+        self._mutators: dict[tuple[str, Any, str], tuple[tuple[Mutator, ...], bool]] = {}
         self._validators: dict[tuple[str, Any, str], tuple[Validator, ...]] = {}
 
     @property
@@ -61,14 +63,18 @@ class Chain:
         """Return the object as the mutators leave it (`{}` on DELETE). Raises the API error of the first
         refusal."""
         key = (request.operation, request.resource, request.subresource)
-        mutators = self._mutators.get(key)
-        if mutators is None:
-            mutators = self._plan(request)[0]
-        for plugin in mutators:
-            obj = await plugin.mutate(request)
-            if obj is not request.object and request.object is not None:
-                request = request.with_object(obj)
-        return request.object if request.object is not None else {}
+        plan = self._mutators.get(key)
+        if plan is None:
+            plan = self._plan(request)[0]
+        mutators, in_rounds = plan
+        if not in_rounds:
+            return (await _mutated(mutators, request)).object or {}
+        rounds = Rounds()
+        request = await _mutated(mutators, replace(request, rounds=rounds))
+        if rounds.again:
+            rounds.second = True
+            request = await _mutated(mutators, request)
+        return request.object or {}
 
     async def validate(self, request: AdmissionRequest) -> None:
         """Let every validator see the final object. Raises the API error of the first refusal."""
@@ -79,14 +85,30 @@ class Chain:
         for plugin in validators:
             await plugin.validate(request)
 
-    def _plan(self, request: AdmissionRequest) -> tuple[tuple[Mutator, ...], tuple[Validator, ...]]:
+    def forget(self) -> None:
+        """Ask the plugins anew what they care for: something that they are configured by has changed."""
+        self._mutators.clear()
+        self._validators.clear()
+
+    def _plan(
+        self, request: AdmissionRequest
+    ) -> tuple[tuple[tuple[Mutator, ...], bool], tuple[Validator, ...]]:
         key = (request.operation, request.resource, request.subresource)
         caring = [plugin for plugin in self._plugins if plugin.handles(request)]
         # Told apart by what they have: a plugin may be both.
         mutators: Any = tuple(plugin for plugin in caring if hasattr(plugin, "mutate"))
         validators: Any = tuple(plugin for plugin in caring if hasattr(plugin, "validate"))
-        self._mutators[key], self._validators[key] = mutators, validators
-        return mutators, validators
+        in_rounds = any(getattr(plugin, "in_rounds", False) for plugin in mutators)
+        self._mutators[key], self._validators[key] = (mutators, in_rounds), validators
+        return self._mutators[key], validators
+
+
+async def _mutated(mutators: Sequence[Mutator], request: AdmissionRequest) -> AdmissionRequest:
+    for plugin in mutators:
+        obj = await plugin.mutate(request)
+        if obj is not request.object and request.object is not None:
+            request = request.with_object(obj)
+    return request
 
 
 def build_chain(

@@ -11,6 +11,20 @@ from api.resource import Obj, Resource
 from apiserver.http.message import Request, User
 
 
+@dataclass
+class Rounds:
+    """What the mutators of one request tell each other when some may be asked twice.
+
+    A plugin that is configured to look again at what others change sets `again`; then all mutators run once
+    more with `second` set. Spec: k8s.io/apiserver/pkg/admission/reinvocation.go (1.36).
+    """
+
+    second: bool = False
+    again: bool = False
+    # What a plugin remembers from its first round, by its name.
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class AdmissionRequest:
     """`object` is None on DELETE; `old` is None on CREATE. Neither may be changed in place."""
@@ -27,12 +41,16 @@ class AdmissionRequest:
     dry_run: bool = False
     # The request itself, for warnings; None when the API server acts for itself.
     request: Request | None = None
+    # Only while mutators run, and only if one of them has `in_rounds` set.
+    rounds: Rounds | None = None
 
     def with_object(self, obj: Obj) -> "AdmissionRequest":
         return replace(self, object=obj)
 
 
 class Mutator(Protocol):
+    """A mutator with a true attribute `in_rounds` finds `rounds` in its requests."""
+
     name: str
 
     def handles(self, request: AdmissionRequest) -> bool: ...

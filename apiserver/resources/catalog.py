@@ -98,6 +98,7 @@ def strategy_of(resource: Resource[Any]) -> Strategy:
         strategy.has_generation = True
     if key in _CREATE_ON_UPDATE:
         strategy.create_on_update = True
+    strategy.configures = resource.group == "admissionregistration.k8s.io"
     if key in _RETURNS_DELETED:
         strategy.returns_deleted = True
     return strategy

@@ -48,7 +48,10 @@ async def _once(hub: Hub, collection: Collection, namespace: str, body: Obj, ope
         dry_run=operation.dry_run,
         request=operation.request,
     )
-    obj = strategy.prepare_for_create(await hub.admission.mutate(request))
+    mutated = await hub.admission.mutate(request)
+    if mutated is not obj:
+        mutated = meta.kept_new(resource, mutated, obj)
+    obj = strategy.prepare_for_create(mutated)
     if strategy.has_generation:
         obj = meta.with_metadata(obj, generation=1)
     obj, guard = await strategy.reserve(obj, None, operation.dry_run)
@@ -86,7 +89,7 @@ async def _write(hub: Hub, collection: Collection, obj: Obj, operation: Operatio
     except StoreError as error:
         hub.feed.pending.pop(key, None)
         raise translated(error) from error
-    return Stored(collection.served(value, revision), obj, created=True)
+    return Stored(collection.served(value, await hub.settled(collection, revision)), obj, created=True)
 
 
 async def _exists(hub: Hub, key: str) -> bool:

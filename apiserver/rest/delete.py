@@ -42,20 +42,20 @@ async def _attempt(
     hub: Hub, collection: Collection, key: Key, present: Present, deletion: Deletion, operation: Operation
 ) -> tuple[Obj, bool]:
     _check_preconditions(collection, present, deletion)
-    await hub.admission.validate(
-        AdmissionRequest(
-            "DELETE",
-            collection.resource,
-            key.namespace,
-            key.name,
-            operation.user,
-            None,
-            present.obj,
-            options=operation.options,
-            dry_run=deletion.dry_run,
-            request=operation.request,
-        )
+    asked = AdmissionRequest(
+        "DELETE",
+        collection.resource,
+        key.namespace,
+        key.name,
+        operation.user,
+        None,
+        present.obj,
+        options=operation.options,
+        dry_run=deletion.dry_run,
+        request=operation.request,
     )
+    await hub.admission.mutate(asked)
+    await hub.admission.validate(asked)
     marked = mark(collection.strategy, present.obj, deletion, hub.now())
     if marked is not None and (marked is present.obj or deletion.dry_run):
         return marked, False
@@ -72,9 +72,10 @@ async def _carry_out(
     if marked is not None:
         value = collection.encode(marked)
         revision = await hub.backend.update(path, value, present.revision, strategy.ttl_s)
+        await hub.settled(collection, revision)
         return meta.with_metadata(marked, resourceVersion=str(revision)), False
     if not dry_run:
-        await hub.backend.delete(path, present.revision)
+        await hub.settled(collection, await hub.backend.delete(path, present.revision))
         strategy.released(present.obj)
     return present.obj, True
 

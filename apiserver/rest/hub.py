@@ -1,6 +1,7 @@
 """What every verb works with: the store, the caches, admission, and one `Collection` per served resource.
 Made by `app.py`."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,9 +16,14 @@ from apiserver.watchcache.cache import Cache
 from apiserver.watchcache.feed import Feed
 from apiserver.watchcache.gate import Gate
 from apiserver.watchcache.layout import Layout
-from kit import clock
+from kit import clock, log
 from store.backend import Backend, NoSpace, StoreError, TooLarge, Unavailable
 from store.keys import key_for, prefix_of
+
+_log = log.get("apiserver.rest")
+
+# How long the answer to a write that configures the server waits until the server goes by it.
+SETTLE_S = 2.0
 
 
 class Admission(Protocol):
@@ -29,6 +35,9 @@ class Admission(Protocol):
     async def validate(self, request: AdmissionRequest) -> None:
         """Raise an API error to refuse."""
 
+    def forget(self) -> None:
+        """Look anew at what is served and configured: it has changed."""
+
 
 class AdmitAll:
     """No admission: for tests of the verbs themselves."""
@@ -37,6 +46,9 @@ class AdmitAll:
         return request.object or {}
 
     async def validate(self, request: AdmissionRequest) -> None:
+        return None
+
+    def forget(self) -> None:
         return None
 
 
@@ -138,9 +150,11 @@ class Hub:
     def add(self, collection: Collection) -> None:
         resource = collection.resource
         self._collections[resource.group, resource.version, resource.plural] = collection
+        self.admission.forget()
 
     def remove(self, resource: Resource[Any]) -> None:
         self._collections.pop((resource.group, resource.version, resource.plural), None)
+        self.admission.forget()
 
     def find(self, group: str, version: str, plural: str) -> Collection | None:
         return self._collections.get((group, version, plural))
@@ -181,6 +195,19 @@ class Hub:
             raise translated(error) from error
         await self.feed.progress.wait(revision)
         return self.feed.revision
+
+    async def settled(self, collection: Collection, revision: int) -> int:
+        """Return `revision`, once this server itself goes by a write at it, if it configures the server."""
+        if collection.strategy.configures and revision > self.feed.revision:
+            try:
+                async with asyncio.timeout(SETTLE_S):
+                    await self.feed.progress.wait(revision)
+            except TimeoutError:
+                # The store does not tell what it stored: the write is done all the same.
+                _log.warning(
+                    "a configuration is not in force yet", resource=collection.resource.group_resource
+                )
+        return revision
 
     def remember(
         self, collection: Collection, key: str, value: bytes, obj: Mapping[str, Any]

@@ -48,6 +48,20 @@ def for_create(
     return {**obj, "metadata": metadata}
 
 
+def kept_new(resource: Resource[Any], mutated: Obj, made: Obj) -> Obj:
+    """Return what admission made of a new object, with what only the server sets as it was.
+
+    Raises `BadRequest` when the namespace is another one's.
+    """
+    before = made["metadata"]
+    check_namespace(resource, _metadata(mutated), before.get("namespace", ""))
+    metadata = {"name": before["name"], **_metadata(mutated)}
+    for name in ("namespace", "uid", "creationTimestamp"):
+        if name in before:
+            metadata[name] = before[name]
+    return {**mutated, "metadata": metadata}
+
+
 def for_update(resource: Resource[Any], new: Obj, old: Obj) -> Obj:
     """Return the new object with the metadata that an update cannot change taken from the old one.
 

@@ -60,6 +60,8 @@ class Strategy:
     indexed_fields: tuple[str, ...] = ()
     # Field paths selectable besides metadata.name and metadata.namespace.
     selectable: tuple[str, ...] = ()
+    # Such objects tell the server itself what to do: a write is answered when it is in force here.
+    configures = False
     # DELETE answers with the object instead of a Status when it is gone.
     returns_deleted = False
     # Seconds after which the store itself drops an object; 0: never.

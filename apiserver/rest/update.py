@@ -82,7 +82,10 @@ async def _attempt(
         operation.dry_run,
         operation.request,
     )
-    new = _prepared(collection, await hub.admission.mutate(request), old, subresource)
+    mutated = await hub.admission.mutate(request)
+    if mutated is not new:
+        mutated = meta.for_update(resource, mutated, old)
+    new = _prepared(collection, mutated, old, subresource)
     new, guard = (new, None) if subresource else await strategy.reserve(new, old, operation.dry_run)
     try:
         if faults := _faults(strategy, new, old, subresource):
@@ -137,7 +140,7 @@ async def _store(
     except StoreError as error:
         hub.feed.pending.pop(path, None)
         raise failed(error) from error
-    return Stored(collection.served(value, revision), new)
+    return Stored(collection.served(value, await hub.settled(collection, revision)), new)
 
 
 async def _stale(is_stale: Callable[[str], Awaitable[bool]], path: str) -> bool:
@@ -175,7 +178,7 @@ async def _finish_deletion(
 ) -> Stored:
     if not operation.dry_run:
         try:
-            await hub.backend.delete(path, present.revision)
+            await hub.settled(collection, await hub.backend.delete(path, present.revision))
         except StoreError as error:
             raise failed(error) from error
         collection.strategy.released(new)

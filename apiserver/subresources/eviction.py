@@ -60,7 +60,8 @@ async def handle(hub: Hub, collection: Collection, request: Request) -> Answer:
         "CREATE", PODS, info.namespace, info.name, operation.user, eviction, None, "eviction",
         operation.options, operation.dry_run or deletion.dry_run, request,
     )  # fmt: skip
-    await hub.admission.validate(admission)
+    admitted = await hub.admission.mutate(admission)
+    await hub.admission.validate(admission.with_object(admitted))
     await evict(hub, key, deletion, operation)
     return render.response(form, _SUCCESS, 201)
 

@@ -15,12 +15,13 @@ import aiohttp
 from api import errors, field
 from api.field import FieldError, Path
 from api.resource import Obj
+from api.types.core_v1 import PODS
 from apiserver.http.message import Answer, Connection, Request, Response, Sink, Stream, Upgrade
 from apiserver.registry import Registry
 from apiserver.rest.hub import Collection, Hub
 from apiserver.subresources.connect import is_upgrade
 from apiserver.subresources.kubelet import Kubelets, Target
-from apiserver.subresources.pods import admitted_pod, container_of, is_true
+from apiserver.subresources.pods import container_of, is_true
 
 _FLAGS = ("follow", "previous", "timestamps")
 _VALUES = ("sinceSeconds", "sinceTime", "tailLines", "limitBytes", "stream")
@@ -40,8 +41,7 @@ class Log:
         if request.info.verb != "get":
             raise errors.MethodNotAllowed("the server does not allow this method on the requested resource")
         check(request)
-        options: Obj = {"apiVersion": "v1", "kind": "PodLogOptions"}
-        pod = await admitted_pod(hub, self._registry, request, options)
+        pod = await self._registry.get(PODS, request.info.namespace, request.info.name)
         container = container_of(pod, request.param("container"))
         node = pod["spec"].get("nodeName")
         if not node:

@@ -3,8 +3,10 @@
 Source: pkg/registry/core/pod/strategy.go validateContainer, streamLocation (1.36).
 """
 
+from typing import Any
+
 from api.errors import BadRequest
-from api.resource import Obj
+from api.resource import Obj, Resource
 from api.types.core_v1 import PODS
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.http.message import Request
@@ -14,22 +16,20 @@ from apiserver.rest.hub import Hub
 
 async def admitted_pod(hub: Hub, registry: Registry, request: Request, options: Obj) -> Obj:
     """Return the pod that a connect request names, once admission lets it. Raises `NotFound`, `Forbidden`."""
-    info = request.info
-    pod = await registry.get(PODS, info.namespace, info.name)
-    asked = AdmissionRequest(
-        "CONNECT",
-        PODS,
-        info.namespace,
-        info.name,
-        request.user,
-        options,
-        None,
-        info.subresource,
-        request=request,
-    )
-    await hub.admission.mutate(asked)
-    await hub.admission.validate(asked)
+    pod = await registry.get(PODS, request.info.namespace, request.info.name)
+    await admit_connection(hub, PODS, request, options)
     return pod
+
+
+async def admit_connection(hub: Hub, resource: Resource[Any], request: Request, options: Obj) -> None:
+    """Let admission judge a connect request. `options`: its query as an object. Raises `Forbidden`, ..."""
+    info = request.info
+    asked = AdmissionRequest(
+        "CONNECT", resource, info.namespace, info.name, request.user, options, None, info.subresource,
+        request=request,
+    )  # fmt: skip
+    admitted = await hub.admission.mutate(asked)
+    await hub.admission.validate(asked.with_object(admitted))
 
 
 def container_of(pod: Obj, wanted: str) -> str:

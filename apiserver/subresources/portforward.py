@@ -23,6 +23,8 @@ class PortForward:
 
     async def __call__(self, hub: Hub, collection: Collection, request: Request) -> Answer:
         options: Obj = {"apiVersion": "v1", "kind": "PodPortForwardOptions"}
+        if ports := [int(port) for port in request.query.get("ports") or () if port.isdigit()]:
+            options["ports"] = ports
         pod = await admitted_pod(hub, self._registry, request, options)
         target = await self._kubelets.of(node_of(pod))
         return await relay_upgrade(request, target, agent_path(pod, request))

@@ -18,7 +18,7 @@ from yarl import URL
 
 from api import errors
 from api.errors import BadRequest
-from api.resource import Obj
+from api.resource import Obj, Resource
 from api.types.core_v1 import NODES, PODS, SERVICES
 from api.types.discovery_v1 import ENDPOINTSLICES
 from apiserver.http.message import Answer, Request, Response, Sink, Stream
@@ -27,6 +27,7 @@ from apiserver.rest.hub import Collection, Hub
 from apiserver.services import service_address
 from apiserver.subresources.connect import forwarded_headers, is_upgrade, relay_upgrade
 from apiserver.subresources.kubelet import Kubelets, Target, unverified_context
+from apiserver.subresources.pods import admit_connection
 from apiserver.subresources.rewrite import rewrite_html, rewrite_location
 from kit import rand
 
@@ -61,6 +62,7 @@ class Proxy:
         if not path and request.method in ("GET", "HEAD") and not is_upgrade(request):
             query = _query(request)
             return Response(301, b"", "text/plain", {"Location": f"{prefix}/{'?' + query if query else ''}"})
+        await admit_connection(hub, collection.resource, request, options_of(collection.resource, path))
         target = await self._target(collection.resource, request)
         query = _query(request)
         backend_path = quote(path or "/", safe="/:@!$&'()*+,;=~-._%") + (f"?{query}" if query else "")
@@ -162,6 +164,12 @@ def split_path(request: Request) -> tuple[str, str]:
     scope = f"/namespaces/{info.namespace}" if info.namespace else ""
     prefix = f"/api/v1{scope}/{info.resource}/{info.name}/proxy"
     return prefix, request.path.removeprefix(prefix)
+
+
+def options_of(resource: Resource[Any], path: str) -> Obj:
+    """Return the request as PodProxyOptions, ServiceProxyOptions or NodeProxyOptions, for admission."""
+    options: Obj = {"apiVersion": "v1", "kind": f"{resource.kind}ProxyOptions"}
+    return {**options, "path": path} if path else options
 
 
 def parse_name(text: str) -> Named:

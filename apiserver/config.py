@@ -71,8 +71,14 @@ class Config:
         default=None, metadata=_flag("AdmissionConfiguration: settings of admission plugins")
     )
     audit_log_path: Path | None = field(default=None, metadata=_flag("file of the audit log"))
+    audit_policy_file: Path | None = field(
+        default=None, metadata=_flag("audit policy; without one the metadata of every request are logged")
+    )
+    audit_log_maxage: int = field(
+        default=30, metadata=_flag("days that old audit log files are kept; 0: for ever")
+    )
     audit_log_maxsize: int = field(default=100, metadata=_flag("megabytes of an audit log file"))
-    audit_log_maxbackup: int = field(default=5, metadata=_flag("old audit log files kept"))
+    audit_log_maxbackup: int = field(default=10, metadata=_flag("old audit log files kept"))
     service_cluster_ip_range: str = field(default="10.96.0.0/16", metadata=_flag("CIDR of service addresses"))
     service_node_port_range: str = field(default="30000-32767", metadata=_flag("ports of NodePort services"))
     event_ttl_s: float = field(default=3600.0, metadata=_flag("how long events are kept", "event-ttl"))

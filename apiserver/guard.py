@@ -12,8 +12,13 @@ Called by `app.py` alone.
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from apiserver.admission import configuration
 from apiserver.admission.chain import Chain, build_chain
+from apiserver.audit import policy as audit_policy
+from apiserver.audit.log import AuditLog
+from apiserver.audit.policy import Policy
 from apiserver.authn.authenticator import (
     ANONYMOUS_PATHS,
     Authenticators,
@@ -31,7 +36,7 @@ from apiserver.authz.authorizer import Authorizer
 from apiserver.authz.rbac import RBAC
 from apiserver.authz.union import build_authorizer
 from apiserver.config import Config
-from apiserver.filters.audit import AuditLog, audit
+from apiserver.filters.audit import received, recorded
 from apiserver.filters.authenticate import authenticate
 from apiserver.filters.authorize import authorize
 from apiserver.filters.impersonate import impersonate
@@ -79,9 +84,11 @@ def build_guard(config: Config, registry: Registry) -> Guard:
         configuration.load(config.admission_control_config_file),
     )
     log = _audit_log(config)
-    filters = [authenticate(authenticators), impersonate(authorizer), authorize(authorizer)]
+    policy = _audit_policy(config)
+    before, behind = ([recorded(log, policy)], [received(policy)]) if log is not None else ([], [])
+    filters = (*before, authenticate(authenticators), *behind, impersonate(authorizer), authorize(authorizer))
     return Guard(
-        filters=(audit(log), *filters) if log is not None else tuple(filters),
+        filters=filters,
         chain=chain,
         authenticators=authenticators,
         authorizer=authorizer,
@@ -131,4 +138,18 @@ def _verify_keys(config: Config) -> VerifyKeys | None:
 def _audit_log(config: Config) -> AuditLog | None:
     if config.audit_log_path is None:
         return None
-    return AuditLog(config.audit_log_path, config.audit_log_maxsize << 20, config.audit_log_maxbackup)
+    return AuditLog(
+        config.audit_log_path,
+        config.audit_log_maxsize << 20,
+        config.audit_log_maxbackup,
+        config.audit_log_maxage,
+    )
+
+
+def _audit_policy(config: Config) -> Policy:
+    if config.audit_policy_file is None:
+        return audit_policy.DEFAULT
+    try:
+        return audit_policy.parse(yaml.safe_load(config.audit_policy_file.read_bytes()))
+    except (yaml.YAMLError, ValueError) as error:
+        raise ValueError(f"--audit-policy-file {config.audit_policy_file}: {error}") from error

@@ -1,0 +1,110 @@
+"""What the audit log says of requests, stage by stage, at each level."""
+
+import orjson
+import pytest
+
+from api.types.core_v1 import CONFIGMAPS as TOKEN
+from apiserver.app import build
+from apiserver.config import Config
+from tests.integration.in_process import client_of, until
+
+POLICY = """
+kind: Policy
+apiVersion: audit.k8s.io/v1
+omitManagedFields: true
+rules:
+  - {level: None, resources: [{group: coordination.k8s.io}]}
+  - {level: Metadata, resources: [{group: "", resources: [secrets]}]}
+  - {level: Request, resources: [{group: "", resources: [namespaces]}]}
+  - {level: RequestResponse, resources: [{group: "", resources: [configmaps]}], userGroups: [system:masters]}
+"""
+
+
+@pytest.fixture
+async def audited(backend, pki, tmp_path):
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    made = await build(
+        Config(
+            bind_address="127.0.0.1",
+            secure_port=0,
+            tls_cert_file=pki / "server.crt",
+            tls_private_key_file=pki / "server.key",
+            client_ca_file=pki / "ca.crt",
+            audit_log_path=tmp_path / "audit.log",
+            audit_policy_file=tmp_path / "policy.yaml",
+        ),
+        backend,
+    )
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def server(audited):
+    return audited
+
+
+def events(tmp_path, uri):
+    found = [orjson.loads(line) for line in (tmp_path / "audit.log").read_bytes().splitlines()]
+    return [event for event in found if event["requestURI"].startswith(uri)]
+
+
+CONFIGMAPS, SECRETS = "/api/v1/namespaces/default/configmaps", "/api/v1/namespaces/default/secrets"
+
+
+async def test_request_and_response(api, tmp_path):
+    await api.ok("POST", CONFIGMAPS, {"metadata": {"name": "a"}, "data": {"k": "v"}}, fieldManager="me")
+    received, complete = events(tmp_path, f"{CONFIGMAPS}?fieldManager=me")
+    assert (received["stage"], complete["stage"]) == ("RequestReceived", "ResponseComplete")
+    assert received["auditID"] == complete["auditID"]
+    assert "requestObject" not in received
+    assert complete["requestObject"] == {"metadata": {"name": "a"}, "data": {"k": "v"}}
+    assert complete["responseObject"]["data"] == {"k": "v"}
+    assert "managedFields" not in complete["responseObject"]["metadata"]
+    assert complete["responseStatus"]["code"] == 201
+
+
+async def test_secrets_are_told_without_what_they_say(api, tmp_path):
+    await api.ok("POST", SECRETS, {"metadata": {"name": "s"}, "stringData": {"k": "hush"}})
+    assert [event["level"] for event in events(tmp_path, SECRETS)] == ["Metadata", "Metadata"]
+    assert "hush" not in (tmp_path / "audit.log").read_text()
+
+
+async def test_request_level_has_no_response(api, tmp_path):
+    await api.ok("POST", "/api/v1/namespaces", {"metadata": {"name": "n"}})
+    last = events(tmp_path, "/api/v1/namespaces")[-1]
+    assert last["requestObject"] == {"metadata": {"name": "n"}}
+    assert "responseObject" not in last
+
+
+async def test_what_no_rule_names_is_not_told(api, tmp_path):
+    await api.ok("GET", "/api/v1/namespaces/default/pods")
+    await api.ok("GET", "/apis/coordination.k8s.io/v1/leases")
+    assert events(tmp_path, "/api/v1/namespaces/default/pods") == []
+    assert events(tmp_path, "/apis/coordination.k8s.io/v1/leases") == []
+
+
+async def test_refusals_say_why(api, tmp_path):
+    await api.ask("POST", CONFIGMAPS, {"metadata": {"name": "Not A Name"}})
+    outcome = events(tmp_path, CONFIGMAPS)[-1]["responseStatus"]
+    assert (outcome["code"], outcome["status"], outcome["reason"]) == (422, "Failure", "Invalid")
+    assert "Not A Name" in outcome["message"]
+
+
+async def test_a_watch_starts_and_ends(api, tmp_path):
+    await api.ok("POST", CONFIGMAPS, {"metadata": {"name": "a"}})
+    await api.watch(CONFIGMAPS, 1)
+    stages = ["RequestReceived", "ResponseStarted", "ResponseComplete"]
+
+    async def told():
+        return [event["stage"] for event in events(tmp_path, f"{CONFIGMAPS}?watch")]
+
+    await until(told, lambda found: found == stages)
+
+
+async def test_the_server_itself_is_told_too(audited, tmp_path):
+    await client_of(audited).list(TOKEN, "default")
+    (received, complete) = events(tmp_path, CONFIGMAPS)
+    assert complete["user"]["username"] == "admin"
+    assert complete["responseObject"]["kind"] == "ConfigMapList"
+    assert received["verb"] == "list"

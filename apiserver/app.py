@@ -53,6 +53,8 @@ from apiserver.version import version_info
 from apiserver.watchcache.cache import Cache
 from apiserver.watchcache.feed import Feed
 from apiserver.watchcache.gate import Gate
+from apiserver.watchcache.layout import Layout
+from apiserver.watchcache.translation import View
 from kit import clock, log, tls
 from kit.metrics import REGISTRY
 from kit.tasks import Tasks, retry
@@ -123,9 +125,9 @@ class Server:
             strategy.ttl_s = int(self.config.event_ttl_s)
         cache = Cache(resource, strategy.fields, strategy.indexed_fields, self.feed.pump, self.feed.progress)
         stored, conversion = VIEWS.get(resource, (resource, None))
-        collection = Collection(strategy, cache, stored, conversion)
-        convert = collection.convert if conversion is not None else None
-        self.feed.add(cache, (stored.group, stored.plural), convert)
+        view = View(conversion, cache.layout, Layout(stored)) if conversion is not None else None
+        collection = Collection(strategy, cache, stored, view)
+        self.feed.add(cache, (stored.group, stored.plural), view)
         self.hub.add(collection)
         return collection
 

@@ -13,8 +13,13 @@ ROOT = "/registry/"
 
 def prefix_of(resource: Resource[Any], namespace: str = "") -> str:
     """Return what the keys of the resource (in one namespace, if given) start with; it ends in a slash."""
-    prefix = f"{ROOT}{resource.group or 'core'}/{resource.plural}/"
+    prefix = prefix_at(resource.group, resource.plural)
     return f"{prefix}{namespace}/" if namespace else prefix
+
+
+def prefix_at(group: str, plural: str) -> str:
+    """Return what the keys of all objects of a group's resource start with."""
+    return f"{ROOT}{group or 'core'}/{plural}/"
 
 
 def key_for(resource: Resource[Any], namespace: str, name: str) -> str:

@@ -21,8 +21,8 @@ from apiserver.resources.core.pod import PodStrategy
 from apiserver.resources.core.replicationcontroller import ReplicationControllerStrategy
 from apiserver.resources.core.service import ServiceStrategy
 from apiserver.resources.events.event import EventStrategy, NewEventStrategy, from_core, to_core
-from apiserver.rest.hub import Conversion
 from apiserver.rest.strategy import Strategy, StrategyType
+from apiserver.watchcache.translation import Conversion
 
 _BY_RESOURCE: Mapping[tuple[str, str], StrategyType] = {
     ("", "events"): EventStrategy,

@@ -4,8 +4,8 @@ the client asks.
 Source: k8s.io/apiserver/pkg/endpoints/handlers create.go, update.go; fieldValidation (KEP-2885).
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 from api.codec import json, protobuf, yaml
 from api.codec.json import DecodeError
@@ -21,11 +21,21 @@ from apiserver.http.negotiate import PROTOBUF, YAML, body_type
 STRICT, WARN, IGNORE = "Strict", "Warn", "Ignore"
 
 
-def read_object(request: Request, resource: Resource[Any], kind: str = "", group_version: str = "") -> Obj:
+# Brings an object into the form of its kind; raises `DecodeError`.
+Conform: TypeAlias = Callable[[Obj], Conformed] | None
+
+
+def read_object(
+    request: Request,
+    resource: Resource[Any],
+    kind: str = "",
+    group_version: str = "",
+    conform: Conform = None,
+) -> Obj:
     """Return the object that a create or update body holds, with `kind` and `apiVersion` as they must be.
 
-    `kind`, `group_version`: those of a subresource that speaks another kind. Raises `BadRequest`,
-    `UnsupportedMediaType`.
+    `kind`, `group_version`: those of a subresource that speaks another kind. `conform`: of a kind that is not
+    built in. Raises `BadRequest`, `UnsupportedMediaType`.
     """
     wanted_kind, wanted_version = kind or resource.kind, group_version or resource.group_version
     obj, doubled = _decoded(request, wanted_kind, wanted_version)
@@ -39,7 +49,7 @@ def read_object(request: Request, resource: Resource[Any], kind: str = "", group
     if (given_kind, given_version) != (wanted_kind, wanted_version):
         raise BadRequest(_mismatch(given_version, given_kind, wanted_version, wanted_kind))
     obj["kind"], obj["apiVersion"] = wanted_kind, wanted_version
-    return checked(request, wanted_version, wanted_kind, obj, doubled)
+    return checked(request, wanted_version, wanted_kind, obj, doubled, conform)
 
 
 def _decoded(request: Request, kind: str, version: str) -> tuple[Obj, list[str]]:
@@ -82,7 +92,14 @@ def validation_of(request: Request) -> str:
     return given
 
 
-def checked(request: Request, version: str, kind: str, obj: Obj, doubled: Sequence[str] = ()) -> Obj:
+def checked(
+    request: Request,
+    version: str,
+    kind: str,
+    obj: Obj,
+    doubled: Sequence[str] = (),
+    conform: Conform = None,
+) -> Obj:
     """Return the object as its kind's schema has it: wrong types are refused, unknown fields dropped and
     told.
 
@@ -90,7 +107,7 @@ def checked(request: Request, version: str, kind: str, obj: Obj, doubled: Sequen
     worded already. Raises `BadRequest`.
     """
     short = version.rpartition("/")[2]
-    conformed = _conformed(version, kind, obj)
+    conformed = _conformed(version, kind, obj, conform)
     how = validation_of(request)
     if how == IGNORE or not (conformed.unknown or doubled):
         return conformed.obj
@@ -105,12 +122,12 @@ def checked(request: Request, version: str, kind: str, obj: Obj, doubled: Sequen
     return conformed.obj
 
 
-def _conformed(version: str, kind: str, obj: Obj) -> Conformed:
+def _conformed(version: str, kind: str, obj: Obj, conform: Conform) -> Conformed:
     group, _, short = version.rpartition("/")
-    name = schema_of_kind(group, short, kind)
-    if not name:
-        return Conformed(obj)
+    name = "" if conform is not None else schema_of_kind(group, short, kind)
     try:
-        return normalise(obj, name)
+        if conform is not None:
+            return conform(obj)
+        return normalise(obj, name) if name else Conformed(obj)
     except DecodeError as error:
         raise BadRequest(f'{kind} in version "{short}" cannot be handled as a {kind}: {error}') from error

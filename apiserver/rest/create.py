@@ -34,6 +34,7 @@ async def create(hub: Hub, collection: Collection, namespace: str, body: Obj, op
 
 async def _once(hub: Hub, collection: Collection, namespace: str, body: Obj, operation: Operation) -> Stored:
     resource, strategy = collection.resource, collection.strategy
+    strategy.check_create()
     obj = strategy.defaults(meta.for_create(resource, body, namespace, hub.now(), rand.uid(), rand.suffix()))
     if not obj["metadata"]["name"]:
         raise meta.name_required(resource)
@@ -75,12 +76,13 @@ async def _once(hub: Hub, collection: Collection, namespace: str, body: Obj, ope
 async def _write(hub: Hub, collection: Collection, obj: Obj, operation: Operation) -> Stored:
     namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
     key = collection.key(namespace, name)
-    value = collection.encode(obj)
+    value = await collection.encode(obj)
+    served = await collection.convert(value)
     if operation.dry_run:
         if await _exists(hub, key):
             raise errors.already_exists(collection.resource, name)
-        return Stored(collection.convert(value), obj, created=True)
-    hub.remember(collection, key, value, obj)
+        return Stored(served, obj, created=True)
+    hub.remember(collection, key, value, served, obj)
     try:
         revision = await hub.backend.create(key, value, collection.strategy.ttl_s)
     except KeyExists as error:
@@ -89,7 +91,8 @@ async def _write(hub: Hub, collection: Collection, obj: Obj, operation: Operatio
     except StoreError as error:
         hub.feed.pending.pop(key, None)
         raise translated(error) from error
-    return Stored(collection.served(value, await hub.settled(collection, revision)), obj, created=True)
+    revision = await hub.settled(collection, revision)
+    return Stored(collection.layout.serve(served, revision), obj, created=True)
 
 
 async def _exists(hub: Hub, key: str) -> bool:

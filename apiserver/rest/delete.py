@@ -70,7 +70,7 @@ async def _carry_out(
 ) -> tuple[Obj, bool]:
     path, strategy = collection.key(key.namespace, key.name), collection.strategy
     if marked is not None:
-        value = collection.encode(marked)
+        value = await collection.encode(marked)
         revision = await hub.backend.update(path, value, present.revision, strategy.ttl_s)
         await hub.settled(collection, revision)
         return meta.with_metadata(marked, resourceVersion=str(revision)), False

@@ -17,7 +17,7 @@ from apiserver.rest.create import create
 from apiserver.rest.delete import delete, delete_entries
 from apiserver.rest.get import fetch
 from apiserver.rest.hub import Collection, Hub
-from apiserver.rest.list import handle_list, selection_of
+from apiserver.rest.list import handle_list, present_entries, selection_of
 from apiserver.rest.options import deletion_of, operation_of
 from apiserver.rest.patch import patch
 from apiserver.rest.update import Change, update
@@ -82,7 +82,7 @@ async def _create(hub: Hub, collection: Collection, request: Request) -> Answer:
     info = request.info
     if info.name:
         raise MethodNotAllowed("the server does not allow this method on the requested resource")
-    obj = read_object(request, collection.resource)
+    obj = read_object(request, collection.resource, conform=collection.strategy.conform)
     if collection.resource.namespaced and not info.namespace:
         raise BadRequest("an empty namespace may not be set during creation")
     stored = await create(hub, collection, info.namespace, obj, operation_of(request))
@@ -106,13 +106,14 @@ async def _watch(hub: Hub, collection: Collection, request: Request) -> Answer:
 async def _update(hub: Hub, collection: Collection, request: Request) -> Answer:
     form = render.form_of(request, render.OBJECT_VIEWS)
     key, operation = key_of(collection, request), operation_of(request)
-    change = replacement(collection, key, read_object(request, collection.resource))
+    obj = read_object(request, collection.resource, conform=collection.strategy.conform)
+    change = replacement(collection, key, obj)
     try:
         stored = await update(hub, collection, key, change, operation)
     except NotFound:
         if not collection.strategy.create_on_update:
             raise
-        obj = read_object(request, collection.resource)
+        obj = read_object(request, collection.resource, conform=collection.strategy.conform)
         stored = await create(hub, collection, key.namespace, obj, operation)
     status = 201 if stored.created else 200
     return render.object_response(form, collection.resource, stored.data, request, hub.now(), status)
@@ -170,9 +171,8 @@ async def _deletecollection(hub: Hub, collection: Collection, request: Request) 
     deletion, options = deletion_of(request)
     if collection.resource.namespaced and not request.info.namespace:
         raise MethodNotAllowed("the server does not allow this method on the requested resource")
-    selection, match = selection_of(collection, request)
-    revision = await hub.fresh()
-    entries = collection.cache.select(selection, match)
+    selection, _ = selection_of(collection, request)
+    revision, entries = await present_entries(hub, collection, selection)
     operation = operation_of(request)
     operation = type(operation)(operation.user, deletion.dry_run, "", request, options)
     objects = await delete_entries(hub, collection, entries, deletion, operation)

@@ -25,6 +25,8 @@ async def fetch(hub: Hub, collection: Collection, key: Key, request: Request | N
             await reach(hub, parse_resource_version(text))
         except InvalidResourceVersion as error:
             raise BadRequest(str(error)) from error
+    if collection.lane is not None and not await collection.lane.complete():
+        return await _stored(hub, collection, key)
     entry = collection.cache.get(key)
     if entry is None:
         if key in collection.cache.unreadable:
@@ -41,3 +43,14 @@ async def unreadable(hub: Hub, collection: Collection, key: Key) -> StatusError:
     except StoreError as error:
         return translated(error)
     return InternalError(f'Internal error occurred: unable to decode the value of key "{path}"')
+
+
+async def _stored(hub: Hub, collection: Collection, key: Key) -> Entry:
+    try:
+        found = await hub.backend.get(collection.key(key.namespace, key.name))
+    except StoreError as error:
+        raise translated(error) from error
+    if found is None:
+        raise errors.not_found(collection.resource, key.name)
+    data = await collection.served(found.value, found.revision)
+    return Entry(key, found.revision, data, collection.strategy.fields)

@@ -2,7 +2,7 @@
 Made by `app.py`."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -13,11 +13,12 @@ from apiserver.admission.plugin import AdmissionRequest
 from apiserver.http.message import APISERVER, Handler, Request, User
 from apiserver.rest.strategy import Strategy
 from apiserver.watchcache.cache import Cache
-from apiserver.watchcache.feed import Feed
+from apiserver.watchcache.feed import Feed, Own
 from apiserver.watchcache.gate import Gate
-from apiserver.watchcache.layout import Layout
+from apiserver.watchcache.lane import Lane
+from apiserver.watchcache.translation import Translation
 from kit import clock, log
-from store.backend import Backend, NoSpace, StoreError, TooLarge, Unavailable
+from store.backend import Backend, KeyValue, NoSpace, StoreError, TooLarge, Unavailable
 from store.keys import key_for, prefix_of
 
 _log = log.get("apiserver.rest")
@@ -52,14 +53,6 @@ class AdmitAll:
         return None
 
 
-@dataclass(frozen=True)
-class Conversion:
-    """Between a served version and the stored one: pure functions of whole objects."""
-
-    to_stored: Callable[[Obj], Obj]
-    from_stored: Callable[[Obj], Obj]
-
-
 class Collection:
     """One served resource: how it behaves, where it is stored, its cache."""
 
@@ -68,7 +61,8 @@ class Collection:
         strategy: Strategy,
         cache: Cache,
         stored: Resource[Any],
-        conversion: Conversion | None = None,
+        translation: Translation | None = None,
+        lane: Lane | None = None,
     ) -> None:
         self.resource = strategy.resource
         self.strategy = strategy
@@ -76,8 +70,9 @@ class Collection:
         self.layout = cache.layout
         # The resource (version) under which objects are stored; differs for second versions and views.
         self.stored = stored
-        self.stored_layout = Layout(stored)
-        self.conversion = conversion
+        self.translation = translation
+        # Fills the cache if that may take time; None: the cache is always as far as all others.
+        self.lane = lane
         self.prefix = prefix_of(stored)
 
     def key(self, namespace: str, name: str) -> str:
@@ -87,23 +82,29 @@ class Collection:
         """Return the prefix of the keys of a namespace, of all of them for ""."""
         return prefix_of(self.stored, namespace)
 
-    def encode(self, obj: Obj) -> bytes:
-        """Return the store value of an object of the served version."""
-        if self.conversion is None:
+    async def encode(self, obj: Obj) -> bytes:
+        """Return the store value of an object of the served version. Raises `StatusError`."""
+        if self.translation is None:
             return self.layout.encode(obj)
-        return self.stored_layout.encode(self.conversion.to_stored(obj))
+        return await self.translation.stored(obj)
 
-    def served(self, value: bytes, revision: int) -> bytes:
-        """Return the wire bytes of a store value."""
-        return self.layout.serve(self.convert(value), revision)
+    async def served(self, value: bytes, revision: int) -> bytes:
+        """Return the wire bytes of a store value. Raises `StatusError`."""
+        return self.layout.serve(await self.convert(value), revision)
 
-    def convert(self, value: bytes) -> bytes:
-        """Return the store value as it would be if the served version were stored."""
-        if self.conversion is None:
+    async def convert(self, value: bytes) -> bytes:
+        """Return the store value as it would be if the served version were stored. Raises `StatusError`."""
+        if self.translation is None:
             return value
-        from apiserver.watchcache.layout import decode
+        found = self.translation.at_once(value)
+        return found if found is not None else (await self.translation.in_time([value]))[0]
 
-        return self.layout.encode(self.conversion.from_stored(decode(value)))
+    async def served_all(self, items: Sequence[KeyValue]) -> list[bytes]:
+        """Return the wire bytes of several store values, converted together. Raises `StatusError`."""
+        if self.translation is None:
+            return [self.layout.serve(item.value, item.revision) for item in items]
+        values = await self.translation.in_time([item.value for item in items])
+        return [self.layout.serve(value, item.revision) for value, item in zip(values, items, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -209,15 +210,13 @@ class Hub:
                 )
         return revision
 
-    def remember(
-        self, collection: Collection, key: str, value: bytes, obj: Mapping[str, Any]
-    ) -> tuple[bytes, tuple[Mapping[str, str], Mapping[str, str]]]:
-        """Spare the cache the decoding of what this process is about to write."""
-        labels = obj["metadata"].get("labels") or {}
-        known = (value, (labels, collection.strategy.fields(dict(obj))))
-        if collection.conversion is None:
-            self.feed.pending[key] = known
-        return known
+    def remember(self, collection: Collection, key: str, value: bytes, served: bytes, obj: Obj) -> None:
+        """Spare the cache the decoding of what this process is about to write: `value`, to be served as
+        `served`."""
+        known = None
+        if collection.translation is None or not collection.translation.asks:
+            known = (obj["metadata"].get("labels") or {}, collection.strategy.fields(obj))
+        self.feed.pending[key] = Own(value, collection.cache, served, known)
 
 
 def key_of(namespace: str, name: str) -> Key:

@@ -22,7 +22,7 @@ from apiserver.rest.hub import Collection, Hub, translated
 from apiserver.rest.options import int64
 from apiserver.watchcache.entry import Entry
 from apiserver.watchcache.select import Match, Selection
-from store.backend import Compacted, FutureRevision, StoreError
+from store.backend import Compacted, FutureRevision, Page, StoreError
 from store.versions import (
     ANY_REVISION,
     InvalidContinue,
@@ -143,7 +143,18 @@ async def find(hub: Hub, collection: Collection, options: ListOptions) -> Found:
         await reach(hub, options.revision)
     elif not options.any_version:
         await hub.fresh()
+    if collection.lane is not None and not await collection.lane.complete():
+        return await _at(hub, collection, options, 0, None)
     return _from_cache(collection, options, None)
+
+
+async def present_entries(hub: Hub, collection: Collection, selection: Selection) -> tuple[int, list[Entry]]:
+    """Return all objects that a selection means, as no acknowledged write is missed, and their revision."""
+    match, revision = selection.compiled(), await hub.fresh()
+    if collection.lane is None or await collection.lane.complete():
+        return revision, collection.cache.select(selection, match)
+    found = await _page_of(hub, collection.space(selection.namespace), 0, "", 0, None)
+    return found.revision, [entry for entry in await _entries(collection, found) if match(entry)]
 
 
 async def reach(hub: Hub, revision: int) -> None:
@@ -220,12 +231,15 @@ async def _continued(hub: Hub, collection: Collection, options: ListOptions) -> 
     except InvalidContinue as error:
         raise BadRequest(f"invalid continue token: {error}") from error
     after = _key_of(collection, token.after)
+    cached = collection.lane is None or await collection.lane.complete()
     if token.revision == ANY_REVISION:
         await hub.fresh()
+        if not cached:
+            return await _at(hub, collection, options, 0, token.after)
         return _from_cache(collection, options, after)
     if token.revision < hub.compacted:
         raise _expired(space, token.after)
-    if collection.cache.changed <= token.revision <= collection.cache.revision:
+    if cached and collection.cache.changed <= token.revision <= collection.cache.revision:
         # Nothing has changed since: the cache is what the store held then.
         found = _from_cache(collection, options, after)
         token_text = found.token and _retimed(found.token, space, token.revision)
@@ -259,31 +273,18 @@ def _expired(space: str, after: str) -> Expired:
 async def _at(
     hub: Hub, collection: Collection, options: ListOptions, revision: int, after: str | None
 ) -> Found:
-    """Read a past revision from the store, page by page until the limit is met."""
+    """Read a past revision (0: the present one) from the store, page by page until the limit is met."""
     space = collection.space(options.selection.namespace)
     taken: list[Entry] = []
     position, remaining = after or "", 0
     while True:
         wanted = (options.limit - len(taken)) if options.limit else 0
         size = wanted if options.match.everything or not wanted else max(wanted, STORE_PAGE)
-        try:
-            page = await hub.backend.list(space, limit=size, after=position, revision=revision)
-        except Compacted as error:
-            if after is None:
-                raise Expired("The resourceVersion for the provided list is too old.") from error
-            raise _expired(space, after) from error
-        except FutureRevision as error:
-            await reach(hub, revision)
-            raise translated(error) from error
-        except StoreError as error:
-            raise translated(error) from error
-        for number, item in enumerate(page.items):
-            entry = Entry(
-                _key_of(collection, item.key),
-                item.revision,
-                collection.served(item.value, item.revision),
-                collection.strategy.fields,
-            )
+        page = await _page_of(hub, space, size, position, revision, after)
+        revision = revision or page.revision
+        for number, (item, entry) in enumerate(
+            zip(page.items, await _entries(collection, page), strict=True)
+        ):
             position = item.key
             if options.match(entry):
                 taken.append(entry)
@@ -298,6 +299,27 @@ async def _at(
             return Found(revision, _joined(taken))
         token = encode_continue(position, space, revision)
         return Found(revision, _joined(taken), token, remaining if options.match.everything else None)
+
+
+async def _page_of(hub: Hub, space: str, size: int, position: str, revision: int, after: str | None) -> Page:
+    try:
+        return await hub.backend.list(space, limit=size, after=position, revision=revision)
+    except Compacted as error:
+        if after is None:
+            raise Expired("The resourceVersion for the provided list is too old.") from error
+        raise _expired(space, after) from error
+    except FutureRevision as error:
+        await reach(hub, revision)
+        raise translated(error) from error
+    except StoreError as error:
+        raise translated(error) from error
+
+
+async def _entries(collection: Collection, page: Page) -> list[Entry]:
+    return [
+        Entry(_key_of(collection, item.key), item.revision, data, collection.strategy.fields)
+        for item, data in zip(page.items, await collection.served_all(page.items), strict=True)
+    ]
 
 
 def _metadata(found: Found) -> dict[str, Any]:

@@ -108,7 +108,8 @@ def change_of(collection: Collection, request: Request) -> Change:
         if not isinstance(new, dict) or not isinstance(new.get("metadata", {}), dict):
             raise BadRequest("the patch does not leave an object")
         resource = collection.resource
-        return body.checked(request, resource.group_version, resource.kind, new)
+        conform = collection.strategy.conform
+        return body.checked(request, resource.group_version, resource.kind, new, conform=conform)
 
     return change
 

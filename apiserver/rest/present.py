@@ -48,7 +48,7 @@ async def write(hub: Hub, collection: Collection, key: Key, attempt: Callable[[P
         except Moved as moved:
             if moved.current is None:
                 raise errors.not_found(collection.resource, key.name) from moved
-            present = _stored(collection, moved.current)
+            present = await _stored(collection, moved.current)
         except Timeout:
             # What became of the write is not known: trying again could answer for another one.
             raise
@@ -74,12 +74,12 @@ async def _read(hub: Hub, collection: Collection, key: Key) -> Present:
         raise translated(error) from error
     if found is None:
         raise errors.not_found(collection.resource, key.name)
-    return _stored(collection, found)
+    return await _stored(collection, found)
 
 
-def _stored(collection: Collection, found: KeyValue) -> Present:
+async def _stored(collection: Collection, found: KeyValue) -> Present:
     try:
-        data = collection.served(found.value, found.revision)
+        data = await collection.served(found.value, found.revision)
     except ValueError as error:
         text = f'Internal error occurred: unable to decode the value of key "{found.key}": {error}'
         raise InternalError(text) from error

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
+from api.codec.typed import Conformed
 from api.field import FieldError
 from api.kinds import KindRules
 from api.resource import Obj, Resource
@@ -64,6 +65,10 @@ class Strategy:
     configures = False
     # DELETE answers with the object instead of a Status when it is gone.
     returns_deleted = False
+    # A write that changes nothing is stored all the same if the object is stored in another form than now.
+    migrates = False
+    # How a body is brought into the form of the kind; None: as `api.structure` does for the built-in kind.
+    conform: Callable[[Obj], Conformed] | None = None
     # Seconds after which the store itself drops an object; 0: never.
     ttl_s = 0
 
@@ -96,6 +101,9 @@ class Strategy:
         return self.kind.defaults(obj)
 
     # Create.
+
+    def check_create(self) -> None:
+        """Raise the API error of a kind of which nothing may be created now."""
 
     def prepare_for_create(self, obj: Obj) -> Obj:
         """Return the object to validate: what clients may not set is dropped, what the server sets is set."""

@@ -20,6 +20,7 @@ from apiserver.rest.hub import Collection, Hub, Operation, Stored, translated
 from apiserver.rest.managed import stamped
 from apiserver.rest.present import Moved, Present, failed, write
 from apiserver.rest.strategy import Strategy
+from apiserver.watchcache.layout import decode
 from store.backend import StoreError
 
 # Makes the new object of the present one; it may raise API errors. It must not change what it is given.
@@ -66,7 +67,7 @@ async def _attempt(
     resource, strategy, old = collection.resource, collection.strategy, present.obj
     changed = change(old)
     if changed is old:
-        return await _unchanged(hub, collection, key, present)
+        return await _unchanged(hub, collection, key, present, old) or Stored(present.data, old)
     meta.check_version(resource, changed, old, strategy.unconditional_update)
     new = strategy.defaults(meta.for_update(resource, changed, old))
     request = AdmissionRequest(
@@ -130,17 +131,21 @@ async def _store(
     if is_released(collection, new):
         return await _finish_deletion(hub, collection, path, new, present, operation)
     if _same(new, present.obj) and not (hub.is_stale is not None and await _stale(hub.is_stale, path)):
-        return await _unchanged(hub, collection, key, present)
-    value = collection.encode(new)
+        current = await _unchanged(hub, collection, key, present, new)
+        if current is not None:
+            return current
+    value = await collection.encode(new)
+    served = await collection.convert(value)
     if operation.dry_run:
-        return Stored(collection.served(value, present.revision), new)
-    hub.remember(collection, path, value, new)
+        return Stored(collection.layout.serve(served, present.revision), new)
+    hub.remember(collection, path, value, served, new)
     try:
         revision = await hub.backend.update(path, value, present.revision, strategy.ttl_s)
     except StoreError as error:
         hub.feed.pending.pop(path, None)
         raise failed(error) from error
-    return Stored(collection.served(value, await hub.settled(collection, revision)), new)
+    revision = await hub.settled(collection, revision)
+    return Stored(collection.layout.serve(served, revision), new)
 
 
 async def _stale(is_stale: Callable[[str], Awaitable[bool]], path: str) -> bool:
@@ -150,15 +155,20 @@ async def _stale(is_stale: Callable[[str], Awaitable[bool]], path: str) -> bool:
         raise translated(error) from error
 
 
-async def _unchanged(hub: Hub, collection: Collection, key: Key, present: Present) -> Stored:
-    """Return the object as it is. If that was the cache's word, the store is asked: it may have moved on."""
-    if not present.sure:
+async def _unchanged(hub: Hub, collection: Collection, key: Key, present: Present, new: Obj) -> Stored | None:
+    """Return the object as it is; None if what is stored of it is not what would be stored now.
+
+    If it was the cache's word, the store is asked: it may have moved on.
+    """
+    if not present.sure or collection.strategy.migrates:
         try:
             current = await hub.backend.get(collection.key(key.namespace, key.name))
         except StoreError as error:
             raise translated(error) from error
         if current is None or current.revision != present.revision:
             raise Moved(current)
+        if collection.strategy.migrates and decode(current.value) != decode(await collection.encode(new)):
+            return None
     return Stored(present.data, present.obj)
 
 
@@ -182,7 +192,7 @@ async def _finish_deletion(
         except StoreError as error:
             raise failed(error) from error
         collection.strategy.released(new)
-    return Stored(collection.served(collection.encode(new), present.revision), new)
+    return Stored(await collection.served(await collection.encode(new), present.revision), new)
 
 
 def _same(new: Obj, old: Obj) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import orjson
 
 from api import field
-from api.errors import BadRequest, Expired, invalid
+from api.errors import BadRequest, Expired, InternalError, invalid
 from api.resource import Obj
 from apiserver.http.message import FrameSink, Request, Sink, Stream
 from apiserver.http.negotiate import Form
@@ -98,6 +98,8 @@ async def handle_watch(hub: Hub, collection: Collection, request: Request) -> St
         await reach(hub, options.revision)
     elif options.consistent:
         await hub.fresh()
+    if collection.lane is not None and not await collection.lane.complete():
+        raise collection.lane.failure or InternalError("the objects cannot be converted")
     transform, name = transform_of(collection, form, request, hub)
 
     async def run(sink: Sink) -> None:

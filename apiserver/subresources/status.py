@@ -30,5 +30,6 @@ async def _write(hub: Hub, collection: Collection, key: Key, request: Request) -
     operation, subresource = operation_of(request), request.info.subresource
     if request.info.verb == "patch":
         return await patch(hub, collection, key, request, operation, subresource)
-    change = replacement(collection, key, read_object(request, collection.resource))
+    obj = read_object(request, collection.resource, conform=collection.strategy.conform)
+    change = replacement(collection, key, obj)
     return await update(hub, collection, key, change, operation, subresource)

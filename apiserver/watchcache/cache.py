@@ -8,14 +8,13 @@ asked for.
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from api.resource import Key, Obj, Resource
 from apiserver.watchcache.blocks import Blocks
 from apiserver.watchcache.channel import Channel, Outlet, Pump, Transform, Watcher
 from apiserver.watchcache.entry import Entry, FieldsOf
 from apiserver.watchcache.layout import Layout, decode
-from apiserver.watchcache.progress import Progress
 from apiserver.watchcache.ring import ADDED, DELETED, MODIFIED, Ring, RingEvent
 from apiserver.watchcache.select import Match, Selection, equal_labels
 from kit import log
@@ -39,6 +38,13 @@ class TooOld(Exception):
         self.oldest = oldest
 
 
+class Reached(Protocol):
+    """How far a cache has come: `progress.Progress`, or what a lane has done of it."""
+
+    @property
+    def revision(self) -> int: ...
+
+
 class Cache:
     """All objects of a resource."""
 
@@ -48,7 +54,7 @@ class Cache:
         fields_of: FieldsOf,
         indexed_fields: Iterable[str],
         pump: Pump,
-        progress: Progress,
+        progress: Reached,
     ) -> None:
         self.resource = resource
         self.layout = Layout(resource)

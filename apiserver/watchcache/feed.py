@@ -1,25 +1,30 @@
 """Keeps all watch caches of the process in step with the store, by one watch over everything.
 
 Since all caches follow the same stream, each is complete up to the stream's revision, and a consistent read
-of any resource needs
-no notice of its own from the store.
+of any resource needs no notice of its own from the store.
 
     start:  list everything at revision R (pages), load the caches, watch from R
     Compacted, FutureRevision:  history was dropped, or the store went back in time (a restored backup):
         end all watches, fill the caches anew, watch from there
     another store error:  wait, watch again from where the caches stand
+    join:   a cache that comes later: note what happens to its keys, list them at R, wait until the stream is
+        at R, load, apply what was noted after R; from then on it is one of the others
+    leave:  a cache that goes: its watches end
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
 
 from api.resource import Key
 from apiserver.watchcache.cache import Cache
 from apiserver.watchcache.channel import Pump
 from apiserver.watchcache.progress import Progress
+from apiserver.watchcache.translation import Translation
 from kit import clock, log
 from store.backend import Backend, Batch, Compacted, Event, FutureRevision, KeyValue, StoreError
-from store.keys import ROOT
+from store.keys import ROOT, prefix_at
 
 _log = log.get("apiserver.feed")
 
@@ -29,20 +34,106 @@ PAGE = 1000
 RETRY_S = 0.5
 
 Known = tuple[Mapping[str, str], Mapping[str, str]]
+# The (group, plural) under which objects are stored.
 Stored = tuple[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A write of this process under way: `served` is its value as `cache` is to have it.
+
+    `known`: labels and fields of what is served, if the writer knows them.
+    """
+
+    value: bytes
+    cache: Cache
+    served: bytes
+    known: Known | None
+
+
+class Intake(Protocol):
+    """What the feed brings the events of a resource to."""
+
+    cache: Cache
+
+    def load(self, items: Sequence[tuple[Key, KeyValue]], revision: int) -> None:
+        """Fill the empty cache with what the store held at `revision`."""
+
+    def put(self, key: Key, revision: int, value: bytes, own: Own | None) -> None: ...
+
+    def remove(self, key: Key, revision: int) -> None: ...
+
+    def clear(self, revision: int) -> None:
+        """Forget everything and end all watches, before `load`."""
+
+
+class Direct:
+    """The intake of a cache that takes every event at once."""
+
+    __slots__ = ("_translation", "cache")
+
+    def __init__(self, cache: Cache, translation: Translation | None) -> None:
+        self.cache = cache
+        self._translation = translation
+
+    def load(self, items: Sequence[tuple[Key, KeyValue]], revision: int) -> None:
+        self.cache.load(((key, kv.revision, self._served(kv.value)) for key, kv in items), revision)
+
+    def put(self, key: Key, revision: int, value: bytes, own: Own | None) -> None:
+        if own is not None and own.cache is self.cache:
+            self.cache.put(key, revision, own.served, own.known)
+        else:
+            self.cache.put(key, revision, self._served(value), None)
+
+    def remove(self, key: Key, revision: int) -> None:
+        self.cache.remove(key, revision)
+
+    def clear(self, revision: int) -> None:
+        self.cache.clear(revision)
+
+    def _served(self, value: bytes) -> bytes:
+        if self._translation is None:
+            return value
+        try:
+            return self._translation.at_once(value) or value
+        except ValueError:
+            # No object: the cache sets it aside.
+            return value
+
+
+class _Joining:
+    """Notes the events of a resource while its keys are read."""
+
+    def __init__(self, intake: Intake) -> None:
+        self.cache = intake.cache
+        self.noted: list[tuple[Key, int, bytes | None, Own | None]] = []
+        # The store's history broke off: the list must be read again.
+        self.broken = False
+
+    def load(self, items: Sequence[tuple[Key, KeyValue]], revision: int) -> None:
+        return
+
+    def put(self, key: Key, revision: int, value: bytes, own: Own | None) -> None:
+        self.noted.append((key, revision, value, own))
+
+    def remove(self, key: Key, revision: int) -> None:
+        self.noted.append((key, revision, None, None))
+
+    def clear(self, revision: int) -> None:
+        self.noted.clear()
+        self.broken = True
+
+
 class Feed:
-    """The caches by the (group, plural) under which their objects are stored, and the task that fills
-    them."""
+    """The caches by what they hold, and the task that fills them."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
-        self._caches: dict[Stored, list[tuple[Cache, Callable[[bytes], bytes] | None]]] = {}
+        self._intakes: dict[Stored, list[Intake]] = {}
         self.pump = Pump()
         self.progress = Progress()
-        # Writes of this process under way, so that nobody decodes their objects again: key -> (value, known).
-        self.pending: dict[str, tuple[bytes, Known]] = {}
+        # Writes of this process under way, so that nobody decodes their objects again.
+        self.pending: dict[str, Own] = {}
 
     @property
     def revision(self) -> int:
@@ -51,15 +142,66 @@ class Feed:
 
     @property
     def caches(self) -> list[Cache]:
-        return [cache for pairs in self._caches.values() for cache, _ in pairs]
+        return [intake.cache for intakes in self._intakes.values() for intake in intakes]
 
-    def add(self, cache: Cache, stored: Stored, convert: Callable[[bytes], bytes] | None = None) -> None:
-        """Feed `cache` from the keys of `stored`; `convert` makes its store values of the stored ones."""
-        self._caches.setdefault(stored, []).append((cache, convert))
+    def add(self, cache: Cache, stored: Stored, translation: Translation | None = None) -> None:
+        """Feed `cache` from the keys of `stored`, before `fill`; `translation` makes of them what it
+        holds."""
+        self._intakes.setdefault(stored, []).append(Direct(cache, translation))
+
+    async def join(self, intakes: Sequence[Intake], stored: Stored) -> None:
+        """Fill empty caches from the keys of `stored`, and feed them from then on. Raises the store's errors.
+
+        When this returns they are as complete as all others, and have missed nothing.
+        """
+        joining = [_Joining(intake) for intake in intakes]
+        present = self._intakes.setdefault(stored, [])
+        present.extend(joining)
+        try:
+            items, revision = await self._settled(stored, joining)
+        except BaseException:
+            self._take_out(stored, joining)
+            raise
+        # Nothing may be awaited from here on: no event comes between.
+        for one, intake in zip(joining, intakes, strict=True):
+            intake.load(items, revision)
+            for key, changed, value, own in one.noted:
+                if changed > revision:
+                    _bring(intake, key, changed, value, own)
+            present[present.index(one)] = intake
+
+    async def _settled(
+        self, stored: Stored, joining: Sequence[_Joining]
+    ) -> tuple[list[tuple[Key, KeyValue]], int]:
+        """Return the keys of `stored` at a revision that the stream has reached."""
+        while True:
+            for one in joining:
+                one.broken = False
+            found, revision = await self._read(prefix_at(*stored))
+            await self._backend.progress()
+            await self.progress.wait(revision)
+            if not any(one.broken for one in joining):
+                return [(_split(item.key)[1], item) for item in found], revision
+
+    def leave(self, caches: Sequence[Cache], stored: Stored) -> None:
+        """Feed these caches no more; end their watches."""
+        gone = [intake for intake in self._intakes.get(stored, ()) if intake.cache in caches]
+        self._take_out(stored, gone)
+        for intake in gone:
+            intake.clear(self.revision)
+        for key in [key for key, own in self.pending.items() if own.cache in caches]:
+            del self.pending[key]
+
+    def _take_out(self, stored: Stored, gone: Sequence[Intake]) -> None:
+        left = [intake for intake in self._intakes.get(stored, ()) if intake not in gone]
+        if left:
+            self._intakes[stored][:] = left
+        else:
+            self._intakes.pop(stored, None)
 
     async def fill(self) -> None:
         """Load all caches from the store, once, before `run`. Raises the store's errors."""
-        items, revision = await self._read()
+        items, revision = await self._read(ROOT)
         self._load(items, revision)
         self.progress.advance(revision)
 
@@ -67,14 +209,11 @@ class Feed:
         parts: dict[Stored, list[tuple[Key, KeyValue]]] = {}
         for item in items:
             stored, key = _split(item.key)
-            parts.setdefault(stored, []).append((key, item))
-        for stored, pairs in self._caches.items():
-            for cache, convert in pairs:
-                found = parts.get(stored, ())
-                cache.load(
-                    ((key, kv.revision, convert(kv.value) if convert else kv.value) for key, kv in found),
-                    revision,
-                )
+            if stored in self._intakes:
+                parts.setdefault(stored, []).append((key, item))
+        for stored, intakes in self._intakes.items():
+            for intake in intakes:
+                intake.load(parts.get(stored, []), revision)
 
     async def run(self) -> None:
         """Follow the store until cancelled."""
@@ -93,11 +232,11 @@ class Feed:
                 _log.warning("lost the store; trying again", error=str(error))
                 await clock.sleep(RETRY_S)
 
-    async def _read(self) -> tuple[list[KeyValue], int]:
-        page = await self._backend.list(ROOT, limit=PAGE)
+    async def _read(self, prefix: str) -> tuple[list[KeyValue], int]:
+        page = await self._backend.list(prefix, limit=PAGE)
         items, revision = page.items, page.revision
         while page.remaining:
-            page = await self._backend.list(ROOT, limit=PAGE, after=items[-1].key, revision=revision)
+            page = await self._backend.list(prefix, limit=PAGE, after=items[-1].key, revision=revision)
             items.extend(page.items)
         return items, revision
 
@@ -109,13 +248,14 @@ class Feed:
         Source: k8s.io/apiserver/pkg/storage/cacher, which ends all watchers when its reflector lists again.
         """
         try:
-            items, revision = await self._read()
+            items, revision = await self._read(ROOT)
         except StoreError as error:
             _log.warning("cannot read the store", error=str(error))
             await clock.sleep(RETRY_S)
             return
-        for cache in self.caches:
-            cache.clear(revision)
+        for intakes in self._intakes.values():
+            for intake in intakes:
+                intake.clear(revision)
         self.pending.clear()
         self._load(items, revision)
         self.progress.rewind(revision)
@@ -127,23 +267,22 @@ class Feed:
 
     def _take(self, event: Event) -> None:
         stored, key = _split(event.key)
-        if event.value is None:
-            for cache, _ in self._caches.get(stored, ()):
-                cache.remove(key, event.revision)
-            return
-        known = None
         own = self.pending.get(event.key)
-        if own is not None and own[0] == event.value:
-            known = own[1]
-            del self.pending[event.key]
-        self._put(stored, key, event.revision, event.value, known)
-
-    def _put(self, stored: Stored, key: Key, revision: int, value: bytes, known: Known | None) -> None:
-        for cache, convert in self._caches.get(stored, ()):
-            if convert is None:
-                cache.put(key, revision, value, known)
+        if own is not None:
+            if own.value == event.value:
+                del self.pending[event.key]
             else:
-                cache.put(key, revision, convert(value), None)
+                own = None
+        # A listener of one cache may have others join or leave.
+        for intake in tuple(self._intakes.get(stored, ())):
+            _bring(intake, key, event.revision, event.value, own)
+
+
+def _bring(intake: Intake, key: Key, revision: int, value: bytes | None, own: Own | None) -> None:
+    if value is None:
+        intake.remove(key, revision)
+    else:
+        intake.put(key, revision, value, own)
 
 
 def _split(key: str) -> tuple[Stored, Key]:

@@ -36,6 +36,7 @@ from api.core import (
 )
 from api.defaulting import fresh, unchanged
 from api.discovery import endpointslice
+from api.dra import deviceclass, resourceclaim, resourceclaimtemplate, resourceslice
 from api.field import FieldError
 from api.flowcontrol import flowschema, prioritylevelconfiguration
 from api.meta import validate_metadata, validate_metadata_update
@@ -99,6 +100,10 @@ _MODULES: Mapping[tuple[str, str], ModuleType] = {
     ("flowcontrol.apiserver.k8s.io", "prioritylevelconfigurations"): prioritylevelconfiguration,
     ("node.k8s.io", "runtimeclasses"): runtimeclass,
     ("policy", "poddisruptionbudgets"): poddisruptionbudget,
+    ("resource.k8s.io", "deviceclasses"): deviceclass,
+    ("resource.k8s.io", "resourceclaims"): resourceclaim,
+    ("resource.k8s.io", "resourceclaimtemplates"): resourceclaimtemplate,
+    ("resource.k8s.io", "resourceslices"): resourceslice,
     ("scheduling.k8s.io", "priorityclasses"): priorityclass,
     ("storage.k8s.io", "csidrivers"): csidriver,
     ("storage.k8s.io", "storageclasses"): storageclass,

@@ -22,6 +22,7 @@ _CONFIG_KEY = "[-._a-zA-Z0-9]+"
 _ENV = "[-._a-zA-Z][-._a-zA-Z0-9]*"
 _PERCENT = "[0-9]+%"
 _HEADER = "[-A-Za-z0-9]+"
+_C_IDENTIFIER = "[A-Za-z_][A-Za-z0-9_]*"
 
 _MUST_QUALIFIED = (
     "must consist of alphanumeric characters, '-', '_' or '.', "
@@ -53,6 +54,10 @@ _MUST_ENV_RELAXED = (
     "a valid environment variable name must consist only of printable ASCII characters other than '='"
 )
 _MUST_PERCENT = "a valid percent string must be a numeric string followed by an ending '%'"
+_MUST_C_IDENTIFIER = (
+    "a valid C identifier must start with alphabetic character or '_', "
+    "followed by a string of alphanumeric characters or '_'"
+)
 _MUST_HEADER = "a valid HTTP header must consist of alphanumeric characters or '-'"
 
 
@@ -89,6 +94,7 @@ is_wildcard_dns1123_subdomain = _checker(_WILDCARD, SUBDOMAIN_MAX, _MUST_WILDCAR
 is_label_value = _checker(_LABEL_VALUE, LABEL_MAX, _MUST_LABEL_VALUE, "MyValue", "my_value", "12345")
 is_percent = _checker(_PERCENT, 0, _MUST_PERCENT, "1%", "93%")
 is_http_header_name = _checker(_HEADER, 0, _MUST_HEADER, "X-Header-Name")
+is_c_identifier = _checker(_C_IDENTIFIER, 0, _MUST_C_IDENTIFIER, "my_name", "MY_NAME", "MyName")
 _is_dns1123_label = _checker(_LABEL, LABEL_MAX, _MUST_LABEL, "my-name", "123-abc")
 _is_config_key = _checker(_CONFIG_KEY, SUBDOMAIN_MAX, _MUST_CONFIG_KEY, "key.name", "KEY_NAME", "key-name")
 _is_env_name = _checker(_ENV, 0, _MUST_ENV, "my.env-name", "MY_ENV.NAME", "MyEnvName1")

@@ -32,6 +32,7 @@ from apiserver.admission.plugins.persistent_volume_claim_resize import Persisten
 from apiserver.admission.plugins.pod_security import PodSecurity
 from apiserver.admission.plugins.priority import Priority
 from apiserver.admission.plugins.rbac_escalation import RBACEscalation
+from apiserver.admission.plugins.resource_claim_rights import ResourceClaimRights
 from apiserver.admission.plugins.resource_quota import ResourceQuota
 from apiserver.admission.plugins.runtime_class import RuntimeClass
 from apiserver.admission.plugins.service_account import ServiceAccount
@@ -144,6 +145,7 @@ def build_chain(
         CertificateSubjectRestriction(),
         DefaultIngressClass(registry),
         RBACEscalation(registry, rbac, authorizer),
+        ResourceClaimRights(registry, authorizer),
         ResourceQuota(registry),
     ]
     known = {plugin.name for plugin in plugins}

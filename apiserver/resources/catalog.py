@@ -20,6 +20,8 @@ from apiserver.resources.core.node import NodeStrategy
 from apiserver.resources.core.pod import PodStrategy
 from apiserver.resources.core.replicationcontroller import ReplicationControllerStrategy
 from apiserver.resources.core.service import ServiceStrategy
+from apiserver.resources.dra.resourceclaim import ResourceClaimStrategy
+from apiserver.resources.dra.resourceslice import ResourceSliceStrategy
 from apiserver.resources.events.event import EventStrategy, NewEventStrategy, from_core, to_core
 from apiserver.rest.strategy import Strategy, StrategyType
 from apiserver.watchcache.translation import Conversion
@@ -34,6 +36,8 @@ _BY_RESOURCE: Mapping[tuple[str, str], StrategyType] = {
     ("batch", "jobs"): JobStrategy,
     ("certificates.k8s.io", "certificatesigningrequests"): CertificateSigningRequestStrategy,
     ("events.k8s.io", "events"): NewEventStrategy,
+    ("resource.k8s.io", "resourceclaims"): ResourceClaimStrategy,
+    ("resource.k8s.io", "resourceslices"): ResourceSliceStrategy,
 }
 
 # Served resource -> the resource as which it is stored, and the way between.
@@ -51,7 +55,7 @@ _NO_GENERATION = frozenset(
     {
         ("", "persistentvolumeclaims"), ("", "persistentvolumes"), ("", "resourcequotas"), ("", "services"),
         ("apiregistration.k8s.io", "apiservices"), ("autoscaling", "horizontalpodautoscalers"),
-        ("networking.k8s.io", "servicecidrs"), ("resource.k8s.io", "resourceclaims"),
+        ("networking.k8s.io", "servicecidrs"),
         ("storage.k8s.io", "volumeattachments"),
     }
 )  # fmt: skip
@@ -65,7 +69,7 @@ _GENERATION = frozenset(
         ("admissionregistration.k8s.io", "validatingwebhookconfigurations"),
         ("discovery.k8s.io", "endpointslices"), ("networking.k8s.io", "ingressclasses"),
         ("networking.k8s.io", "networkpolicies"), ("resource.k8s.io", "resourceslices"),
-        ("scheduling.k8s.io", "priorityclasses"),
+        ("resource.k8s.io", "deviceclasses"), ("scheduling.k8s.io", "priorityclasses"),
     }
 )  # fmt: skip
 _CREATE_ON_UPDATE = frozenset(

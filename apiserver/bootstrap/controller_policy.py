@@ -121,7 +121,7 @@ _CONTROLLERS: dict[str, list[Rule]] = {
         rule(READ, "pods"),
         rule("update", "pods/finalizers"),
         rule("get list watch create delete", "resourceclaims", _DRA),
-        rule("update patch", "resourceclaims resourceclaims/status", _DRA),
+        rule("update patch", "resourceclaims resourceclaims/status resourceclaims/binding", _DRA),
         rule("update patch", "pods/status"),
         EVENTS,
     ],

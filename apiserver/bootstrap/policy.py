@@ -161,6 +161,8 @@ _SCHEDULER = [
     rule(READ, "deviceclasses", _DRA),
     rule(READ_UPDATE, "resourceclaims", _DRA),
     rule(READ_UPDATE, "resourceclaims/status", _DRA),
+    # Allocations and reservations; asked for besides `resourceclaims/status`.
+    rule("update patch", "resourceclaims/binding", _DRA),
     rule("update", "pods/finalizers"),
     rule(READ, "resourceslices", _DRA),
 ]

@@ -1,5 +1,7 @@
 """Conformance cases of the kinds of resource.k8s.io."""
 
+from typing import Any
+
 import pytest
 
 from api.types.resource_v1 import DEVICECLASSES, RESOURCECLAIMS, RESOURCECLAIMTEMPLATES, RESOURCESLICES
@@ -41,7 +43,7 @@ async def exercise(api, script, change):
 
 
 async def patch(api, path, script, kind, value):
-    body = {"metadata": {"labels": {kind: value}}}
+    body: Any = {"metadata": {"labels": {kind: value}}}
     query = {}
     if kind == "json":
         body = [{"op": "add", "path": f"/metadata/labels/{kind}", "value": value}]

@@ -85,12 +85,19 @@ def not_supported(path: Path, value: Any, supported: Iterable[str]) -> FieldErro
     return FieldError(NOT_SUPPORTED, str(path), f"{text}: supported values: {names}" if names else text)
 
 
-def duplicate(path: Path, value: Any) -> FieldError:
-    return FieldError(DUPLICATE, str(path), f"{DUPLICATE}: {_quote(value)}")
+def invalid_whole(path: Path, detail: str) -> FieldError:
+    """Return the fault of an object as a whole, which is not shown."""
+    return FieldError(INVALID, str(path), f"{INVALID}: {detail}")
 
 
-def not_found(path: Path, value: Any) -> FieldError:
-    return FieldError(NOT_FOUND, str(path), f"{NOT_FOUND}: {_quote(value)}")
+def duplicate(path: Path, value: Any, detail: str = "") -> FieldError:
+    text = f"{DUPLICATE}: {_quote(value)}"
+    return FieldError(DUPLICATE, str(path), f"{text}: {detail}" if detail else text)
+
+
+def not_found(path: Path, value: Any, detail: str = "") -> FieldError:
+    text = f"{NOT_FOUND}: {_quote(value)}"
+    return FieldError(NOT_FOUND, str(path), f"{text}: {detail}" if detail else text)
 
 
 def forbidden(path: Path, detail: str) -> FieldError:

@@ -5,6 +5,7 @@ Spec: pkg/apis/core/v1 SetDefaults_NodeStatus, pkg/apis/core/validation Validate
 
 from api import field, names
 from api.core.address import cidr_errors, ip_family
+from api.core.node_config import config_status_errors, source_errors
 from api.core.pod_resources import quantity_errors
 from api.defaulting import fresh
 from api.field import FieldError, Path
@@ -12,31 +13,35 @@ from api.meta import validate_metadata, validate_metadata_update
 from api.resource import Obj
 
 _SPEC, _STATUS = Path("spec"), Path("status")
+# Upstream looks for taints in the metadata; clients have learnt to read that.
+_TAINTS = Path("metadata").child("taints")
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
-# Set by node agents or cloud controllers after the creation, once.
-_SET_ONCE = ("providerID",)
 
 
 def defaults(obj: Obj) -> Obj:
-    """Fill `status.allocatable` from the capacity."""
-    status = obj.get("status") or {}
-    if "capacity" not in status or "allocatable" in status:
-        return obj
-    return {**obj, "status": {**status, "allocatable": fresh(status["capacity"])}}
+    """Fill `status.allocatable` from the capacity; `podCIDR` and the first of `podCIDRs` say the same."""
+    status, spec = obj.get("status") or {}, obj.get("spec") or {}
+    new: Obj = {}
+    if "capacity" in status and "allocatable" not in status:
+        new["status"] = {**status, "allocatable": fresh(status["capacity"])}
+    one, many = spec.get("podCIDR"), spec.get("podCIDRs")
+    if one and (not many or many[0] != one):
+        # The old field is believed: its writers know no other.
+        new["spec"] = {**spec, "podCIDRs": [one]}
+    elif many and not one:
+        new["spec"] = {**spec, "podCIDR": many[0]}
+    return {**obj, **new} if new else obj
 
 
-def _spec_errors(spec: Obj) -> list[FieldError]:
-    errors: list[FieldError] = []
-    if taints := spec.get("taints"):
-        errors += taint_errors(taints, _SPEC.child("taints"))
-    cidrs = spec.get("podCIDRs") or []
-    for number, cidr in enumerate(cidrs):
-        errors += cidr_errors(cidr, _SPEC.child("podCIDRs").index(number))
+def _cidr_errors(cidrs: list[str]) -> list[FieldError]:
+    at = _SPEC.child("podCIDRs")
+    errors = [error for number, cidr in enumerate(cidrs) for error in cidr_errors(cidr, at.index(number))]
     families = [ip_family(cidr.partition("/")[0]) for cidr in cidrs]
     if len(cidrs) > 2 or len(set(families)) < len(families):
         text = "may specify no more than one CIDR for each IP family"
-        errors.append(field.invalid(_SPEC.child("podCIDRs"), cidrs, text))
-    return errors
+        errors.append(field.invalid(at, cidrs, text))
+    repeated = [number for number, cidr in enumerate(cidrs) if cidr in cidrs[:number]]
+    return errors + [field.duplicate(at.index(number), cidrs[number]) for number in repeated]
 
 
 def taint_errors(taints: list[Obj], path: Path) -> list[FieldError]:
@@ -54,21 +59,24 @@ def taint_errors(taints: list[Obj], path: Path) -> list[FieldError]:
         elif effect not in _EFFECTS:
             errors.append(field.not_supported(at.child("effect"), effect, _EFFECTS))
         if (key, effect) in seen:
-            text = "taints must be unique by key and effect pair"
-            errors.append(FieldError(field.DUPLICATE, str(at), f"{field.DUPLICATE}: {taint}: {text}"))
+            errors.append(field.duplicate(at, taint, "taints must be unique by key and effect pair"))
         seen.add((key, effect))
     return errors
 
 
-def _status_errors(status: Obj) -> list[FieldError]:
+def _resource_errors(status: Obj) -> list[FieldError]:
+    return [
+        error
+        for which in ("capacity", "allocatable")
+        for name, quantity in (status.get(which) or {}).items()
+        for error in quantity_errors(name, quantity, _STATUS.child(which, name))
+    ]
+
+
+def _address_errors(addresses: list[Obj]) -> list[FieldError]:
     errors: list[FieldError] = []
-    for which in ("capacity", "allocatable"):
-        for name, quantity in (status.get(which) or {}).items():
-            at = _STATUS.child(which).key(name)
-            errors += [field.invalid(at, name, text) for text in names.is_qualified_name(name)]
-            errors += quantity_errors(name, quantity, at)
     seen: set[tuple[str, str]] = set()
-    for number, address in enumerate(status.get("addresses") or ()):
+    for number, address in enumerate(addresses):
         pair = (address.get("type", ""), address.get("address", ""))
         if pair in seen:
             errors.append(field.duplicate(_STATUS.child("addresses").index(number), address))
@@ -76,25 +84,36 @@ def _status_errors(status: Obj) -> list[FieldError]:
     return errors
 
 
+def _node_errors(obj: Obj) -> list[FieldError]:
+    spec = obj.get("spec") or {}
+    errors = taint_errors(spec["taints"], _TAINTS) if spec.get("taints") else []
+    return errors + _resource_errors(obj.get("status") or {}) + _cidr_errors(spec.get("podCIDRs") or [])
+
+
 def validate(obj: Obj) -> list[FieldError]:
-    errors = validate_metadata(obj, namespaced=False)
-    return errors + _spec_errors(obj.get("spec") or {}) + _status_errors(obj.get("status") or {})
+    return validate_metadata(obj, namespaced=False) + _node_errors(obj)
 
 
 def validate_update(new: Obj, old: Obj) -> list[FieldError]:
-    spec, before = new.get("spec") or {}, old.get("spec") or {}
-    errors = validate_metadata_update(new, old) + _spec_errors(spec) + _status_errors(new.get("status") or {})
+    spec, before, status = new.get("spec") or {}, old.get("spec") or {}, new.get("status") or {}
+    errors = _node_errors(new) + validate_metadata_update(new, old)
+    errors += _address_errors(status.get("addresses") or [])
     had, has = before.get("podCIDRs") or [], spec.get("podCIDRs") or []
     if had and had != has:
         text = 'node updates may not change podCIDR except from "" to valid'
         errors.append(field.forbidden(_SPEC.child("podCIDRs"), text))
-    for name in _SET_ONCE:
-        if before.get(name) and before[name] != spec.get(name, ""):
-            text = f'node updates may not change {name} except from "" to valid'
-            errors.append(field.forbidden(_SPEC.child(name), text))
+    provider = before.get("providerID")
+    if provider and provider != spec.get("providerID", ""):
+        text = 'node updates may not change providerID except from "" to valid'
+        errors.append(field.forbidden(_SPEC.child("providerID"), text))
+    if (source := spec.get("configSource")) is not None:
+        errors += source_errors(source, _SPEC.child("configSource"), assigned=False)
+    if (config := status.get("config")) is not None:
+        errors += config_status_errors(config, _STATUS.child("config"))
+    if spec.get("externalID", "") != before.get("externalID", ""):
+        errors.append(field.forbidden(_SPEC.child("externalID"), "may not be updated"))
     return errors
 
 
-def validate_status_update(new: Obj, old: Obj) -> list[FieldError]:
-    """Check a write to the subresource `status`."""
-    return validate_metadata_update(new, old) + _status_errors(new.get("status") or {})
+# `/status` is checked as the node itself is. Spec: nodeStatusStrategy.ValidateUpdate (1.36).
+validate_status_update = validate_update

@@ -3,6 +3,7 @@
 Source: pkg/apis/core/validation ValidateResourceRequirements, validateContainerResourceName (1.36).
 """
 
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -17,18 +18,26 @@ _COUNTS = frozenset({
     "configmaps", "persistentvolumeclaims", "pods", "replicationcontrollers", "resourcequotas", "secrets",
     "services", "services.loadbalancers", "services.nodeports",
 })  # fmt: skip
+_STANDARD = _PLAIN | _COUNTS | {
+    "storage", "requests.cpu", "requests.memory", "requests.storage", "requests.ephemeral-storage",
+    "limits.cpu", "limits.memory", "limits.ephemeral-storage",
+}  # fmt: skip
+_POD_LEVEL = ("cpu", "memory")
 _HUGE = "hugepages-"
 _NATIVE = "kubernetes.io/"
 
 
-def requirement_errors(resources: Obj, claims: set[str], path: Path) -> list[FieldError]:
-    """Check the `resources` of a container."""
+def requirement_errors(
+    resources: Obj, claims: Collection[str], path: Path, pod_level: bool = False
+) -> list[FieldError]:
+    """Check the `resources` of a container, or of a pod as a whole."""
     errors: list[FieldError] = []
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
-    for name, quantity in limits.items():
-        errors += _amount_errors(name, quantity, path, "limits")
+    for which, amounts in (("limits", limits), ("requests", requests)):
+        for name, quantity in amounts.items():
+            if not _fine(name, quantity, pod_level):
+                errors += _amount_errors(name, quantity, pod_level, path.child(which).key(name))
     for name, quantity in requests.items():
-        errors += _amount_errors(name, quantity, path, "requests")
         if name in limits:
             errors += _beside_limit_errors(name, quantity, limits[name], path)
         elif not is_overcommittable(name):
@@ -37,8 +46,8 @@ def requirement_errors(resources: Obj, claims: set[str], path: Path) -> list[Fie
             )
     if (_has_huge(limits) or _has_huge(requests)) and not ({"cpu", "memory"} & {*limits, *requests}):
         errors.append(field.forbidden(path, "HugePages require cpu or memory"))
-    for number, claim in enumerate(resources.get("claims") or ()):
-        errors += _claim_errors(claim, claims, path.child("claims").index(number))
+    if "claims" in resources:
+        errors += _claims_errors(resources["claims"] or (), claims, path.child("claims"))
     return errors
 
 
@@ -54,20 +63,29 @@ def _beside_limit_errors(name: str, request: Any, limit: Any, path: Path) -> lis
     return []
 
 
-def _amount_errors(name: str, quantity: Any, path: Path, which: str) -> list[FieldError]:
+def _amount_errors(name: str, quantity: Any, pod_level: bool, path: Path) -> list[FieldError]:
     errors: list[FieldError] = []
-    if name not in _PLAIN:
-        errors += resource_name_errors(name, path.child(which).key(name))
-    return (
-        errors + quantity_errors(name, quantity, path.child(which).key(name))
-        if not _fine(name, quantity)
-        else errors
-    )
+    if name not in _PLAIN or pod_level:
+        errors += _pod_level_name_errors(name, path) if pod_level else resource_name_errors(name, path)
+    errors += quantity_errors(name, quantity, path)
+    if name.startswith(_HUGE) and not _is_divisible(name, quantity):
+        text = f"{parse_quantity(quantity)} is not positive integer multiple of {name}"
+        errors.append(field.invalid(path, str(parse_quantity(quantity)), text))
+    return errors
+
+
+def _is_divisible(name: str, quantity: Any) -> bool:
+    """Say whether an amount is so many whole pages of the size that the resource's name says."""
+    try:
+        page = parse_quantity(name.removeprefix(_HUGE)).nano
+    except ValueError:
+        return False
+    return page > 0 and page % 10**9 == 0 and parse_quantity(quantity).nano % page == 0
 
 
 @lru_cache(maxsize=4096)
-def _fine(name: str, quantity: Any) -> bool:
-    return not quantity_errors(name, quantity, Path())
+def _fine(name: str, quantity: Any, pod_level: bool) -> bool:
+    return not _amount_errors(name, quantity, pod_level, Path())
 
 
 def quantity_errors(name: str, quantity: Any, path: Path) -> list[FieldError]:
@@ -101,34 +119,75 @@ def is_whole(name: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _name_complaints(name: str) -> tuple[str, ...]:
-    found = names.is_qualified_name(name)
-    if found:
+def _standard_complaints(name: str) -> tuple[str, ...]:
+    if found := names.is_qualified_name(name):
         return tuple(found)
+    if "/" in name or name in _STANDARD or name.startswith((_HUGE, f"requests.{_HUGE}")):
+        return ()
+    return ("must be a standard resource type or fully qualified",)
+
+
+@lru_cache(maxsize=4096)
+def _container_complaints(name: str) -> tuple[str, ...]:
+    found = _standard_complaints(name)
     if "/" not in name and name not in _PLAIN and not name.startswith(_HUGE):
-        return (
-            "must be a standard resource type or fully qualified",
-            "must be a standard resource for containers",
-        )
-    if "/" in name and not is_native(name) and names.is_qualified_name("requests." + name):
-        return ("doesn't follow extended resource name standard",)
-    return ()
+        return (*found, "must be a standard resource for containers")
+    if (
+        "/" in name
+        and not is_native(name)
+        and (not is_extended(name) or names.is_qualified_name(f"requests.{name}"))
+    ):
+        return (*found, "doesn't follow extended resource name standard")
+    return found
+
+
+def standard_name_errors(name: str, path: Path) -> list[FieldError]:
+    """Check the name of any resource: a standard one, or one with a domain."""
+    return [field.invalid(path, name, text) for text in _standard_complaints(name)]
 
 
 def resource_name_errors(name: str, path: Path) -> list[FieldError]:
     """Check the name of a resource of a container."""
-    return [field.invalid(path, name, text) for text in _name_complaints(name)]
+    return [field.invalid(path, name, text) for text in _container_complaints(name)]
+
+
+def _pod_level_name_errors(name: str, path: Path) -> list[FieldError]:
+    if found := standard_name_errors(name, path):
+        return found
+    fits = name in _POD_LEVEL or name.startswith(_HUGE)
+    return [] if fits else [field.not_supported(path, name, ("cpu", _HUGE, "memory"))]
 
 
 def _has_huge(quantities: Obj) -> bool:
     return any(name.startswith(_HUGE) for name in quantities)
 
 
-def _claim_errors(claim: Obj, claims: set[str], path: Path) -> list[FieldError]:
-    name = claim.get("name", "")
-    if not name:
-        return [field.required(path)]
-    return [] if name in claims else [field.not_found(path, name)]
+def _claims_errors(used: Iterable[Obj], claims: Collection[str], path: Path) -> list[FieldError]:
+    """Check which claims of the pod a container uses: a whole claim once, or each of its requests once."""
+    errors: list[FieldError] = []
+    seen: set[str] = set()
+    for number, claim in enumerate(used):
+        at, name, request = path.index(number), claim.get("name", ""), claim.get("request", "")
+        if not name:
+            errors.append(field.required(at))
+            continue
+        key = f"{name}/{request}" if request else name
+        if request and name not in seen:
+            errors += [
+                field.invalid(at.child("request"), request, text) for text in names.is_dns1123_label(request)
+            ]
+        if name in seen:
+            errors.append(field.duplicate(at, name))
+        elif key in seen:
+            errors.append(field.duplicate(at, key))
+        elif not request and any(other.startswith(f"{name}/") for other in seen):
+            errors.append(field.duplicate(at, name))
+        seen.add(key)
+        if name not in claims:
+            known = f": {', '.join(sorted(claims))}" if claims else " which is empty"
+            text = f"must be one of the names in pod.spec.resourceClaims{known}"
+            errors.append(field.not_found(at, name, text))
+    return errors
 
 
 def list_errors(quantities: Obj, path: Path) -> list[FieldError]:

@@ -151,7 +151,7 @@ def _pod_level_errors(spec: Obj, resources: Obj, path: Path) -> list[FieldError]
         errors.append(
             field.forbidden(path.child("claims"), "claims cannot be set for Resources at pod-level")
         )
-    errors += requirement_errors({**resources, "claims": ()}, set(), path)
+    errors += requirement_errors({**resources, "claims": ()}, (), path, pod_level=True)
     requests, limits = resources.get("requests") or {}, resources.get("limits") or {}
     for name, total in aggregate_requests(spec).items():
         if exceeds(total, requests.get(name, "0")):

@@ -78,7 +78,7 @@ def errors_of(**spec: Any) -> list[str]:
                     ]
                 }
             },
-            [f'{V}.projected: Invalid value: "c": conflicting duplicate paths: p'],
+            [f'{V}.projected: Invalid value: "c": conflicting duplicate paths'],
             id="conflict",
         ),
         pytest.param(
@@ -91,7 +91,11 @@ def errors_of(**spec: Any) -> list[str]:
         ),
         pytest.param({"image": {}}, [f"{V}.image.reference: Required value"], id="image"),
         pytest.param({"nfs": {"path": "/a"}}, [f"{V}.nfs.server: Required value"], id="nfs"),
-        pytest.param({"csi": {}}, [f"{V}.csi.driver: Required value"], id="csi"),
+        pytest.param(
+            {"csi": {"driver": "a" * 64}},
+            [f"{V}.csi.driver: Too long: may not be more than 63 bytes"],
+            id="csi",
+        ),
     ],
 )
 def test_volumes(source, expected):

@@ -18,6 +18,8 @@ FORBIDDEN = "Forbidden"
 TOO_LONG = "Too long"
 TOO_MANY = "Too many"
 INTERNAL = "Internal error"
+# Says "Invalid value" as well; only the reason of the cause differs.
+TYPE_INVALID = "Invalid type"
 
 _REASONS = {
     REQUIRED: "FieldValueRequired",
@@ -29,6 +31,7 @@ _REASONS = {
     TOO_LONG: "FieldValueTooLong",
     TOO_MANY: "FieldValueTooMany",
     INTERNAL: "InternalError",
+    TYPE_INVALID: "FieldValueTypeInvalid",
 }
 
 
@@ -75,13 +78,13 @@ def required(path: Path, detail: str = "") -> FieldError:
 
 
 def invalid(path: Path, value: Any, detail: str) -> FieldError:
-    text = f"{INVALID}: {_quote(value)}"
+    text = f"{INVALID}: {quote(value)}"
     return FieldError(INVALID, str(path), f"{text}: {detail}" if detail else text)
 
 
 def not_supported(path: Path, value: Any, supported: Iterable[str]) -> FieldError:
     names = ", ".join(f'"{name}"' for name in supported)
-    text = f"{NOT_SUPPORTED}: {_quote(value)}"
+    text = f"{NOT_SUPPORTED}: {quote(value)}"
     return FieldError(NOT_SUPPORTED, str(path), f"{text}: supported values: {names}" if names else text)
 
 
@@ -91,12 +94,12 @@ def invalid_whole(path: Path, detail: str) -> FieldError:
 
 
 def duplicate(path: Path, value: Any, detail: str = "") -> FieldError:
-    text = f"{DUPLICATE}: {_quote(value)}"
+    text = f"{DUPLICATE}: {quote(value)}"
     return FieldError(DUPLICATE, str(path), f"{text}: {detail}" if detail else text)
 
 
 def not_found(path: Path, value: Any, detail: str = "") -> FieldError:
-    text = f"{NOT_FOUND}: {_quote(value)}"
+    text = f"{NOT_FOUND}: {quote(value)}"
     return FieldError(NOT_FOUND, str(path), f"{text}: {detail}" if detail else text)
 
 
@@ -112,9 +115,10 @@ def too_many(path: Path, actual: int, most: int) -> FieldError:
     return FieldError(TOO_MANY, str(path), f"{TOO_MANY}: {actual}: must have at most {most} items")
 
 
-def _quote(value: Any) -> str:
+def quote(value: Any) -> str:
+    """Return a value as messages show it: texts in quotes, and so is null, other shapes as JSON."""
     if value is None:
-        return "null"
+        return '"null"'
     if isinstance(value, str):
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
     if isinstance(value, bool):

@@ -54,10 +54,15 @@ def normalise_for(obj: Obj, resource: Resource[Any]) -> Conformed:
 
 @cache
 def _validator(name: str) -> Any:
+    # Draft 4 is the last one for which 1.0 is no integer, as for Go.
+    return jsonschema_rs.Draft4Validator({"$defs": strict_definitions(name), "$ref": f"#/$defs/{name}"})
+
+
+def strict_definitions(name: str) -> dict[str, Schema]:
+    """Return the strict forms of a definition and of all that it leads to, to stand under `$defs`."""
     definitions: dict[str, Schema] = {}
     _collect(name, definitions)
-    # Draft 4 is the last one for which 1.0 is no integer, as for Go.
-    return jsonschema_rs.Draft4Validator({"$defs": definitions, "$ref": f"#/$defs/{name}"})
+    return definitions
 
 
 def _collect(name: str, definitions: dict[str, Schema]) -> None:

@@ -1,0 +1,132 @@
+"""The two questions that are asked of every custom object, as compiled JSON schemas: has it its form already,
+so that decoding changes nothing? Is it valid?
+
+A "no" may be wrong, then the slow way finds nothing to do; a "yes" never is. Called by `api.crd.structural`.
+Draft 4 has limits and exclusive limits as OpenAPI writes them; for it 1.0 is no integer, so such a value goes
+the slow way, where it is one.
+"""
+
+from typing import Any
+
+import jsonschema_rs
+
+from api.crd.formats import Test, pattern_test, test_of
+from api.crd.prune import META
+from api.crd.schema import EMBEDDED, PRESERVE, drops_null, others_of, types_of
+from api.schemas import Schema
+from api.structure import strict_definitions
+
+_KEPT = (
+    "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties",
+    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
+)  # fmt: skip
+_BRANCHES = ("anyOf", "oneOf", "allOf", "not")
+_META_FIELDS: dict[str, Schema] = {
+    "apiVersion": {"type": "string"},
+    "kind": {"type": "string"},
+    "metadata": {"$ref": f"#/$defs/{META}"},
+}
+_NO_MEMBERS: Schema = {"not": {"type": ["array", "object"]}}
+
+
+def compile_form(schema: Schema, keeps_unknown: bool = False) -> Any:
+    """Return the validator of objects that decoding leaves as they are."""
+    form = {"properties": _META_FIELDS} if keeps_unknown else _form({**schema, EMBEDDED: True})
+    return jsonschema_rs.Draft4Validator({**form, "$defs": strict_definitions(META)})
+
+
+def _form(schema: Schema, lenient: bool = False) -> Schema:
+    """Return the form of a value: nothing unknown is in it, and no null that goes."""
+    lenient = lenient or bool(schema.get(PRESERVE))
+    fields, others = schema.get("properties") or {}, others_of(schema)
+    form: Schema = {"properties": {name: _form(child) for name, child in fields.items()}}
+    if drops_null(schema):
+        form["not"] = {"type": "null"}
+    if schema.get(EMBEDDED):
+        form["properties"] |= _META_FIELDS
+    if others is not None:
+        form["additionalProperties"] = _form(others)
+    elif schema.get("additionalProperties"):
+        form["additionalProperties"] = _NO_MEMBERS
+    elif not lenient:
+        form["additionalProperties"] = False
+    if isinstance(schema.get("items"), dict):
+        form["items"] = _form(schema["items"], lenient)
+    elif not lenient:
+        form["items"] = _NO_MEMBERS
+    return form
+
+
+def compile_validity(schema: Schema) -> Any:
+    """Return the validator of objects in which `api.crd.values` finds nothing wrong; None if JSON schema has
+    other words for what this schema says.
+    """
+    tests: dict[str, Test] = {}
+    try:
+        whole = _valid(schema, tests)
+    except _Unspeakable:
+        return None
+    return jsonschema_rs.Draft4Validator(whole, formats=tests, validate_formats=True)
+
+
+class _Unspeakable(Exception):
+    """JSON schema means something else by a word of this schema."""
+
+
+def _valid(schema: Schema, tests: dict[str, Test], negated: bool = False) -> Schema:
+    """Return the JSON schema of a schema; `negated`: a "no" leads to a "yes", so it may not be wrong."""
+    made: Schema = {name: schema[name] for name in _KEPT if schema.get(name) is not None}
+    if schema.get("required"):
+        made["required"] = list(dict.fromkeys(schema["required"]))
+    if types := types_of(schema):
+        if negated:
+            raise _Unspeakable
+        made["type"] = [*types, "null"] if schema.get("nullable") else list(types)
+    _add_text(schema, made, tests)
+    if "properties" in schema:
+        fields = schema["properties"].items()
+        made["properties"] = {name: _valid(child, tests, negated) for name, child in fields}
+    if (extra := schema.get("additionalProperties")) is not None:
+        made["additionalProperties"] = _valid(extra, tests, negated) if isinstance(extra, dict) else extra
+    if isinstance(schema.get("items"), dict):
+        made["items"] = _valid(schema["items"], tests, negated)
+    _add_branches(schema, made, tests, negated)
+    if schema.get("enum"):
+        made["enum"] = _enum(schema["enum"])
+        return made
+    # A null is only asked for its type.
+    nulls = (schema.get("nullable") or not types) and any(name in made for name in _BRANCHES)
+    return {"anyOf": [{"type": "null"}, made]} if nulls else made
+
+
+def _enum(values: list[Any]) -> list[Any]:
+    if any(isinstance(value, dict | list) for value in values):
+        raise _Unspeakable
+    kept = [value for value in values if value is not None]
+    return list({(value.__class__, value): value for value in kept}.values()) or [_Unspeakable.__name__]
+
+
+def _add_text(schema: Schema, made: Schema, tests: dict[str, Test]) -> None:
+    """Patterns and formats are tested by the functions that the slow way calls."""
+    if schema.get("multipleOf") is not None or schema.get("uniqueItems"):
+        raise _Unspeakable
+    wanted: list[Schema] = []
+    if pattern := schema.get("pattern"):
+        tests[f"pattern {pattern}"] = pattern_test(pattern)
+        wanted.append({"format": f"pattern {pattern}"})
+    if test := test_of(schema.get("format") or ""):
+        tests[f"format {schema['format']}"] = test
+        wanted.append({"format": f"format {schema['format']}"})
+    if wanted:
+        made["allOf"] = wanted
+
+
+def _add_branches(schema: Schema, made: Schema, tests: dict[str, Test], negated: bool) -> None:
+    if schema.get("anyOf"):
+        made["anyOf"] = [_valid(branch, tests, negated) for branch in schema["anyOf"]]
+    if schema.get("oneOf"):
+        made["oneOf"] = [_valid(branch, tests, True) for branch in schema["oneOf"]]
+    if schema.get("allOf"):
+        made["allOf"] = made.get("allOf", []) + [_valid(branch, tests, negated) for branch in schema["allOf"]]
+    if schema.get("not") is not None:
+        made["not"] = _valid(schema["not"], tests, True)

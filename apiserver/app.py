@@ -14,6 +14,7 @@ from api.catalog import ALL
 from api.errors import ServiceUnavailable, StatusError, Timeout
 from api.resource import Resource
 from api.types.core_v1 import BINDINGS, SERVICES
+from api.types.flowcontrol_v1 import FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS
 from apiserver import metrics
 from apiserver.allocators.cluster_ip import ClusterIPs
 from apiserver.allocators.node_port import NodePorts
@@ -24,7 +25,11 @@ from apiserver.discovery import build_discovery
 from apiserver.encryption import load as encryption
 from apiserver.encryption.backend import EncryptedBackend
 from apiserver.filters.chain import compose
+from apiserver.filters.fairness import fairness
 from apiserver.filters.limits import deadline, in_flight
+from apiserver.flowcontrol import dump
+from apiserver.flowcontrol import metrics as flow_metrics
+from apiserver.flowcontrol.control import FlowControl
 from apiserver.guard import build_guard
 from apiserver.health import Health
 from apiserver.http import router
@@ -106,11 +111,12 @@ class Server:
             config.kubelet_certificate_authority,
         )
         self._dispatch = Dispatch(self.hub, {**SUBRESOURCES, **self._connects()})
+        self.flow_control = self._flow_control()
         filters: list[Filter] = [
             metrics.count,
             deadline(config.request_timeout_s),
             *self.guard.filters[:-1],
-            in_flight(config.max_requests_inflight, config.max_mutating_requests_inflight),
+            self._limit(),
             self.guard.filters[-1],
         ]
         self._handler = compose(filters, self._inner)
@@ -130,6 +136,23 @@ class Server:
         self.feed.add(cache, (stored.group, stored.plural), view)
         self.hub.add(collection)
         return collection
+
+    def _flow_control(self) -> FlowControl | None:
+        config = self.config
+        seats = config.max_requests_inflight + config.max_mutating_requests_inflight
+        if not config.enable_priority_and_fairness or not seats:
+            return None
+        # Spec: a request waits for a quarter of its time at most (pkg/server/config.go, 1.36).
+        control = FlowControl(self.registry, seats, config.request_timeout_s / 4)
+        for resource in (FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS):
+            self.hub.of(resource).cache.listeners.append(lambda key, entry: control.mark())
+        REGISTRY.collect.append(flow_metrics.observe(control.levels.values, lambda: control.schemas.values()))
+        return control
+
+    def _limit(self) -> Filter:
+        if self.flow_control is not None:
+            return fairness(self.flow_control, self.hub)
+        return in_flight(self.config.max_requests_inflight, self.config.max_mutating_requests_inflight)
 
     def _connects(self) -> dict[tuple[str, str], Sub]:
         registry, kubelets = self.registry, self.kubelets
@@ -190,6 +213,8 @@ class Server:
             self.tasks.spawn(self._compact(), "compaction")
         await retry(self.bootstrap.ensure, on=(Timeout, ServiceUnavailable), name="bootstrap objects")
         self.tasks.spawn(self.bootstrap.maintain(), "bootstrap")
+        if self.flow_control is not None:
+            self.tasks.spawn(self.flow_control.maintain(), "flow control")
 
     async def listen(self) -> int:
         """Serve HTTPS as the configuration says; return the port."""
@@ -229,6 +254,8 @@ class Server:
             return Response(200, orjson.dumps(version_info(), option=orjson.OPT_INDENT_2))
         if request.path == "/metrics":
             return metrics.render()
+        if self.flow_control is not None and (shown := dump.answer(self.flow_control, request)):
+            return shown
         found = await self.health.answer(request) or await self._paths.answer(request)
         return found or not_served()
 

@@ -89,6 +89,10 @@ class Config:
     max_mutating_requests_inflight: int = field(
         default=200, metadata=_flag("writes under way at once; 0: no limit")
     )
+    enable_priority_and_fairness: bool = field(
+        default=True,
+        metadata=_flag("share what the two limits add up to among priority levels, queue what is more"),
+    )
     kubelet_client_certificate: Path | None = field(
         default=None, metadata=_flag("client certificate for node agents")
     )

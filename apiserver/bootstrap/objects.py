@@ -1,7 +1,6 @@
 """Every object that a cluster has from the start, apart from the `kubernetes` Service's endpoints. Pure.
 
-Called by `reconcile.py`. Source: pkg/controlplane, pkg/registry/{rbac,scheduling,flowcontrol}/rest,
-k8s.io/apiserver/pkg/apis/flowcontrol/bootstrap/default.go (1.36).
+Called by `reconcile.py`. Source: pkg/controlplane, pkg/registry/{rbac,scheduling}/rest (1.36).
 """
 
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from api.flowcontrol import bootstrap
 from api.resource import Obj, Resource
 from api.types.core_v1 import CONFIGMAPS, NAMESPACES, SERVICES
 from api.types.flowcontrol_v1 import FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS
@@ -70,11 +70,18 @@ def rest(settings: Settings) -> list[Wanted]:
     """Return everything else."""
     return [
         *(Wanted(PRIORITYCLASSES, "", obj) for obj in _priority_classes()),
-        *(Wanted(PRIORITYLEVELCONFIGURATIONS, "", obj) for obj in _priority_levels()),
-        *(Wanted(FLOWSCHEMAS, "", obj) for obj in _flow_schemas()),
+        *flow_control(),
         Wanted(SERVICECIDRS, "", _service_cidr(settings)),
         Wanted(SERVICES, "default", kubernetes_service(settings)),
         Wanted(CONFIGMAPS, "kube-system", authentication_configmap(settings)),
+    ]
+
+
+def flow_control() -> list[Wanted]:
+    """Return the mandatory and the suggested configuration of priority and fairness."""
+    return [
+        *(Wanted(PRIORITYLEVELCONFIGURATIONS, "", obj) for obj in bootstrap.priority_levels()),
+        *(Wanted(FLOWSCHEMAS, "", obj) for obj in bootstrap.flow_schemas()),
     ]
 
 
@@ -161,146 +168,3 @@ def authentication_configmap(settings: Settings) -> Obj:
         }
     metadata = {"name": "extension-apiserver-authentication", "namespace": "kube-system"}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
-
-
-_FLOW = "flowcontrol.apiserver.k8s.io/v1"
-_AUTO_UPDATE = {"apf.kubernetes.io/autoupdate-spec": "true"}
-# name -> concurrency shares, percent that may be lent, queues, hand size.
-_LEVELS = {
-    "system": (30, 33, 64, 6),
-    "node-high": (40, 25, 64, 6),
-    "leader-election": (10, 0, 16, 4),
-    "workload-high": (40, 50, 128, 6),
-    "workload-low": (100, 90, 128, 6),
-    "global-default": (20, 50, 128, 6),
-}
-
-
-def _priority_levels() -> list[Obj]:
-    exempt = {"type": "Exempt", "exempt": {"lendablePercent": 0, "nominalConcurrencyShares": 0}}
-    catch_all = _limited(5, 0, {"type": "Reject"})
-    levels = {"exempt": exempt, "catch-all": catch_all}
-    for name, (shares, lendable, queues, hand) in _LEVELS.items():
-        queuing = {"queues": queues, "handSize": hand, "queueLengthLimit": 50}
-        levels[name] = _limited(shares, lendable, {"type": "Queue", "queuing": queuing})
-    return [_flow("PriorityLevelConfiguration", name, spec) for name, spec in levels.items()]
-
-
-def _limited(shares: int, lendable: int, response: Obj) -> Obj:
-    limited = {"nominalConcurrencyShares": shares, "lendablePercent": lendable, "limitResponse": response}
-    return {"type": "Limited", "limited": limited}
-
-
-def _flow(kind: str, name: str, spec: Obj) -> Obj:
-    metadata = {"name": name, "annotations": dict(_AUTO_UPDATE)}
-    return {"apiVersion": _FLOW, "kind": kind, "metadata": metadata, "spec": spec}
-
-
-_EVERYTHING = {
-    "resourceRules": [
-        {
-            "verbs": ["*"],
-            "apiGroups": ["*"],
-            "resources": ["*"],
-            "clusterScope": True,
-            "namespaces": ["*"],
-        }
-    ],
-    "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
-}
-
-
-def _users(*names: str) -> list[Obj]:
-    return [{"kind": "User", "user": {"name": name}} for name in names]
-
-
-def _groups(*names: str) -> list[Obj]:
-    return [{"kind": "Group", "group": {"name": name}} for name in names]
-
-
-def _accounts(*names: str) -> list[Obj]:
-    return [
-        {"kind": "ServiceAccount", "serviceAccount": {"namespace": "kube-system", "name": name}}
-        for name in names
-    ]
-
-
-def _resources(verbs: str, group: str, resources: str, *places: str, cluster: bool = False) -> Obj:
-    found: Obj = {"verbs": verbs.split(), "apiGroups": [group], "resources": resources.split()}
-    if cluster:
-        found["clusterScope"] = True
-    if places:
-        found["namespaces"] = list(places)
-    return {"resourceRules": [found]}
-
-
-def _schema(name: str, level: str, precedence: int, by: str, subjects: list[Obj], *rules: Obj) -> Obj:
-    spec: Obj = {
-        "priorityLevelConfiguration": {"name": level},
-        "matchingPrecedence": precedence,
-        "rules": [{"subjects": subjects, **rule} for rule in rules],
-    }
-    if by:
-        spec["distinguisherMethod"] = {"type": by}
-    return _flow("FlowSchema", name, spec)
-
-
-def _flow_schemas() -> list[Obj]:
-    everybody = _groups("system:authenticated", "system:unauthenticated")
-    manager, scheduler = "system:kube-controller-manager", "system:kube-scheduler"
-    probes = {"nonResourceRules": [{"verbs": ["get"], "nonResourceURLs": ["/healthz", "/readyz", "/livez"]}]}
-    leases = "coordination.k8s.io"
-    acquire = "get create update"
-    return [
-        _schema("exempt", "exempt", 1, "", _groups("system:masters"), _EVERYTHING),
-        _schema("probes", "exempt", 2, "", everybody, probes),
-        _schema(
-            "system-leader-election",
-            "leader-election",
-            100,
-            "ByUser",
-            _users(manager, scheduler),
-            _resources(acquire, leases, "leases", "kube-system"),
-        ),
-        _schema(
-            "endpoint-controller",
-            "workload-high",
-            150,
-            "ByUser",
-            [*_users(manager), *_accounts("endpoint-controller", "endpointslicemirroring-controller")],
-            _resources(acquire, "", "endpoints", "*"),
-        ),
-        _schema(
-            "workload-leader-election",
-            "leader-election",
-            200,
-            "ByUser",
-            _accounts("*"),
-            _resources(acquire, leases, "leases", "*"),
-        ),
-        _schema(
-            "system-node-high",
-            "node-high",
-            400,
-            "ByUser",
-            _groups("system:nodes"),
-            _resources("*", "", "nodes nodes/status", cluster=True),
-            _resources("*", leases, "leases", "*"),
-        ),
-        _schema("system-nodes", "system", 500, "ByUser", _groups("system:nodes"), _EVERYTHING),
-        _schema("kube-controller-manager", "workload-high", 800, "ByNamespace", _users(manager), _EVERYTHING),
-        _schema("kube-scheduler", "workload-high", 800, "ByNamespace", _users(scheduler), _EVERYTHING),
-        _schema(
-            "kube-system-service-accounts", "workload-high", 900, "ByNamespace", _accounts("*"), _EVERYTHING
-        ),
-        _schema(
-            "service-accounts",
-            "workload-low",
-            9000,
-            "ByUser",
-            _groups("system:serviceaccounts"),
-            _EVERYTHING,
-        ),
-        _schema("global-default", "global-default", 9900, "ByUser", everybody, _EVERYTHING),
-        _schema("catch-all", "catch-all", 10000, "ByUser", everybody, _EVERYTHING),
-    ]

@@ -3,6 +3,7 @@
     missing         created
     role, binding   extended by what is missing (if the annotation `autoupdate` is not "false"); extra
     rights stay authentication ConfigMap, `kubernetes` Service's port: brought up to date
+    flow control    the spec is kept while the annotation `autoupdate-spec` is "true" or nobody wrote it
     anything else   left as it is: it belongs to the administrator
 
 Called by `app.py`: `ensure` before the server calls itself ready, then `maintain` for ever.
@@ -13,8 +14,11 @@ import asyncio
 from collections.abc import Sequence
 
 from api.errors import AlreadyExists, Invalid, NotFound, ServiceUnavailable, StatusError, Timeout
+from api.flowcontrol import bootstrap as flow_bootstrap
+from api.flowcontrol.bootstrap import AUTO_UPDATE as AUTO_UPDATE_SPEC
 from api.resource import Obj
 from api.types.core_v1 import CONFIGMAPS
+from api.types.flowcontrol_v1 import FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS
 from api.types.rbac_v1 import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
 from apiserver.authz.rules import compile_rules, uncovered
 from apiserver.bootstrap import objects
@@ -52,12 +56,13 @@ class Bootstrap:
         await self._service.reconcile()
 
     async def maintain(self) -> None:
-        """Reconcile the namespaces and the `kubernetes` Service again and again, until cancelled."""
+        """Reconcile namespaces, flow control, the `kubernetes` Service again and again, until cancelled."""
         while True:
             await clock.sleep(_INTERVAL_S)
             try:
                 await self._all(objects.namespaces())
-                await self._all([wanted for wanted in objects.rest(self._settings) if wanted.namespace])
+                kept = [wanted for wanted in objects.rest(self._settings) if wanted.namespace]
+                await self._all([*kept, *objects.flow_control()])
                 await self._service.reconcile()
             except StatusError as error:
                 _log.warning("bootstrap objects not reconciled", error=error.message)
@@ -102,9 +107,28 @@ def improved(item: Wanted, found: Obj) -> Obj:
         return _with_rules(item.object, found)
     if item.resource in (CLUSTERROLEBINDINGS, ROLEBINDINGS):
         return _with_subjects(item.object, found)
+    if item.resource in (FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS):
+        return _with_spec(item.object, found)
     if item.resource is CONFIGMAPS and item.object["data"].items() - (found.get("data") or {}).items():
         return {**found, "data": {**(found.get("data") or {}), **item.object["data"]}}
     return found
+
+
+def _with_spec(wanted: Obj, found: Obj) -> Obj:
+    """Return the object with the suggested spec, unless an administrator has taken it over."""
+    metadata, name = found["metadata"], found["metadata"]["name"]
+    annotations = metadata.get("annotations") or {}
+    untouched = metadata.get("generation") == 1
+    mandatory = name in flow_bootstrap.MANDATORY
+    if not mandatory and annotations.get(AUTO_UPDATE_SPEC, str(untouched).lower()) != "true":
+        return found
+    spec = dict(wanted["spec"])
+    if "exempt" in spec and "exempt" in found["spec"]:
+        spec["exempt"] = found["spec"]["exempt"]
+    if found["spec"] == spec and annotations.get(AUTO_UPDATE_SPEC) == "true":
+        return found
+    annotations = {**annotations, AUTO_UPDATE_SPEC: "true"}
+    return {**found, "metadata": {**metadata, "annotations": annotations}, "spec": spec}
 
 
 def _is_protected(found: Obj) -> bool:

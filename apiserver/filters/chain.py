@@ -1,6 +1,6 @@
 """The filters of the API server in their order, and how they become one handler. Called by `app.py`.
 
-recover (errors to answers) > metrics > audit > deadline > authenticate > impersonate > in-flight > authorize
+recover (errors to answers) > metrics > audit > deadline > authenticate > impersonate > fairness > authorize
 > dispatch
 """
 

@@ -6,7 +6,7 @@ Source: k8s.io/apiserver/pkg/server/filters maxinflight.go, timeout.go (1.36).
 import asyncio
 
 from api.errors import Timeout, TooManyRequests
-from apiserver.http.message import Answer, Filter, Handler, Request
+from apiserver.http.message import Answer, Filter, Handler, Request, RequestInfo
 
 _READS = ("get", "list", "head")
 # Streams have no end that a deadline could wait for.
@@ -15,13 +15,19 @@ _LONG = frozenset(("log", "exec", "attach", "portforward", "proxy"))
 
 def is_long_running(request: Request) -> bool:
     """Say whether a request may go on for ever: watches and streams."""
-    info = request.info
-    return info.verb == "watch" or (info.is_resource and info.subresource in _LONG)
+    return request.info.verb == "watch" or is_stream(request.info)
+
+
+def is_stream(info: RequestInfo) -> bool:
+    """Say whether a request is for a stream of bytes."""
+    return info.is_resource and info.subresource in _LONG
 
 
 def in_flight(reads: int, writes: int) -> Filter:
-    """Return the filter that refuses what is more than the limits (0: none); long-running requests do not
-    count."""
+    """Return the filter that refuses what is more than the limits (0: none), without priority and fairness.
+
+    Long-running requests do not count.
+    """
     counts = [0, 0]
     limits = (reads, writes)
 

@@ -2,10 +2,12 @@
 
 import pytest
 
+from apiserver.rest import watch
 from apiserver.watchcache import channel, ring
+from apiserver.watchcache.cache import Cache
 from store.memory import MemoryBackend
-from tests.integration.apiserver import watch_model as model
-from tests.integration.apiserver.watch_model import Change, Selection, difference, expected
+from tests.integration.apiserver.reliability import watching as model
+from tests.integration.apiserver.reliability.watching import Change, Selection, difference, expected
 
 RED = Selection("", {}, lambda _, have: have.get("color") == "red")
 HISTORY = [
@@ -74,6 +76,21 @@ class Forgetful(MemoryBackend):
     def _misses(self, batch):
         self.told += sum(event.key.startswith(model.PREFIX + "model") for event in batch.events)
         return self.told % 10 == 9
+
+
+async def test_bookmarks_never_run_ahead(api, server, monkeypatch):
+    monkeypatch.setattr(watch, "BOOKMARK_S", 0.02)
+    run = await model.run_model(api.session, server.backend, seed=2, seconds=1.5)
+    assert run.faults == []
+    assert run.bookmarks > 20
+
+
+async def test_a_planted_early_bookmark_is_found(api, server, monkeypatch):
+    monkeypatch.setattr(watch, "BOOKMARK_S", 0.02)
+    monkeypatch.setattr(model, "SETTLE_S", 0.5)
+    monkeypatch.setattr(Cache, "revision", property(lambda cache: cache._progress.revision + 3))
+    run = await model.run_model(api.session, server.backend, seed=2, seconds=1.5)
+    assert run.faults
 
 
 @pytest.mark.parametrize("backend", [Forgetful()])

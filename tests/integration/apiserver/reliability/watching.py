@@ -1,29 +1,22 @@
-"""Random writers and many watchers on one server, checked against the store's own history.
+"""Random writers and many watchers on one or more servers, checked against the store's own history.
 
-    python -m tests.integration.apiserver.watch_model KUBECONFIG ETCD_URL ETCD_PKI_FOLDER SEED SECONDS
-
-runs it against a cluster (kill its etcd or API server meanwhile); `test_watch_model.py` is the short run of
-the suite. What is promised: a watcher that lists at a revision, and resumes from the last revision that it
-has seen whenever its connection ends, gets exactly the events that the history has for its selection, in
-order; and whoever wrote something finds it in every read that begins later.
+`test_watching.py` and `test_servers.py` are its short runs, `__main__.py` the long one. What is promised: a
+watcher that lists at a revision, and resumes from the last revision that it has seen (on any of the servers)
+whenever its connection ends, gets exactly the events that the history has for its selection, in order; a
+bookmark never runs ahead of an event; and whoever wrote something finds it in every read that begins later.
 """
 
 import asyncio
 import random
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import orjson
-from aiohttp import ClientError, ClientSession, ClientTimeout, TCPConnector
+from aiohttp import ClientError, ClientSession
 
-from client.http import _context
-from client.kubeconfig import load
 from store.backend import Backend, StoreError
-from store.open import open_backend
 
 PREFIX = "/registry/core/configmaps/"
 SPACES = ("model-a", "model-b")
@@ -110,10 +103,13 @@ class Run:
 
     session: ClientSession
     draw: random.Random
+    # The servers; the session's own if there is but one.
+    urls: Sequence[str] = ("",)
     faults: list[str] = field(default_factory=list)
     acknowledged: int = 0
     reconnects: int = 0
     expired: int = 0
+    bookmarks: int = 0
     done: bool = False
 
     async def ask(self, method: str, path: str, body: Any = None, **query: str) -> tuple[int, Any]:
@@ -122,7 +118,11 @@ class Run:
         kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
         try:
             async with self.session.request(
-                method, path, data=data, headers={"Content-Type": kind}, params=query
+                method,
+                self.draw.choice(self.urls) + path,
+                data=data,
+                headers={"Content-Type": kind},
+                params=query,
             ) as response:
                 return response.status, orjson.loads(await response.read())
         except (ClientError, TimeoutError, orjson.JSONDecodeError):
@@ -230,8 +230,14 @@ class Watcher:
             "watch": "true",
             "resourceVersion": str(self._at),
             "timeoutSeconds": "30",
+            "allowWatchBookmarks": "true",
         }
-        async with self._run.session.get(self._path, params=query) as response:
+        url = self._draw.choice(self._run.urls) + self._path
+        async with self._run.session.get(url, params=query) as response:
+            if response.status == 410:
+                self._run.expired += 1
+                await self._begin()
+                return
             if response.status != 200:
                 await asyncio.sleep(0.05)
                 return
@@ -254,9 +260,12 @@ class Watcher:
             await self._begin()
             return True
         metadata = obj["metadata"]
-        self._at = int(metadata["resourceVersion"])
+        before, self._at = self._at, int(metadata["resourceVersion"])
         if kind == "BOOKMARK":
+            self._run.bookmarks += 1
             return False
+        if self._at <= before:
+            self._run.faults.append(f"an event at {self._at} after one, or a bookmark, at {before}")
         self.seen.append((kind, f"{metadata['namespace']}/{metadata['name']}", self._at))
         return False
 
@@ -289,10 +298,17 @@ async def record(backend: Backend, since: int, history: list[Change]) -> None:
 
 
 async def run_model(
-    session: ClientSession, backend: Backend, seed: int, seconds: float, writers: int = 4, watchers: int = 20
+    session: ClientSession,
+    backend: Backend,
+    seed: int,
+    seconds: float,
+    *,
+    writers: int = 4,
+    watchers: int = 20,
+    urls: Sequence[str] = ("",),
 ) -> Run:
     """Let it all happen; return the run with its faults."""
-    run = Run(session, random.Random(seed))
+    run = Run(session, random.Random(seed), urls)
     for name in SPACES:
         await run.ask("POST", "/api/v1/namespaces", {"metadata": {"name": name}})
     history: list[Change] = []
@@ -329,29 +345,3 @@ async def _settle(people: Sequence[Watcher], history: Sequence[Change]) -> None:
             await asyncio.sleep(0.2)
     # Time for what is told twice.
     await asyncio.sleep(0.5)
-
-
-def main() -> None:
-    """Run against the cluster of a kubeconfig."""
-
-    async def go() -> Run:
-        endpoint = load(sys.argv[1])
-        pki = Path(sys.argv[3])
-        backend = await open_backend(
-            sys.argv[2], ca=pki / "ca.crt", cert=pki / "etcd.crt", key=pki / "etcd.key"
-        )
-        connector = TCPConnector(ssl=_context(endpoint), limit=0)
-        timeout = ClientTimeout(total=None, sock_read=40)
-        async with ClientSession(endpoint.server, connector=connector, timeout=timeout) as session:
-            found = await run_model(session, backend, int(sys.argv[4]), float(sys.argv[5]))
-        await backend.close()
-        return found
-
-    run = asyncio.run(go())
-    sys.stdout.write("\n".join([*run.faults[:40], ""]))
-    sys.stdout.write(f"{run.acknowledged} writes, {run.reconnects} connections, {run.expired} expired\n")
-    sys.stdout.write(f"{len(run.faults)} faults\n")
-
-
-if __name__ == "__main__":
-    main()

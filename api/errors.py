@@ -11,7 +11,7 @@ Messages and reasons are upstream's. Source: k8s.io/apimachinery/pkg/api/errors 
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from api.field import FieldError
 from api.resource import Resource
@@ -20,8 +20,9 @@ from api.resource import Resource
 class StatusError(Exception):
     """An answer other than success. `details` is `Status.details` without empty members."""
 
-    code: ClassVar[int] = 500
-    reason: ClassVar[str] = ""
+    # Of the class, but for what a webhook says: it may choose any.
+    code: int = 500
+    reason: str = ""
 
     def __init__(self, message: str, details: dict[str, Any] | None = None, continue_token: str = "") -> None:
         super().__init__(message)

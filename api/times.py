@@ -42,3 +42,20 @@ def parse_time(text: str) -> datetime:
 def _refusal(text: str) -> str:
     layout = "2006-01-02T15:04:05Z07:00"
     return f'parsing time "{text}" as "{layout}": cannot parse "{text}" as "2006"'
+
+
+_UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_TERM = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)([a-zµμ]+)")
+
+
+def seconds_of(text: str) -> float:
+    """Return the seconds of a duration as Go writes it (`1m30s`, `500ms`). Raises ValueError in Go's
+    words."""
+    total, position = 0.0, 0
+    while position < len(text):
+        term = _TERM.match(text, position)
+        if term is None or term[2] not in _UNITS_S:
+            raise ValueError(f'time: invalid duration "{text}"')
+        total += float(term[1]) * _UNITS_S[term[2]]
+        position = term.end()
+    return total

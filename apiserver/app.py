@@ -44,8 +44,10 @@ from apiserver.resources.events.event import EventStrategy, NewEventStrategy
 from apiserver.rest.dispatch import Dispatch, Sub, not_served
 from apiserver.rest.hub import Collection, Hub
 from apiserver.rest.registry import HubRegistry
+from apiserver.rest.versions import Versions
 from apiserver.reviews import Reviews
 from apiserver.served import Served
+from apiserver.services import ServiceResolver
 from apiserver.subresources.binding import bind
 from apiserver.subresources.catalog import SUBRESOURCES
 from apiserver.subresources.exec import Exec
@@ -60,6 +62,7 @@ from apiserver.watchcache.feed import Feed
 from apiserver.watchcache.gate import Gate
 from apiserver.watchcache.layout import Layout
 from apiserver.watchcache.translation import View
+from apiserver.webhooks.client import WebhookClient
 from kit import clock, log, tls
 from kit.metrics import REGISTRY
 from kit.tasks import Tasks, retry
@@ -88,7 +91,8 @@ class Server:
         self.hub = Hub(backend, self.feed, self.gate)
         self.hub.is_stale = self.sealing.is_stale if self.sealing is not None else None
         self.registry = HubRegistry(self.hub)
-        self.guard = build_guard(config, self.registry)
+        self.webhooks = WebhookClient(ServiceResolver(self.registry))
+        self.guard = build_guard(config, self.registry, Versions(self.hub), self.webhooks)
         self.hub.admission = self.guard.chain
         self.health = Health()
         for resource in ALL:
@@ -135,6 +139,8 @@ class Server:
         collection = Collection(strategy, cache, stored, view)
         self.feed.add(cache, (stored.group, stored.plural), view)
         self.hub.add(collection)
+        if strategy.configures:
+            cache.listeners.append(lambda key, entry: self.hub.admission.forget())
         return collection
 
     def _flow_control(self) -> FlowControl | None:
@@ -237,6 +243,7 @@ class Server:
         await self.listener.close()
         await self.tasks.close()
         await self.kubelets.close()
+        await self.webhooks.close()
         self.guard.close()
 
     async def handle(self, request: Request) -> Answer:

@@ -1,10 +1,10 @@
 """Builds what stands between a request and the verbs, from the configuration: who asks, may they, what is
 logged.
 
-    guard = build_guard(config, registry)      guard.filters, in order: audit, authenticate, impersonate,
-    authorize guard.chain                                the admission chain
-    guard.authenticators, guard.authorizer, guard.rbac, guard.issuer ...    for reviews and token
-    requests
+    guard = build_guard(config, registry, versions, webhooks)
+    guard.filters      in order: audit, authenticate, impersonate, authorize
+    guard.chain        the admission chain
+    guard.authenticators, guard.authorizer, guard.rbac, guard.issuer ...    for reviews and token requests
 
 Called by `app.py` alone.
 """
@@ -15,7 +15,7 @@ from pathlib import Path
 import yaml
 
 from apiserver.admission import configuration
-from apiserver.admission.chain import Chain, build_chain
+from apiserver.admission.chain import Chain, Parts, build_chain
 from apiserver.audit import policy as audit_policy
 from apiserver.audit.log import AuditLog
 from apiserver.audit.policy import Policy
@@ -42,7 +42,9 @@ from apiserver.filters.authorize import authorize
 from apiserver.filters.impersonate import impersonate
 from apiserver.http.message import Filter
 from apiserver.registry import Registry
+from apiserver.rest.versions import Versions
 from apiserver.subresources.token import Issuer
+from apiserver.webhooks.client import WebhookClient
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,7 @@ class Guard:
             self.audit_log.close()
 
 
-def build_guard(config: Config, registry: Registry) -> Guard:
+def build_guard(config: Config, registry: Registry, versions: Versions, webhooks: WebhookClient) -> Guard:
     """Return the guard. Raises `OSError` or `ValueError` for files and names that are no good."""
     audiences = config.api_audiences or (config.service_account_issuer,)
     key = _signing_key(config)
@@ -76,9 +78,7 @@ def build_guard(config: Config, registry: Registry) -> Guard:
     rbac = RBAC(registry)
     authorizer = build_authorizer(config.authorization_mode, registry, rbac)
     chain = build_chain(
-        registry,
-        rbac,
-        authorizer,
+        Parts(registry, rbac, authorizer, versions, webhooks),
         config.disable_admission_plugins,
         config.enable_admission_plugins,
         configuration.load(config.admission_control_config_file),

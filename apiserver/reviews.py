@@ -26,7 +26,7 @@ from apiserver.authn.authenticator import Authenticators
 from apiserver.authz.authorizer import Authorizer, Verdict
 from apiserver.authz.rbac import RBAC
 from apiserver.authz.rules import Rule
-from apiserver.http.message import Handler, Request, RequestInfo, Response, User
+from apiserver.http.message import Handler, Request, RequestInfo, Response, User, user_info
 from apiserver.rest import render
 from apiserver.rest.body import read_object
 from kit import clock
@@ -138,13 +138,6 @@ class Reviews:
         audiences = [name for name in asked if name in self._audiences] if asked and own else list(asked)
         status = {"authenticated": True, "user": user_info(user)}
         return {**status, "audiences": audiences or list(self._audiences)}
-
-
-def user_info(user: User) -> Obj:
-    """Return a user as `authentication.k8s.io/v1 UserInfo`."""
-    extra = {key: list(values) for key, values in user.extra.items()}
-    info = {"username": user.name, "uid": user.uid, "groups": list(user.groups), "extra": extra}
-    return {key: value for key, value in info.items() if value}
 
 
 def _subject(spec: Obj) -> User:

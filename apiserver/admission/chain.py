@@ -11,7 +11,7 @@ pkg/kubeapiserver/options/plugins.go (1.36).
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from api.resource import Obj
@@ -23,6 +23,7 @@ from apiserver.admission.plugins.default_ingress_class import DefaultIngressClas
 from apiserver.admission.plugins.default_storage_class import DefaultStorageClass
 from apiserver.admission.plugins.default_toleration_seconds import DefaultTolerationSeconds
 from apiserver.admission.plugins.limit_ranger import LimitRanger
+from apiserver.admission.plugins.mutating_webhook import MutatingWebhook
 from apiserver.admission.plugins.namespace_lifecycle import NamespaceLifecycle
 from apiserver.admission.plugins.node_restriction import NodeRestriction
 from apiserver.admission.plugins.owner_references_permission_enforcement import (
@@ -38,9 +39,12 @@ from apiserver.admission.plugins.runtime_class import RuntimeClass
 from apiserver.admission.plugins.service_account import ServiceAccount
 from apiserver.admission.plugins.storage_object_in_use_protection import StorageObjectInUseProtection
 from apiserver.admission.plugins.taint_nodes_by_condition import TaintNodesByCondition
+from apiserver.admission.plugins.validating_webhook import ValidatingWebhook
 from apiserver.authz.authorizer import Authorizer
 from apiserver.authz.rbac import RBAC
 from apiserver.registry import Registry
+from apiserver.rest.versions import Versions
+from apiserver.webhooks.client import WebhookClient
 
 Plugin: TypeAlias = Mutator | Validator
 
@@ -112,10 +116,19 @@ async def _mutated(mutators: Sequence[Mutator], request: AdmissionRequest) -> Ad
     return request
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What the plugins are made of."""
+
+    registry: Registry
+    rbac: RBAC
+    authorizer: Authorizer
+    versions: Versions
+    webhooks: WebhookClient
+
+
 def build_chain(
-    registry: Registry,
-    rbac: RBAC,
-    authorizer: Authorizer,
+    parts: Parts,
     disabled: Collection[str] = (),
     enabled: Collection[str] = (),
     configuration: Mapping[str, Obj] | None = None,
@@ -126,6 +139,7 @@ def build_chain(
     `configuration` is what `configuration.py` read of each plugin.
     """
     settings = configuration or {}
+    registry, authorizer = parts.registry, parts.authorizer
     plugins: list[Plugin] = [
         NamespaceLifecycle(registry),
         LimitRanger(registry),
@@ -144,8 +158,10 @@ def build_chain(
         CertificateSigning(authorizer),
         CertificateSubjectRestriction(),
         DefaultIngressClass(registry),
-        RBACEscalation(registry, rbac, authorizer),
+        RBACEscalation(registry, parts.rbac, authorizer),
         ResourceClaimRights(registry, authorizer),
+        MutatingWebhook(registry, parts.versions, parts.webhooks),
+        ValidatingWebhook(registry, parts.versions, parts.webhooks),
         ResourceQuota(registry),
     ]
     known = {plugin.name for plugin in plugins}

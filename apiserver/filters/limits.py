@@ -5,8 +5,10 @@ Source: k8s.io/apiserver/pkg/server/filters maxinflight.go, timeout.go (1.36).
 
 import asyncio
 
-from api.errors import Timeout, TooManyRequests
+from api.errors import BadRequest, Timeout, TooManyRequests
+from api.times import seconds_of
 from apiserver.http.message import Answer, Filter, Handler, Request, RequestInfo
+from kit import clock
 
 _READS = ("get", "list", "head")
 # Streams have no end that a deadline could wait for.
@@ -46,14 +48,27 @@ def in_flight(reads: int, writes: int) -> Filter:
     return run
 
 
+def _asked(request: Request) -> float:
+    """Return the seconds that `?timeout=` allows, 0.0 if it says nothing. Raises `BadRequest`."""
+    text = request.param("timeout")
+    if not text:
+        return 0.0
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise BadRequest(f"invalid timeout specified in the request URL - {error}") from error
+
+
 def deadline(seconds: float) -> Filter:
     """Return the filter that ends requests which take too long with 504; `?timeout=` may shorten it."""
 
     async def run(request: Request, following: Handler) -> Answer:
         if is_long_running(request):
             return await following(request)
+        allowed = min(seconds, _asked(request) or seconds) if "timeout" in request.query else seconds
+        request.deadline = clock.monotonic() + allowed
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(allowed):
                 return await following(request)
         except TimeoutError as error:
             raise Timeout(

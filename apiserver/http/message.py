@@ -23,6 +23,13 @@ class User:
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+def user_info(user: User) -> dict[str, Any]:
+    """Return a user as `authentication.k8s.io/v1` UserInfo."""
+    extra = {key: list(values) for key, values in user.extra.items()}
+    info = {"username": user.name, "uid": user.uid, "groups": list(user.groups), "extra": extra}
+    return {key: value for key, value in info.items() if value}
+
+
 ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
 # The API server acting for itself (bootstrap objects, defaults from other objects): all-powerful.
 APISERVER = User("system:apiserver", ("system:masters", "system:authenticated"))
@@ -61,6 +68,7 @@ class Request:
     __slots__ = (
         "audit",
         "body",
+        "deadline",
         "headers",
         "info",
         "method",
@@ -92,6 +100,8 @@ class Request:
         self.remote = remote
         self.info: RequestInfo = RequestInfo(False, path, method.lower())
         self.user: User = ANONYMOUS
+        # By `kit.clock.monotonic`: when the answer is due.
+        self.deadline = float("inf")
         # Annotations for the audit log, and warnings to send as `Warning:` headers under the key "warnings".
         self.audit: dict[str, Any] = {}
 

@@ -9,6 +9,7 @@ handler fails -> Status; anything but an API error is logged and told as Interna
 
 import asyncio
 import gzip
+import re
 import socket
 import ssl
 from collections.abc import Iterable
@@ -35,6 +36,10 @@ BODY_S = 60.0
 GZIP_BYTES = 128 * 1024
 # Beyond this a whole answer is not compressed: the time of one core is worth more than a local network's.
 GZIP_MOST_BYTES = 1 << 20
+# Characters of all warnings of an answer; of each, where they are more.
+WARNINGS_LIMIT, WARNING_LIMIT = 4096, 256
+# What must not stand in a header.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # Bytes unsent at which a write waits.
 HIGH_WATER = 2 << 20
 
@@ -171,8 +176,19 @@ def error_response(error: StatusError) -> Response:
 
 
 def _warnings(request: Request) -> Iterable[tuple[str, str]]:
-    for text in request.audit.get("warnings", ()):
-        quoted = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+    """Yield the headers of all different warnings; many or long ones are cut short.
+
+    Spec: k8s.io/apiserver/pkg/endpoints/filters/warning.go (1.36).
+    """
+    texts = list(dict.fromkeys(request.audit.get("warnings", ())))
+    cut = sum(map(len, texts)) > WARNINGS_LIMIT
+    left = WARNINGS_LIMIT
+    for text in texts:
+        shown = text[:WARNING_LIMIT] if cut else text
+        left -= len(shown)
+        if left < 0:
+            return
+        quoted = _CONTROL.sub(" ", shown).replace("\\", "\\\\").replace('"', '\\"')
         yield "Warning", f'299 - "{quoted}"'
 
 

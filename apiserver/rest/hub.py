@@ -108,6 +108,15 @@ class Collection:
 
 
 @dataclass(frozen=True)
+class View:
+    """What admission sees of an object that is written through a subresource with a kind of its own."""
+
+    show: Callable[[Obj], Obj]
+    # Returns the object (first) with what admission made of the view (second).
+    take: Callable[[Obj, Obj], Obj]
+
+
+@dataclass(frozen=True)
 class Operation:
     """On whose behalf, and with which options, something is written."""
 
@@ -119,6 +128,8 @@ class Operation:
     options: Obj = field(default_factory=dict)
     # Set by server-side apply: managedFields are already worked out.
     managed: bool = False
+    # None: admission sees the object itself.
+    view: View | None = None
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,15 @@ Spec: k8s.io/apiserver/pkg/registry/generic/registry Store.Update, storage Guara
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from api import errors
 from api.errors import StatusError, Timeout
 from api.field import FieldError
-from api.resource import Key, Obj
+from api.resource import Key, Obj, Resource
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.rest import meta
-from apiserver.rest.hub import Collection, Hub, Operation, Stored, translated
+from apiserver.rest.hub import Collection, Hub, Operation, Stored, View, translated
 from apiserver.rest.managed import stamped
 from apiserver.rest.present import Moved, Present, failed, write
 from apiserver.rest.strategy import Strategy
@@ -70,28 +71,16 @@ async def _attempt(
         return await _unchanged(hub, collection, key, present, old) or Stored(present.data, old)
     meta.check_version(resource, changed, old, strategy.unconditional_update)
     new = strategy.defaults(meta.for_update(resource, changed, old))
-    request = AdmissionRequest(
-        "UPDATE",
-        resource,
-        key.namespace,
-        key.name,
-        operation.user,
-        new,
-        old,
-        subresource,
-        operation.options,
-        operation.dry_run,
-        operation.request,
-    )
+    request = _asked(resource, key, new, old, operation, subresource)
     mutated = await hub.admission.mutate(request)
-    if mutated is not new:
-        mutated = meta.for_update(resource, mutated, old)
-    new = _prepared(collection, mutated, old, subresource)
+    if mutated is not request.object:
+        new = _taken(resource, new, mutated, old, operation.view)
+    new = _prepared(collection, new, old, subresource)
     new, guard = (new, None) if subresource else await strategy.reserve(new, old, operation.dry_run)
     try:
         if faults := _faults(strategy, new, old, subresource):
             raise errors.invalid(resource.group, resource.kind, key.name, faults)
-        await hub.admission.validate(request.with_object(new))
+        await hub.admission.validate(request.with_object(_shown(new, operation.view)))
         if not operation.managed:
             new = stamped(hub, resource, new, old, operation, subresource)
         return await _store(hub, collection, key, new, present, operation)
@@ -100,6 +89,32 @@ async def _attempt(
         if guard is not None and not isinstance(error, Timeout):
             guard.release()
         raise
+
+
+def _asked(
+    resource: Resource[Any], key: Key, new: Obj, old: Obj, operation: Operation, subresource: str
+) -> AdmissionRequest:
+    return AdmissionRequest(
+        "UPDATE",
+        resource,
+        key.namespace,
+        key.name,
+        operation.user,
+        _shown(new, operation.view),
+        _shown(old, operation.view),
+        subresource,
+        operation.options,
+        operation.dry_run,
+        operation.request,
+    )
+
+
+def _shown(obj: Obj, view: View | None) -> Obj:
+    return view.show(obj) if view is not None else obj
+
+
+def _taken(resource: Resource[Any], new: Obj, mutated: Obj, old: Obj, view: View | None) -> Obj:
+    return view.take(new, mutated) if view is not None else meta.for_update(resource, mutated, old)
 
 
 def _faults(strategy: Strategy, new: Obj, old: Obj, subresource: str) -> list[FieldError]:

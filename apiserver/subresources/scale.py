@@ -3,6 +3,7 @@
 Source: pkg/registry/apps/deployment/storage/storage.go ScaleREST (1.36).
 """
 
+from dataclasses import replace
 from typing import Any
 
 from api import errors, field
@@ -14,7 +15,7 @@ from apiserver.http.negotiate import APPLY_PATCH, PATCHES, patch_type
 from apiserver.rest import body, render
 from apiserver.rest.dispatch import key_of
 from apiserver.rest.get import fetch
-from apiserver.rest.hub import Collection, Hub
+from apiserver.rest.hub import Collection, Hub, View
 from apiserver.rest.options import operation_of
 from apiserver.rest.patch import applied, parsed
 from apiserver.rest.update import Change, update
@@ -37,7 +38,8 @@ async def handle(hub: Hub, collection: Collection, request: Request) -> Answer:
         change = _patch(collection, request)
     else:
         raise MethodNotAllowed("the server does not allow this method on the requested resource")
-    stored = await update(hub, collection, key, change, operation_of(request), "scale")
+    operation = replace(operation_of(request), view=View(to_scale, with_replicas))
+    stored = await update(hub, collection, key, change, operation, "scale")
     return render.response(form, to_scale(decode(stored.data)))
 
 
@@ -80,6 +82,12 @@ def scaled(collection: Collection, old: Obj, scale: Obj) -> Obj:
     if metadata.get("uid"):
         kept["uid"] = metadata["uid"]
     return {**old, "metadata": kept, "spec": {**(old.get("spec") or {}), "replicas": replicas}}
+
+
+def with_replicas(obj: Obj, scale: Obj) -> Obj:
+    """Return the workload with the replicas that admission left in its Scale."""
+    replicas = (scale.get("spec") or {}).get("replicas", 0)
+    return {**obj, "spec": {**(obj.get("spec") or {}), "replicas": replicas}}
 
 
 def _put(collection: Collection, key: Key, scale: Obj) -> Change:

@@ -1,0 +1,114 @@
+"""Webhooks that may change an object: asked one after the other, each on what the one before left.
+
+    in the order of the configurations' names; after each change the object is made regular again (defaults)
+    a change asks those with `reinvocationPolicy: IfNeeded` that were asked before it a second time, and all
+    other mutators as well
+
+Source: k8s.io/apiserver/pkg/admission/plugin/webhook/mutating (1.36).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from api.errors import InternalError, StatusError
+from api.patch.json import apply_patch
+from api.resource import Obj
+from api.types.admissionregistration_v1 import MUTATINGWEBHOOKCONFIGURATIONS
+from apiserver.admission.plugin import AdmissionRequest, Rounds
+from apiserver.registry import Registry
+from apiserver.rest.versions import Versions
+from apiserver.webhooks.client import WebhookClient
+from apiserver.webhooks.dispatch import MUTATING, Dispatcher
+from apiserver.webhooks.hooks import Hook
+from apiserver.webhooks.table import HookTable, Match
+
+_ANNOTATION = "mutation.webhook.admission.k8s.io/"
+
+
+@dataclass
+class _Memory:
+    """What one request's first round leaves for its second."""
+
+    # The object when this plugin was through; another one at the second round was changed by others.
+    output: Obj | None = None
+    # Webhooks asked so far that want to be asked again when others change something ...
+    asked: set[str] = field(default_factory=set)
+    # ... and those to whom that has happened.
+    due: set[str] = field(default_factory=set)
+
+    def changed(self) -> None:
+        self.due |= self.asked
+        self.asked = set()
+
+
+class MutatingWebhook:
+    name = "MutatingAdmissionWebhook"
+    in_rounds = True
+
+    def __init__(self, registry: Registry, versions: Versions, client: WebhookClient) -> None:
+        self._table = HookTable(registry, MUTATINGWEBHOOKCONFIGURATIONS, versions)
+        self._dispatcher = Dispatcher(MUTATING, registry, versions, client)
+        self._versions = versions
+
+    def handles(self, request: AdmissionRequest) -> bool:
+        return bool(self._table.look(request))
+
+    async def mutate(self, request: AdmissionRequest) -> Obj:
+        rounds = request.rounds or Rounds()
+        memory: _Memory = rounds.notes.setdefault(self.name, _Memory())
+        if rounds.second and request.object != memory.output:
+            memory.changed()
+        for match in self._table.relevant(request):
+            if rounds.second and match.hook.uid not in memory.due:
+                continue
+            if not await self._dispatcher.is_wanted(match, request):
+                continue
+            obj = await self._after(match, request, int(rounds.second))
+            if obj is not request.object and obj is not None:
+                request = request.with_object(obj)
+                memory.changed()
+                rounds.again = True
+            if match.hook.reinvoked:
+                memory.asked.add(match.hook.uid)
+        memory.output = request.object
+        return request.object or {}
+
+    async def _after(self, match: Match, request: AdmissionRequest, turn: int) -> Obj | None:
+        """Return the object as a webhook leaves it; the same one if it changes nothing."""
+        hook = match.hook
+        seen = await self._dispatcher.seen(match, request)
+        verdict = await self._dispatcher.ask(hook, request, seen, turn)
+        made = seen.object
+        if verdict is not None and verdict.patch:
+            made = self._patched(match, seen.object, list(verdict.patch))
+        changed = made != seen.object
+        _annotate(hook, request, turn, changed)
+        if not changed or made is None:
+            return request.object
+        return await self._versions.convert(made, match.resource, request.resource)
+
+    def _patched(self, match: Match, obj: Obj | None, operations: list[Any]) -> Obj:
+        if obj is None:
+            what = "attempted to modify the object, which is not supported for this operation"
+            raise _internal(f'admission webhook "{match.hook.name}" {what}')
+        try:
+            made = apply_patch(obj, operations)
+        except StatusError as error:
+            causes = error.details.get("causes") or [{"message": error.message}]
+            raise _internal(causes[0]["message"]) from error
+        return self._versions.regular(match.resource, made)
+
+
+def _internal(why: str) -> InternalError:
+    return InternalError(f"Internal error occurred: {why}", {"causes": [{"message": why}]})
+
+
+def _annotate(hook: Hook, request: AdmissionRequest, turn: int, changed: bool) -> None:
+    """Note in the audit log whether a webhook changed the object."""
+    if request.request is None:
+        return
+    said = {"configuration": hook.configuration, "webhook": hook.name, "mutated": changed}
+    key = f"{_ANNOTATION}round_{turn}_index_{hook.index}"
+    request.request.audit[key] = orjson.dumps(said).decode()

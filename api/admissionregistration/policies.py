@@ -4,7 +4,7 @@ Spec: pkg/apis/admissionregistration/v1/defaults.go, validation (1.36).
 """
 
 from api import field
-from api.admissionregistration.webhooks import rule_errors
+from api.admissionregistration.rules import rule_errors
 from api.defaulting import defaulting, each, struct
 from api.field import FieldError, Path
 from api.meta import validate_metadata, validate_metadata_update

@@ -1,0 +1,213 @@
+"""Macros over lists and maps at run time. Called by the compiler.
+
+`all` and `exists` absorb errors if another item decides. Each step is charged before it runs, so nothing
+loops beyond its limit. The costs are those of the loops that cel-go expands these macros to.
+Spec: github.com/google/cel-go parser/macro.go, ext/comprehensions.go, interpreter/runtimecost.go.
+"""
+
+from collections.abc import Callable, Iterable
+from itertools import repeat
+from typing import Any, NamedTuple
+
+from api.cel.code import COST, LIMIT, Code, Frame, Run
+from api.cel.errors import CostExceeded, EvaluationError, no_such_overload
+from api.cel.values import from_key, to_key
+
+# What one step costs beside the parts written in it: the condition of the loop, and reading what was
+# gathered.
+_STEP = {"all": 3, "exists": 4}
+# Gathering one item: a list of one item is made and added.
+_GATHER, _INSERT = 12, 2
+
+
+class Parts(NamedTuple):
+    """The compiled parts of a loop: what it is over, its arguments, the place of its first variable."""
+
+    over: Code
+    args: list[Code]
+    slot: int
+    variables: int
+
+
+def loop(macro: str, parts: Parts) -> Code:
+    """Return the code of a macro."""
+    iterate = _ITERATE[parts.variables]
+    run = _MACROS[macro](macro, parts, iterate)
+    # What is read at the end; `exists_one` also compares.
+    return Code(run, parts.over.cost + (2 if macro == "exists_one" else 1))
+
+
+Iterate = Callable[[Any], "Iterable[tuple[Any, ...]]"]
+
+
+def _one(items: Any) -> Iterable[tuple[Any, ...]]:
+    """Yield items or keys, each with nothing beside it."""
+    if items.__class__ is list:
+        return zip(items, repeat(None))
+    if items.__class__ is dict:
+        return ((from_key(key), None) for key in items)
+    raise no_such_overload()
+
+
+def _two(items: Any) -> Iterable[tuple[Any, ...]]:
+    """Yield index and item, or key and value."""
+    if items.__class__ is list:
+        return enumerate(items)
+    if items.__class__ is dict:
+        return ((from_key(key), value) for key, value in items.items())
+    raise no_such_overload()
+
+
+_ITERATE: dict[int, Iterate] = {1: _one, 2: _two}
+
+
+def _quantifier(macro: str, parts: Parts, iterate: Iterate) -> Run:
+    """Return the code of `all` and `exists`: the first item that decides ends the loop."""
+    over, (predicate, cost, *_) = parts.over.run, parts.args[0]
+    slot, two = parts.slot, parts.variables == 2
+    step = cost + _STEP[macro]
+    decisive: bool = macro == "exists"
+
+    def run(frame: Frame) -> bool:
+        error: EvaluationError | None = None
+        for first, second in iterate(over(frame)):
+            frame[COST] += step
+            if frame[COST] > frame[LIMIT]:
+                raise CostExceeded
+            frame[slot] = first
+            if two:
+                frame[slot + 1] = second
+            try:
+                found = predicate(frame)
+            except CostExceeded:
+                raise
+            except EvaluationError as raised:
+                error = raised
+                continue
+            if found is decisive:
+                return bool(found)
+            if found.__class__ is not bool:
+                error = no_such_overload()
+        if error is not None:
+            raise error
+        return not decisive
+
+    return run
+
+
+def _steps(parts: Parts, iterate: Iterate, step: int) -> Callable[[Frame], "Iterable[Any]"]:
+    """Return what runs through the items: it sets the variables and yields the first of them."""
+    over, slot, two = parts.over.run, parts.slot, parts.variables == 2
+
+    def steps(frame: Frame) -> Iterable[Any]:
+        for first, second in iterate(over(frame)):
+            frame[COST] += step
+            if frame[COST] > frame[LIMIT]:
+                raise CostExceeded
+            frame[slot] = first
+            if two:
+                frame[slot + 1] = second
+            yield first
+
+    return steps
+
+
+def _test(predicate: Run, frame: Frame) -> bool:
+    found = predicate(frame)
+    if found.__class__ is not bool:
+        raise no_such_overload()
+    return bool(found)
+
+
+def _exists_one(macro: str, parts: Parts, iterate: Iterate) -> Run:
+    predicate, cost, *_ = parts.args[0]
+    steps = _steps(parts, iterate, cost + 1)
+
+    def run(frame: Frame) -> bool:
+        count = 0
+        for _ in steps(frame):
+            if _test(predicate, frame):
+                frame[COST] += 1
+                count += 1
+        return count == 1
+
+    return run
+
+
+def _filter(macro: str, parts: Parts, iterate: Iterate) -> Run:
+    predicate, cost, *_ = parts.args[0]
+    steps = _steps(parts, iterate, cost + 1)
+
+    def run(frame: Frame) -> list[Any]:
+        kept = []
+        for item in steps(frame):
+            if _test(predicate, frame):
+                frame[COST] += _GATHER
+                kept.append(item)
+        return kept
+
+    return run
+
+
+def _map(macro: str, parts: Parts, iterate: Iterate) -> Run:
+    """Return the code of `map` and `transformList`, with or without a test."""
+    *tests, (transform, cost, *_) = parts.args
+    if not tests:
+        every = _steps(parts, iterate, cost + _GATHER)
+        return lambda frame: [transform(frame) for _ in every(frame)]
+    predicate = tests[0].run
+    steps = _steps(parts, iterate, tests[0].cost + 1)
+
+    def run(frame: Frame) -> list[Any]:
+        made = []
+        for _ in steps(frame):
+            if _test(predicate, frame):
+                frame[COST] += cost + _GATHER - 1
+                made.append(transform(frame))
+        return made
+
+    return run
+
+
+def _transform_map(macro: str, parts: Parts, iterate: Iterate) -> Run:
+    """Return the code of `transformMap` and `transformMapEntry`, with or without a test."""
+    *tests, (transform, cost, *_) = parts.args
+    predicate = tests[0].run if tests else None
+    steps = _steps(parts, iterate, tests[0].cost + 1 if tests else 1)
+    by_entry = macro == "transformMapEntry"
+
+    def run(frame: Frame) -> dict[Any, Any]:
+        made: dict[Any, Any] = {}
+        for key in steps(frame):
+            if predicate is not None and not _test(predicate, frame):
+                continue
+            frame[COST] += cost + _INSERT
+            value = transform(frame)
+            if by_entry:
+                _insert_all(made, value)
+            else:
+                made[to_key(key)] = value
+        return made
+
+    return run
+
+
+def _insert_all(made: dict[Any, Any], entry: Any) -> None:
+    if entry.__class__ is not dict:
+        raise no_such_overload()
+    for key, value in entry.items():
+        if key in made:
+            raise EvaluationError(f"insert failed: key {from_key(key)} already exists")
+        made[key] = value
+
+
+_MACROS: dict[str, Callable[[str, Parts, Iterate], Run]] = {
+    "all": _quantifier,
+    "exists": _quantifier,
+    "exists_one": _exists_one,
+    "filter": _filter,
+    "map": _map,
+    "transformList": _map,
+    "transformMap": _transform_map,
+    "transformMapEntry": _transform_map,
+}

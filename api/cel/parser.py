@@ -1,0 +1,324 @@
+"""Text to syntax tree: the grammar of CEL by recursive descent. Called by the environment.
+
+    expr   = or ["?" or ":" expr]      or  = and {"||" and}     and = rel {"&&" rel}
+    rel    = sum {relop sum}    sum = product {("+"|"-") product}    product = unary {("*"|"/"|"%") unary}
+    unary  = {"!"} member | {"-"} member
+    member = primary {"." ["?"] name ["(" args ")"] | "[" ["?"] expr "]"}
+    primary = literal | name ["(" args ")"] | path "{" fields "}" | "(" expr ")"
+            | "[" items "]" | "{" entries "}"
+
+Spec: github.com/google/cel-go parser/parser.go, parser/gen/CEL.g4; messages follow ANTLR's.
+"""
+
+from collections.abc import Callable
+
+from api.cel import lexer
+from api.cel.errors import CompileError
+from api.cel.lexer import Token, tokenize
+from api.cel.macros import expand
+from api.cel.source import Report
+from api.cel.syntax import (
+    Call,
+    Ident,
+    ListLiteral,
+    Literal,
+    Logic,
+    MapLiteral,
+    Node,
+    Select,
+    StructLiteral,
+    qualified_name,
+)
+from api.cel.values import Uint
+
+# How deep an expression may nest; cel-go's default.
+MAX_DEPTH = 250
+# How many characters (code points) an expression may have; cel-go's default.
+MAX_SIZE = 100_000
+
+# fmt: off
+_RESERVED = frozenset((
+    "as", "break", "const", "continue", "else", "for", "function", "if", "import", "let", "loop",
+    "package", "namespace", "return", "var", "void", "while",
+))
+# fmt: on
+_LEVELS: tuple[dict[str, str], ...] = (
+    {
+        "==": "_==_",
+        "!=": "_!=_",
+        "<": "_<_",
+        "<=": "_<=_",
+        ">": "_>_",
+        ">=": "_>=_",
+        "in": "@in",
+    },
+    {"+": "_+_", "-": "_-_"},
+    {"*": "_*_", "/": "_/_", "%": "_%_"},
+)
+_PRIMARY = (
+    "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', "
+    "NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"
+)
+_NAMES = {"ident": "IDENTIFIER"}
+
+
+class _Stop(Exception):
+    """A syntax error was reported; nothing after it can be read."""
+
+
+def parse(text: str, report: Report) -> Node | None:
+    """Return the tree of an expression, or None if its errors are in the report."""
+    if len(text) > MAX_SIZE:
+        raise CompileError(
+            "ERROR: <input>:-1:0: expression code point size exceeds limit: "
+            f"size: {len(text)}, limit {MAX_SIZE}"
+        )
+    parser = _Parser(text, report)
+    try:
+        node = parser.expression()
+        if parser.token.kind != "end":
+            parser.fail(f"extraneous input '{parser.token.text}' expecting <EOF>")
+    except _Stop:
+        return None
+    return node
+
+
+class _Parser:
+    def __init__(self, text: str, report: Report) -> None:
+        self.report = report
+        self.tokens = iter(tokenize(text, report))
+        self.token: Token = next(self.tokens)
+        self.depth = 0
+
+    def fail(self, message: str) -> None:
+        self.report.add(self.token.pos, f"Syntax error: {message}")
+        raise _Stop
+
+    def advance(self) -> Token:
+        token = self.token
+        if token.kind != "end":
+            self.token = next(self.tokens)
+        return token
+
+    def accept(self, kind: str) -> bool:
+        if self.token.kind != kind:
+            return False
+        self.advance()
+        return True
+
+    def expect(self, kind: str) -> Token:
+        if self.token.kind != kind:
+            wanted = _NAMES.get(kind, f"'{kind}'")
+            missing = self.token.kind == "end" and kind != "ident"
+            form = "missing {1} at '{0}'" if missing else "mismatched input '{0}' expecting {1}"
+            self.fail(form.format(self.token.text, wanted))
+        return self.advance()
+
+    def deeper(self, levels: int = 1) -> None:
+        self.depth += levels
+        if self.depth > MAX_DEPTH:
+            self.report.add(self.token.pos, f"expression recursion limit exceeded: {MAX_DEPTH}")
+            raise _Stop
+
+    def expression(self) -> Node:
+        self.deeper()
+        condition = self.logic("_||_", "||")
+        if self.token.kind == "?":
+            pos = self.advance().pos
+            first = self.logic("_||_", "||")
+            self.expect(":")
+            condition = Call(pos, "_?_:_", [condition, first, self.expression()])
+        self.depth -= 1
+        return condition
+
+    def logic(self, function: str, operator: str) -> Node:
+        term = self.binary(0) if operator == "&&" else self.logic("_&&_", "&&")
+        if self.token.kind != operator:
+            return term
+        terms, places = [term], []
+        while self.token.kind == operator:
+            places.append(self.advance().pos)
+            terms.append(self.binary(0) if operator == "&&" else self.logic("_&&_", "&&"))
+        return Logic(function, terms, places)
+
+    def binary(self, level: int) -> Node:
+        """Read the operators of a level, left to right; the chain's length counts as depth."""
+        if level == len(_LEVELS):
+            return self.unary()
+        left = self.binary(level + 1)
+        before = self.depth
+        while (function := _LEVELS[level].get(self.token.kind)) is not None:
+            self.deeper()
+            pos = self.advance().pos
+            left = Call(pos, function, [left, self.binary(level + 1)])
+        self.depth = before
+        return left
+
+    def unary(self) -> Node:
+        kind = self.token.kind
+        if kind not in ("!", "-"):
+            return self.member()
+        pos, count = self.token.pos, 0
+        while self.token.kind == kind:
+            count += 1
+            self.advance()
+        negative = kind == "-" and count % 2 == 1
+        if negative and self.token.kind in ("int", "float"):
+            return self.postfix(self.number(self.advance(), pos, "-"))
+        operand = self.member()
+        if count % 2 == 0:
+            return operand
+        return Call(pos, "-_" if negative else "!_", [operand])
+
+    def member(self) -> Node:
+        return self.postfix(self.primary())
+
+    def postfix(self, node: Node) -> Node:
+        before = self.depth
+        while True:
+            kind = self.token.kind
+            if kind == ".":
+                node = self.selection(node)
+            elif kind == "[":
+                pos = self.advance().pos
+                function = "_[?_]" if self.accept("?") else "_[_]"
+                node = Call(pos, function, [node, self.expression()])
+                self.expect("]")
+            elif kind == "{" and (name := qualified_name(node)):
+                node = self.struct(name)
+            else:
+                break
+            self.deeper()
+        self.depth = before
+        return node
+
+    def selection(self, node: Node) -> Node:
+        pos = self.advance().pos
+        if self.accept("?"):
+            return Select(pos, node, self.expect("ident").text, optional=True)
+        name = self.expect("ident").text
+        if self.token.kind != "(":
+            return Select(pos, node, name)
+        start = self.advance().pos
+        return expand(Call(start, name, self.arguments(), node), self.report)
+
+    def arguments(self) -> list[Node]:
+        return self.sequence(")", self.expression)
+
+    def sequence(self, end: str, read: Callable[[], Node]) -> list[Node]:
+        """Read comma-separated parts up to `end`; only parentheses take no comma after the last one."""
+        parts: list[Node] = []
+        while self.token.kind != end:
+            parts.append(read())
+            if not self.accept(","):
+                break
+            if end == ")" and self.token.kind == end:
+                break_at = f"mismatched input '{end}' expecting {_PRIMARY}"
+                self.fail(break_at)
+        self.expect(end)
+        return parts
+
+    def primary(self) -> Node:
+        token = self.advance()
+        read = _PRIMARIES.get(token.kind)
+        if read is not None:
+            return read(self, token)
+        self.report.add(token.pos, f"Syntax error: mismatched input '{token.text}' expecting {_PRIMARY}")
+        raise _Stop
+
+    def group(self, token: Token) -> Node:
+        node = self.expression()
+        self.expect(")")
+        return node
+
+    def name(self, token: Token) -> Node:
+        if token.text in _RESERVED:
+            self.report.add(token.pos, f"reserved identifier: {token.text}")
+        if self.token.kind != "(":
+            return Ident(token.pos, token.text)
+        start = self.advance().pos
+        return expand(Call(start, token.text, self.arguments()), self.report)
+
+    def text(self, token: Token) -> Node:
+        try:
+            if token.kind == "string":
+                return Literal(token.pos, lexer.string_value(token.text))
+            return Literal(token.pos, lexer.bytes_value(token.text))
+        except ValueError as error:
+            self.report.add(token.pos, str(error))
+            return Literal(token.pos, "")
+
+    def number(self, token: Token, pos: int = -1, sign: str = "") -> Node:
+        pos = token.pos if pos < 0 else pos
+        text = sign + token.text
+        if token.kind == "float":
+            return Literal(pos, float(text))
+        digits = text.rstrip("uU")
+        # No literal that fits is longer; and Python refuses to read very long ones.
+        value = int(digits, 16 if "x" in digits else 10) if len(digits) <= 80 else 1 << 64
+        if token.kind == "uint":
+            if value >= 1 << 64:
+                self.report.add(pos, "invalid uint literal")
+            return Literal(pos, Uint(value))
+        if not -(1 << 63) <= value < 1 << 63:
+            self.report.add(pos, "invalid int literal")
+        return Literal(pos, value)
+
+    def list(self, token: Token) -> Node:
+        optionals = []
+        items: list[Node] = []
+
+        def item() -> Node:
+            if self.accept("?"):
+                optionals.append(len(items))
+            items.append(self.expression())
+            return items[-1]
+
+        self.sequence("]", item)
+        return ListLiteral(token.pos, items, frozenset(optionals))
+
+    def map(self, token: Token) -> Node:
+        entries: list[tuple[Node, Node, bool]] = []
+
+        def entry() -> Node:
+            optional = self.accept("?")
+            key = self.expression()
+            self.expect(":")
+            value = self.expression()
+            entries.append((key, value, optional))
+            return value
+
+        self.sequence("}", entry)
+        return MapLiteral(token.pos, entries)
+
+    def struct(self, name: str) -> Node:
+        pos = self.advance().pos
+        fields: list[tuple[int, str, Node, bool]] = []
+
+        def field() -> Node:
+            optional = self.accept("?")
+            key = self.expect("ident").text
+            at = self.expect(":").pos
+            value = self.expression()
+            fields.append((at, key, value, optional))
+            return value
+
+        self.sequence("}", field)
+        return StructLiteral(pos, name, fields)
+
+
+_PRIMARIES: dict[str, Callable[[_Parser, Token], Node]] = {
+    "ident": _Parser.name,
+    "string": _Parser.text,
+    "bytes": _Parser.text,
+    "int": _Parser.number,
+    "uint": _Parser.number,
+    "float": _Parser.number,
+    "true": lambda parser, token: Literal(token.pos, True),
+    "false": lambda parser, token: Literal(token.pos, False),
+    "null": lambda parser, token: Literal(token.pos, None),
+    "(": _Parser.group,
+    "[": _Parser.list,
+    "{": _Parser.map,
+    ".": lambda parser, token: parser.name(parser.expect("ident")),
+}

@@ -20,6 +20,8 @@ _META_TYPE = (
 )
 # orjson cannot write deeper shapes, so they must not be let in.
 _MAX_DEPTH = 254
+# Beyond this a number is larger than a double can hold.
+_MAX_DIGITS = 308
 _AFTER = {
     "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
     "Expecting ':' delimiter": "after object key",
@@ -155,8 +157,16 @@ def go_kind(value: Any) -> str:
 
 def syntax_message(text: str) -> str:
     """Return what Go's decoder says of malformed JSON."""
+    overlong: list[str] = []
+
+    def number(digits: str) -> int:
+        """Never converted: thousands of digits would take seconds, or be refused by Python itself."""
+        if len(digits) > _MAX_DIGITS:
+            overlong.append(digits)
+        return 0
+
     try:
-        json.loads(text)
+        json.loads(text, parse_int=number)
     except json.JSONDecodeError as error:
         rest = text[error.pos :].lstrip() if error.msg.startswith("Expecting") else text[error.pos :]
         if not rest or error.msg.startswith("Unterminated string"):
@@ -165,6 +175,8 @@ def syntax_message(text: str) -> str:
         return f"invalid character '{_go_char(rest[0])}' {after}"
     except RecursionError:
         return "exceeded max depth"
+    if overlong:
+        return f"json: cannot unmarshal number {overlong[0][:_MAX_DIGITS]}... into Go value of type float64"
     # Python's decoder takes NaN, Infinity and lone surrogates, which Go refuses.
     return "invalid character 'N' looking for beginning of value"
 

@@ -18,7 +18,6 @@ from urllib.parse import parse_qs
 
 import orjson
 from aiohttp import web
-from aiohttp.base_protocol import BaseProtocol
 from aiohttp.web_protocol import RequestHandler
 
 from api.errors import BadRequest, InternalError, RequestEntityTooLarge, StatusError, Timeout
@@ -32,6 +31,11 @@ _log = log.get("apiserver.http")
 BODY_LIMIT = 3 * 1024 * 1024
 # How long a client may take to send a body. Spec: --request-timeout 60s, which reading counts against (1.36).
 BODY_S = 60.0
+# How long the headers of a request may take from their first byte, the first ones from the connection. Spec:
+# ReadHeaderTimeout (1.36).
+HEADER_S = 32.0
+# How long a connection may say nothing between two requests. Spec: IdleTimeout (1.36).
+IDLE_S = 90.0
 # Answers from this size on are compressed if the client asks. Spec: gzip threshold 128 KiB (1.36).
 GZIP_BYTES = 128 * 1024
 # Beyond this a whole answer is not compressed: the time of one core is worth more than a local network's.
@@ -61,13 +65,19 @@ class Listener:
             self._server = _Server(
                 self._serve,
                 access_log=None,
-                keepalive_timeout=300.0,
+                keepalive_timeout=IDLE_S,
                 lingering_time=2.0,
                 max_line_size=65536,
                 max_field_size=65536,
             )
         listening = await loop.create_server(
-            self._server, host, port, ssl=context, backlog=1024, reuse_port=reuse_port or None
+            self._server,
+            host,
+            port,
+            ssl=context,
+            backlog=1024,
+            reuse_port=reuse_port or None,
+            ssl_handshake_timeout=HEADER_S if context is not None else None,
         )
         self._listening.append(listening)
         name = listening.sockets[0].getsockname()
@@ -98,11 +108,13 @@ class Listener:
 class _Connection(RequestHandler):
     """One connection; remembers the client certificate, which never changes while it lasts.
 
-    A lost connection cancels a stream, but no write: its outcome matters though nobody hears of it.
+    A lost connection cancels a stream, but no write: its outcome matters though nobody hears of it. One whose
+    headers do not come is closed.
     """
 
-    __slots__ = ("peer_cert", "streaming")
+    __slots__ = ("_header_timer", "peer_cert", "streaming")
 
+    _header_timer: asyncio.TimerHandle | None
     peer_cert: bytes | None
     streaming: asyncio.Task[Any] | None
 
@@ -115,9 +127,27 @@ class _Connection(RequestHandler):
         if raw is not None:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport.set_write_buffer_limits(HIGH_WATER)  # type: ignore[attr-defined]
+        self._header_timer = self._loop.call_later(HEADER_S, self._headers_due)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        waiting = self._waiter is not None and not self._waiter.done()
+        if self._header_timer is not None:
+            if not waiting:
+                self._header_timer.cancel()
+                self._header_timer = None
+        elif waiting:
+            self._header_timer = self._loop.call_later(HEADER_S, self._headers_due)
+
+    def _headers_due(self) -> None:
+        self._header_timer = None
+        if self._waiter is not None and not self._waiter.done():
+            self.force_close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         super().connection_lost(exc)
+        if self._header_timer is not None:
+            self._header_timer.cancel()
         if self.streaming is not None:
             self.streaming.cancel()
 
@@ -241,8 +271,7 @@ class _HTTPSink:
         return transport.get_write_buffer_size() if transport is not None else 0
 
     async def drain(self) -> None:
-        protocol: BaseProtocol = self._http.protocol
-        await protocol._drain_helper()
+        await wire.drained(self._http.protocol)
 
     @property
     def closed(self) -> bool:

@@ -3,12 +3,14 @@
 Called by the listener for every answer that is not a stream.
 """
 
-from collections.abc import Iterable, Sequence
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
 from email.utils import format_datetime
 from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
+from aiohttp.base_protocol import BaseProtocol
 
 from kit import clock
 
@@ -16,6 +18,8 @@ from kit import clock
 SMALL_BYTES = 64 << 10
 # Bytes handed to the transport before waiting for the client.
 WRITE_BYTES = 1 << 20
+# How long a client may take nothing of what is written to it, as long as a request may last.
+STALL_S = 60.0
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n" for status in HTTPStatus}
 # A header must not end early, whatever text it quotes.
@@ -46,6 +50,31 @@ def _now() -> str:
     return _date[1]
 
 
+def _parts(pieces: Sequence[bytes]) -> Iterator[bytes | memoryview]:
+    """Yield the pieces, large ones in parts: what is handed over is copied, and waits if nobody reads."""
+    for piece in pieces:
+        if len(piece) <= WRITE_BYTES:
+            yield piece
+            continue
+        whole = memoryview(piece)
+        for start in range(0, len(piece), WRITE_BYTES):
+            yield whole[start : start + WRITE_BYTES]
+
+
+async def drained(protocol: BaseProtocol) -> None:
+    """Wait until the client has taken most of what was written; one that takes nothing is cut off.
+
+    Raises `ConnectionResetError`.
+    """
+    try:
+        async with asyncio.timeout(STALL_S):
+            await protocol._drain_helper()
+    except TimeoutError as error:
+        if protocol.transport is not None:
+            protocol.transport.abort()
+        raise ConnectionResetError("the client does not read") from error
+
+
 class Ready(web.StreamResponse):
     """An answer whose bytes are there: aiohttp only has to say when to write them."""
 
@@ -72,12 +101,12 @@ class Ready(web.StreamResponse):
             return None
         transport.write(self._head)
         waiting = 0
-        for piece in pieces:
+        for piece in _parts(pieces):
             transport.write(piece)
             waiting += len(piece)
-            if waiting > WRITE_BYTES:
+            if waiting >= WRITE_BYTES:
                 waiting = 0
-                await request.protocol._drain_helper()
+                await drained(request.protocol)
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:

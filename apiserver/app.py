@@ -21,6 +21,8 @@ from apiserver.allocators.node_port import NodePorts
 from apiserver.bootstrap.objects import Settings
 from apiserver.bootstrap.reconcile import Bootstrap
 from apiserver.config import Config
+from apiserver.customresources.definitions import Definitions
+from apiserver.customresources.serving import CustomResources
 from apiserver.discovery import build_discovery
 from apiserver.encryption import load as encryption
 from apiserver.encryption.backend import EncryptedBackend
@@ -105,6 +107,9 @@ class Server:
         self.discovery = build_discovery(f"{self._address()}:{config.secure_port}", lambda: served)
         self.openapi = OpenAPI(served)
         self.served = Served(served, self.discovery, self.openapi)
+        self.webhooks = WebhookClient(ServiceResolver(self.registry))
+        self.custom_resources = CustomResources(self.hub, self.served, self.webhooks)
+        self.definitions = Definitions(self.hub, self.registry, self.custom_resources)
         self._paths = Paths(self.discovery, self.openapi, self.guard.openid)
         self.bootstrap = Bootstrap(self.registry, self._settings())
         self.kubelets = Kubelets(
@@ -217,6 +222,7 @@ class Server:
             self.tasks.spawn(encryption.follow(path, self.sealing), "encryption configuration")
         if self.config.etcd_compaction_interval_s:
             self.tasks.spawn(self._compact(), "compaction")
+        await self.definitions.start()
         await retry(self.bootstrap.ensure, on=(Timeout, ServiceUnavailable), name="bootstrap objects")
         self.tasks.spawn(self.bootstrap.maintain(), "bootstrap")
         if self.flow_control is not None:
@@ -241,6 +247,7 @@ class Server:
     async def close(self) -> None:
         """Stop serving; the store stays open."""
         await self.listener.close()
+        await self.definitions.close()
         await self.tasks.close()
         await self.kubelets.close()
         await self.webhooks.close()

@@ -20,6 +20,7 @@ import orjson
 
 from api import catalog
 from api.resource import Obj, Resource
+from apiserver.customresources.resource import CustomResource, stored_version
 from apiserver.http.message import Request, Response
 
 _AGGREGATED = "APIGroupDiscoveryList"
@@ -287,7 +288,8 @@ def _aggregated_sub(sub: catalog.Subresource) -> Obj:
 
 def _storage_hash(item: Resource[Any]) -> str:
 
-    text = f"{item.group}/{item.version}/{item.kind}"
+    version = stored_version(item.definition) if isinstance(item, CustomResource) else item.version
+    text = f"{item.group}/{version}/{item.kind}"
     return base64.b64encode(hashlib.sha256(text.encode()).digest()[:8]).decode()
 
 

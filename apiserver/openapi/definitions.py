@@ -6,6 +6,7 @@ Source: k8s.io/kube-openapi pkg/builder, pkg/builder3 (1.36).
 
 import importlib.util
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,6 +20,27 @@ V2, V3 = "#/definitions/", "#/components/schemas/"
 _INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _JSON = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON"
+_META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+PATCH = f"{_META}Patch"
+# The package leaves out what holds nothing: a patch is any object.
+_PATCH: Schema = {
+    "description": "Patch is the Kubernetes PATCH request body: an object or a list.",
+    "type": "object",
+}
+# What every document has.
+META = tuple(
+    f"{_META}{name}"
+    for name in (
+        "WatchEvent",
+        "Status",
+        "DeleteOptions",
+        "Patch",
+        "APIResourceList",
+        "APIGroup",
+        "APIGroupList",
+    )
+)
+SHARED = (*META, f"{_META}ObjectMeta", f"{_META}ListMeta", "io.k8s.api.autoscaling.v1.Scale")
 
 
 def load() -> dict[str, Schema]:
@@ -28,7 +50,14 @@ def load() -> dict[str, Schema]:
         raise FileNotFoundError("the package kubernetes-validate is not installed")
     folder = Path(spec.submodule_search_locations[0]) / "kubernetes-json-schema" / VERSION
     found: dict[str, Schema] = orjson.loads((folder / "_definitions.json").read_bytes())["$defs"]
-    return found
+    return {PATCH: _PATCH, **found}
+
+
+@cache
+def shared() -> dict[str, Schema]:
+    """Return the definitions that documents of custom resources refer to, kept: there may be many of them."""
+    known = load()
+    return {name: known[name] for name in reachable(known, SHARED)}
 
 
 def reachable(definitions: dict[str, Schema], names: Iterable[str]) -> list[str]:

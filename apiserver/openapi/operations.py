@@ -13,6 +13,7 @@ from typing import Any
 from api import catalog
 from api.resource import Obj, Resource
 from api.schemas import schema_of_kind
+from apiserver.customresources.resource import CustomResource
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 STATUS, DELETE_OPTIONS, PATCH = f"{META}Status", f"{META}DeleteOptions", f"{META}Patch"
@@ -149,9 +150,9 @@ def operations(resource: Resource[Any]) -> Iterator[Operation]:
 def _operation(
     resource: Resource[Any], verb: str, path: str, kind: Obj, everywhere: bool = False
 ) -> Operation:
-    schema = schema_of_kind(resource.group, resource.version, resource.kind)
+    schema = schema_of(resource)
     bodies = {"create": schema, "update": schema, "patch": PATCH}
-    answers = {"list": f"{schema}List", "deletecollection": STATUS, "delete": STATUS}
+    answers = {"list": list_schema_of(resource), "deletecollection": STATUS, "delete": STATUS}
     suffix = "ForAllNamespaces" if everywhere else ""
     return Operation(
         path,
@@ -163,8 +164,27 @@ def _operation(
         (*_path_parameters(path), _PRETTY, *_query(verb)),
         DELETE_OPTIONS if verb.startswith("delete") else bodies.get(verb, ""),
         answers.get(verb, schema),
-        PATCH_MEDIA if verb == "patch" else MEDIA,
+        patch_media_of(resource) if verb == "patch" else MEDIA,
     )
+
+
+def schema_of(resource: Resource[Any]) -> str:
+    """Return the name of the schema of a resource's objects."""
+    if isinstance(resource, CustomResource):
+        return resource.schema_name
+    return schema_of_kind(resource.group, resource.version, resource.kind)
+
+
+def list_schema_of(resource: Resource[Any]) -> str:
+    if isinstance(resource, CustomResource):
+        return resource.list_schema_name
+    return f"{schema_of(resource)}List"
+
+
+def patch_media_of(resource: Resource[Any]) -> tuple[str, ...]:
+    """Return how objects can be patched: strategic merge patches need a built-in kind."""
+    custom = isinstance(resource, CustomResource)
+    return tuple(media for media in PATCH_MEDIA if not (custom and "strategic" in media))
 
 
 def _query(verb: str) -> tuple[Parameter, ...]:
@@ -186,7 +206,8 @@ def _query(verb: str) -> tuple[Parameter, ...]:
 def _subresource(resource: Resource[Any], sub: catalog.Subresource, namespace: str) -> Iterator[Operation]:
     path = resource.path(namespace, "{name}", sub.name)
     kind = {"group": sub.group, "kind": sub.kind, "version": sub.version}
-    schema = schema_of_kind(sub.group, sub.version, sub.kind)
+    own = (sub.group, sub.version, sub.kind) == (resource.group, resource.version, resource.kind)
+    schema = schema_of(resource) if own else schema_of_kind(sub.group, sub.version, sub.kind)
     connects = sub.kind.endswith("Options")
     for verb in sub.verbs:
         body = "" if verb == "get" or connects else PATCH if verb == "patch" else schema
@@ -202,7 +223,7 @@ def _subresource(resource: Resource[Any], sub: catalog.Subresource, namespace: s
             (*_path_parameters(path), *(item for item in query if item.place == "query")),
             body,
             "" if connects or sub.name == "log" else schema,
-            PATCH_MEDIA if verb == "patch" else MEDIA,
+            patch_media_of(resource) if verb == "patch" else MEDIA,
             ("*/*",) if connects else ("text/plain",) if sub.name == "log" else MEDIA,
         )
 

@@ -9,16 +9,21 @@ import asyncio
 import gzip
 import hashlib
 import importlib.metadata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from api import catalog
+from api.crd import publish
 from api.errors import NotAcceptable
 from api.resource import Resource
+from apiserver.customresources.resource import CustomResource
 from apiserver.http.message import Request, Response
-from apiserver.openapi.document import build_v2, build_v2_protobuf, build_v3
+from apiserver.openapi import definitions, document, operations, wire
+from apiserver.openapi.document import build_v2, build_v2_protobuf, build_v3, part_v2, part_v2_protobuf
 from apiserver.openapi.wire import ASKED_MEDIA, MEDIA
 from apiserver.version import version_info
 
@@ -31,16 +36,20 @@ class OpenAPI:
 
     def __init__(self, resources: Iterable[Resource[Any]] = catalog.ALL) -> None:
         self._resources: tuple[Resource[Any], ...] = ()
-        # Compressed documents by path, and who is building one now.
-        self._documents: dict[str, bytes] = {}
+        # Compressed documents by path and media type with their tags, and who is building one now.
+        self._documents: dict[str, tuple[str, bytes]] = {}
         self._building: dict[str, asyncio.Lock] = {}
+        # Tags by the same, and the index, of the present set.
+        self._tags: dict[str, str] = {}
         self._index = b""
+        # The parts of the v2 documents that describe built-in resources, which never change.
+        self._parts: dict[str, Any] = {}
         self.replace(resources)
 
     def replace(self, resources: Iterable[Resource[Any]]) -> None:
-        """Describe another set of resources from now on."""
+        """Describe another set of resources from now on. The built-in ones among them stay the same."""
         self._resources = tuple(resources)
-        self._documents.clear()
+        self._tags.clear()
         self._index = b""
 
     async def handle(self, request: Request) -> Response | None:
@@ -58,7 +67,7 @@ class OpenAPI:
             headers["Cache-Control"] = "public, immutable"
         if tag in request.headers.get("if-none-match", ""):
             return Response(304, b"", media, headers)
-        packed = await self._packed(path, media, served)
+        packed = await self._packed(path, media, tag, served)
         if "gzip" in request.headers.get("accept-encoding", ""):
             headers["Content-Encoding"] = "gzip"
             return Response(200, packed, media, headers)
@@ -70,16 +79,37 @@ class OpenAPI:
             return self._resources
         return tuple(item for item in self._resources if path == f"{_V3_PATH}{_root(item)}")
 
-    async def _packed(self, path: str, media: str, served: tuple[Resource[Any], ...]) -> bytes:
+    async def _packed(self, path: str, media: str, tag: str, served: tuple[Resource[Any], ...]) -> bytes:
         key = path + media
-        lock = self._building.setdefault(key, asyncio.Lock())
-        async with lock:
-            packed = self._documents.get(key)
-            if packed is None:
-                packed = await asyncio.to_thread(_pack, _builder(path, media), served)
-                if served == self._of(path):
-                    self._documents[key] = packed
+        async with self._building.setdefault(key, asyncio.Lock()):
+            present, packed = self._documents.get(key, ("", b""))
+            if present != tag:
+                packed = await asyncio.to_thread(self._built, path, media, served)
+                self._documents[key] = (tag, packed)
+                self._forget_unserved()
         return packed
+
+    def _forget_unserved(self) -> None:
+        """Drop the documents of group versions that are served no more."""
+        roots = {f"{_V3_PATH}{_root(item)}{_JSON}" for item in self._resources}
+        for key in [key for key in self._documents if key.startswith(_V3_PATH) and key not in roots]:
+            del self._documents[key]
+            self._building.pop(key, None)
+
+    def _built(self, path: str, media: str, served: tuple[Resource[Any], ...]) -> bytes:
+        """Return a document, compressed. Runs in a thread."""
+        version = version_info()["gitVersion"]
+        if path != _V2_PATH:
+            return _pack(build_v3(served, version))
+        custom = [item for item in served if isinstance(item, CustomResource)]
+        builtin = [item for item in served if not isinstance(item, CustomResource)]
+        if media == _JSON:
+            if media not in self._parts:
+                self._parts[media] = part_v2(builtin)
+            return _pack(build_v2(self._parts[media], custom, version))
+        if media not in self._parts:
+            self._parts[media] = _pack(part_v2_protobuf(builtin))
+        return _pack(build_v2_protobuf(gzip.decompress(self._parts[media]), custom, version))
 
     def _whole_index(self) -> Response:
         if not self._index:
@@ -92,27 +122,34 @@ class OpenAPI:
         return Response(200, self._index, _JSON)
 
     def _tag(self, path: str, media: str = _JSON) -> str:
-        told = [(item.group_version, item.plural, item.verbs, item.subresources) for item in self._of(path)]
-        text = f"{_sources()} {path} {media} {told}"
-        return hashlib.sha512(text.encode()).hexdigest().upper()
+        key = path + media
+        if key not in self._tags:
+            text = f"{_sources()} {path} {media} {[_told(item) for item in self._of(path)]}"
+            self._tags[key] = hashlib.sha512(text.encode()).hexdigest().upper()
+        return self._tags[key]
+
+
+def _told(item: Resource[Any]) -> tuple[Any, ...]:
+    """Return what documents say of a resource, in short."""
+    told = (item.group_version, item.plural, item.verbs, item.subresources)
+    return (*told, item.fingerprint) if isinstance(item, CustomResource) else told
 
 
 def _root(resource: Resource[Any]) -> str:
     return f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
 
 
+@cache
 def _sources() -> str:
-    return f"{importlib.metadata.version('kubernetes-validate')} {version_info()}"
+    """Return what tells apart servers that make other documents of the same resources."""
+    made_by = hashlib.sha256()
+    for module in (definitions, document, operations, wire, publish):
+        made_by.update(Path(str(module.__file__)).read_bytes())
+    return f"{importlib.metadata.version('kubernetes-validate')} {version_info()} {made_by.hexdigest()}"
 
 
-def _pack(build: Callable[[Any, str], bytes], served: tuple[Resource[Any], ...]) -> bytes:
-    return gzip.compress(build(served, version_info()["gitVersion"]), 6, mtime=0)
-
-
-def _builder(path: str, media: str) -> Callable[[Any, str], bytes]:
-    if path != _V2_PATH:
-        return build_v3
-    return build_v2 if media == _JSON else build_v2_protobuf
+def _pack(whole: bytes) -> bytes:
+    return gzip.compress(whole, 6, mtime=0)
 
 
 def _media(request: Request, path: str) -> str:

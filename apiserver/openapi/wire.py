@@ -18,12 +18,17 @@ MEDIA = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
 _METHODS = {"get": 2, "put": 3, "post": 4, "delete": 5, "options": 6, "head": 7, "patch": 8}
 
 
-def encode(document: Obj) -> bytes:
-    """Return a Swagger 2.0 document as a protobuf message."""
-    info = _text(1, document["info"]["title"]) + _text(2, document["info"]["version"])
-    paths = b"".join(_pair(2, name, _path_item(item)) for name, item in document["paths"].items())
-    schemas = _pairs(1, ((name, _schema(item)) for name, item in document["definitions"].items()))
-    return b"".join((_text(1, document["swagger"]), _bytes(2, info), _bytes(8, paths), _bytes(9, schemas)))
+def encode(swagger: str, about: Obj) -> bytes:
+    """Return the head of a Swagger 2.0 document as a protobuf message; parts are to follow."""
+    info = _text(1, about["title"]) + _text(2, about["version"])
+    return _text(1, swagger) + _bytes(2, info)
+
+
+def encode_part(given: Obj, definitions: Obj) -> bytes:
+    """Return paths and definitions of a document; several such parts may follow each other."""
+    paths = b"".join(_pair(2, name, _path_item(item)) for name, item in given.items())
+    schemas = _pairs(1, ((name, _schema(item)) for name, item in definitions.items()))
+    return _bytes(8, paths) + _bytes(9, schemas)
 
 
 def _path_item(item: Mapping[str, Any]) -> bytes:

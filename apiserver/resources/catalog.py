@@ -12,6 +12,7 @@ from api.types.autoscaling_v1 import HORIZONTALPODAUTOSCALERS as HPA_V1
 from api.types.autoscaling_v2 import HORIZONTALPODAUTOSCALERS as HPA_V2
 from api.types.core_v1 import EVENTS
 from api.types.events_v1 import EVENTS as NEW_EVENTS
+from apiserver.resources.apiextensions.customresourcedefinition import CustomResourceDefinitionStrategy
 from apiserver.resources.autoscaling.horizontalpodautoscaler import to_v1, to_v2
 from apiserver.resources.batch.job import JobStrategy
 from apiserver.resources.certificates.certificatesigningrequest import CertificateSigningRequestStrategy
@@ -33,6 +34,7 @@ _BY_RESOURCE: Mapping[tuple[str, str], StrategyType] = {
     ("", "pods"): PodStrategy,
     ("", "replicationcontrollers"): ReplicationControllerStrategy,
     ("", "services"): ServiceStrategy,
+    ("apiextensions.k8s.io", "customresourcedefinitions"): CustomResourceDefinitionStrategy,
     ("batch", "jobs"): JobStrategy,
     ("certificates.k8s.io", "certificatesigningrequests"): CertificateSigningRequestStrategy,
     ("events.k8s.io", "events"): NewEventStrategy,
@@ -102,7 +104,7 @@ def strategy_of(resource: Resource[Any]) -> Strategy:
         strategy.has_generation = True
     if key in _CREATE_ON_UPDATE:
         strategy.create_on_update = True
-    strategy.configures = resource.group == "admissionregistration.k8s.io"
+    strategy.configures = strategy.configures or resource.group == "admissionregistration.k8s.io"
     if key in _RETURNS_DELETED:
         strategy.returns_deleted = True
     return strategy

@@ -91,7 +91,7 @@ async def _write(hub: Hub, collection: Collection, obj: Obj, operation: Operatio
     except StoreError as error:
         hub.feed.pending.pop(key, None)
         raise translated(error) from error
-    revision = await hub.settled(collection, revision)
+    revision = await hub.settled(collection, revision, name if operation.request else "")
     return Stored(collection.layout.serve(served, revision), obj, created=True)
 
 

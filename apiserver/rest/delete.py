@@ -72,7 +72,7 @@ async def _carry_out(
     if marked is not None:
         value = await collection.encode(marked)
         revision = await hub.backend.update(path, value, present.revision, strategy.ttl_s)
-        await hub.settled(collection, revision)
+        await hub.settled(collection, revision, key.name)
         return meta.with_metadata(marked, resourceVersion=str(revision)), False
     if not dry_run:
         await hub.settled(collection, await hub.backend.delete(path, present.revision))
@@ -128,6 +128,9 @@ def _finalizers(strategy: Strategy, obj: Obj, deletion: Deletion) -> list[str]:
     orphan = _wants(ORPHAN, deletion, present, strategy.default_propagation)
     foreground = _wants(FOREGROUND, deletion, present, "")
     kept = [name for name in present if name not in (ORPHAN, FOREGROUND)]
+    own = strategy.finalizer_on_delete
+    if own and own not in kept and not meta.is_deleting(obj):
+        kept.append(own)
     wanted = [*kept, *([ORPHAN] if orphan else []), *([FOREGROUND] if foreground and not orphan else [])]
     return present if sorted(wanted) == sorted(present) else wanted
 

@@ -156,6 +156,8 @@ class Hub:
         # Says whether a stored value should be written again though nothing changed: it is sealed with an
         # older key. None without encryption.
         self.is_stale: Callable[[str], Awaitable[bool]] | None = None
+        # Who acts on objects of a resource that configures the server; called with a name, returns when done.
+        self.followers: dict[Resource[Any], Callable[[str], Awaitable[None]]] = {}
         # Revision before which the store's history has been dropped by this server.
         self.compacted = 0
 
@@ -208,17 +210,23 @@ class Hub:
         await self.feed.progress.wait(revision)
         return self.feed.revision
 
-    async def settled(self, collection: Collection, revision: int) -> int:
-        """Return `revision`, once this server itself goes by a write at it, if it configures the server."""
-        if collection.strategy.configures and revision > self.feed.revision:
-            try:
-                async with asyncio.timeout(SETTLE_S):
-                    await self.feed.progress.wait(revision)
-            except TimeoutError:
-                # The store does not tell what it stored: the write is done all the same.
-                _log.warning(
-                    "a configuration is not in force yet", resource=collection.resource.group_resource
-                )
+    async def settled(self, collection: Collection, revision: int, name: str = "") -> int:
+        """Return `revision`, once this server itself goes by a write at it, if it configures the server.
+
+        `name`: of the object, if whoever acts on it is waited for. The server's own writes do not: that may
+        be the writer.
+        """
+        if not collection.strategy.configures:
+            return revision
+        follower = self.followers.get(collection.resource) if name else None
+        try:
+            async with asyncio.timeout(SETTLE_S):
+                await self.feed.progress.wait(revision)
+                if follower is not None:
+                    await follower(name)
+        except TimeoutError:
+            # The store does not tell what it stored: the write is done all the same.
+            _log.warning("a configuration is not in force yet", resource=collection.resource.group_resource)
         return revision
 
     def remember(self, collection: Collection, key: str, value: bytes, served: bytes, obj: Obj) -> None:

@@ -10,9 +10,10 @@ import orjson
 from api.patch import fieldset
 from api.patch.apply import UPDATE, Writer, manage_update
 from api.patch.fieldset import FieldSet
-from api.patch.shape import Shape, shape_of_custom, shape_of_kind
+from api.patch.shape import Shape, shape_of_kind
 from api.resource import Obj, Resource
 from api.schemas import schema_name
+from apiserver.customresources.resource import CustomResource
 from apiserver.rest.hub import Hub, Operation
 
 # What `/status` does not write, though the client sends it. Spec: GetResetFields of the strategies (1.36).
@@ -24,26 +25,31 @@ _UNMANAGED = frozenset(("name", "namespace", "uid", "creationTimestamp", "genera
 _NOT_MAIN = fieldset.of(("status",))
 
 
-@cache
 def shape_of(resource: Resource[Any]) -> Shape:
     """Return how objects of a resource merge."""
-    name = schema_name(resource)
-    return shape_of_kind(name) if name else shape_of_custom(None)
+    return resource.structural.shape if isinstance(resource, CustomResource) else _built_in(resource)
 
 
-def writer_of(hub: Hub, resource: Resource[Any], operation: Operation, subresource: str = "") -> Writer:
-    """Return who writes through which endpoint."""
+@cache
+def _built_in(resource: Resource[Any]) -> Shape:
+    return shape_of_kind(schema_name(resource))
+
+
+def writer_of(hub: Hub, resource: Resource[Any], operation: Operation, subresource: str, obj: Obj) -> Writer:
+    """Return who writes `obj`, through which endpoint."""
     return Writer(
         operation.field_manager or "unknown",
         resource.group_version,
         hub.now(),
         subresource,
-        _ignored(resource, subresource),
+        _ignored(resource, subresource, obj),
     )
 
 
-def _ignored(resource: Resource[Any], subresource: str) -> FieldSet | None:
+def _ignored(resource: Resource[Any], subresource: str, obj: Obj) -> FieldSet | None:
     if subresource == "status":
+        if isinstance(resource, CustomResource):
+            return fieldset.of(*((name,) for name in obj if name != "status"))
         return _NOT_STATUS
     return _NOT_MAIN if "status" in resource.subresources and not subresource else None
 
@@ -57,7 +63,7 @@ def stamped(
     subresource: str = "",
 ) -> Obj:
     """Return the object with managedFields that tell this write."""
-    writer = writer_of(hub, resource, operation, subresource)
+    writer = writer_of(hub, resource, operation, subresource, new)
     if old is None and "managedFields" not in new["metadata"]:
         return _stamped_new(resource, new, writer)
     return manage_update(old, new, shape_of(resource), writer)

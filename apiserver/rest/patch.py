@@ -56,7 +56,7 @@ async def _apply(
         fault = field.required(field.Path("fieldManager"), "is required for apply patch")
         raise invalid("meta.k8s.io", "PatchOptions", "", [fault])
     config = _configuration(request, key)
-    shape, writer = shape_of(resource), writer_of(hub, resource, operation, subresource)
+    shape, writer = shape_of(resource), writer_of(hub, resource, operation, subresource, config)
     name, force = schema_name(resource), request.param("force") in ("true", "1")
     managed = replace(operation, managed=True)
 

@@ -13,6 +13,7 @@ import orjson
 from api.codec import yaml
 from api.codec.table import to_table
 from api.resource import Obj, Resource
+from apiserver.customresources.resource import CustomResource
 from apiserver.http.message import Request, Response
 from apiserver.http.negotiate import YAML, Form, accepted
 
@@ -98,7 +99,8 @@ def table(
     metadata: dict[str, Any],
 ) -> Obj:
     """Return objects as rows, in the columns of their kind."""
-    made = dict(to_table(resource, list(objects), now))
+    layout = resource.columns if isinstance(resource, CustomResource) else None
+    made = dict(to_table(resource, list(objects), now, layout=layout))
     made["apiVersion"] = f"{META_GROUP}/{form.version}"
     made["metadata"] = metadata
     made["rows"] = [

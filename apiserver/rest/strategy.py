@@ -65,6 +65,8 @@ class Strategy:
     configures = False
     # DELETE answers with the object instead of a Status when it is gone.
     returns_deleted = False
+    # A finalizer that the deletion itself adds: the server has something to do before the object may go.
+    finalizer_on_delete = ""
     # A write that changes nothing is stored all the same if the object is stored in another form than now.
     migrates = False
     # How a body is brought into the form of the kind; None: as `api.structure` does for the built-in kind.

@@ -159,7 +159,7 @@ async def _store(
     except StoreError as error:
         hub.feed.pending.pop(path, None)
         raise failed(error) from error
-    revision = await hub.settled(collection, revision)
+    revision = await hub.settled(collection, revision, key.name if operation.request else "")
     return Stored(collection.layout.serve(served, revision), new)
 
 

@@ -50,17 +50,23 @@ class Versions:
 
         Raises `InternalError` for a wrong type.
         """
-        group, _, version = str(obj.get("apiVersion")).rpartition("/")
+        own = self._find(resource)
         try:
-            name = schema_of_kind(group, version, str(obj.get("kind")))
-            made = normalise(obj, name).obj if name else obj
+            made = _conformed(own, obj)
         except DecodeError as error:
             raise InternalError(f"Internal error occurred: {error}") from error
-        own = self._find(resource)
         return own.strategy.defaults(made) if own is not None and _is_of(resource, made) else made
 
     def _find(self, resource: Resource[Any]) -> Collection | None:
         return self._hub.find(resource.group, resource.version, resource.plural)
+
+
+def _conformed(own: Collection | None, obj: Obj) -> Obj:
+    if own is not None and own.strategy.conform is not None and _is_of(own.resource, obj):
+        return own.strategy.conform(obj).obj
+    group, _, version = str(obj.get("apiVersion")).rpartition("/")
+    name = schema_of_kind(group, version, str(obj.get("kind")))
+    return normalise(obj, name).obj if name else obj
 
 
 def _is_of(resource: Resource[Any], obj: Obj) -> bool:

@@ -4,12 +4,15 @@ Source: pkg/registry/apps/deployment/storage/storage.go ScaleREST (1.36).
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from api import errors, field
 from api.errors import BadRequest, MethodNotAllowed
 from api.labels import from_label_selector, from_map
-from api.resource import Key, Obj
+from api.resource import Key, Obj, Resource
+from apiserver.customresources.resource import CustomResource
+from apiserver.customresources.scale import put_replicas, replicas_of
 from apiserver.http.message import Answer, Request
 from apiserver.http.negotiate import APPLY_PATCH, PATCHES, patch_type
 from apiserver.rest import body, render
@@ -31,32 +34,42 @@ async def handle(hub: Hub, collection: Collection, request: Request) -> Answer:
     key, verb = key_of(collection, request), request.info.verb
     if verb == "get":
         entry = await fetch(hub, collection, key, request)
-        return render.response(form, to_scale(collection.cache.decoded(entry)))
+        return render.response(form, to_scale(collection.resource, decode(entry.data)))
     if verb == "update":
         change = _put(collection, key, body.read_object(request, collection.resource, "Scale", _VERSION))
     elif verb == "patch":
         change = _patch(collection, request)
     else:
         raise MethodNotAllowed("the server does not allow this method on the requested resource")
-    operation = replace(operation_of(request), view=View(to_scale, with_replicas))
+    view = View(partial(to_scale, collection.resource), partial(with_replicas, collection.resource))
+    operation = replace(operation_of(request), view=view)
     stored = await update(hub, collection, key, change, operation, "scale")
-    return render.response(form, to_scale(decode(stored.data)))
+    return render.response(form, to_scale(collection.resource, decode(stored.data)))
 
 
-def to_scale(obj: Obj) -> Obj:
+def to_scale(resource: Resource[Any], obj: Obj) -> Obj:
     """Return the Scale of a workload."""
-    metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    metadata = obj["metadata"]
+    wanted, present, selector = _numbers(obj, resource)
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
-    scale_status: dict[str, Any] = {"replicas": status.get("replicas", 0)}
-    if selector := _selector(spec.get("selector")):
+    scale_status: dict[str, Any] = {"replicas": present}
+    if selector:
         scale_status["selector"] = selector
     return {
         "kind": "Scale",
         "apiVersion": _VERSION,
         "metadata": {name: metadata[name] for name in kept if name in metadata},
-        "spec": {"replicas": spec["replicas"]} if spec.get("replicas") else {},
+        "spec": {"replicas": wanted} if wanted else {},
         "status": scale_status,
     }
+
+
+def _numbers(obj: Obj, resource: Resource[Any]) -> tuple[int, int, str]:
+    """Return the replicas wanted, those there are, and the selector."""
+    if isinstance(resource, CustomResource) and resource.scale is not None:
+        return replicas_of(resource.scale, obj)
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    return spec.get("replicas") or 0, status.get("replicas", 0), _selector(spec.get("selector"))
 
 
 def _selector(selector: Any) -> str:
@@ -81,12 +94,17 @@ def scaled(collection: Collection, old: Obj, scale: Obj) -> Obj:
     kept["resourceVersion"] = metadata.get("resourceVersion") or ""
     if metadata.get("uid"):
         kept["uid"] = metadata["uid"]
-    return {**old, "metadata": kept, "spec": {**(old.get("spec") or {}), "replicas": replicas}}
+    return _with_number(collection.resource, {**old, "metadata": kept}, replicas)
 
 
-def with_replicas(obj: Obj, scale: Obj) -> Obj:
+def with_replicas(resource: Resource[Any], obj: Obj, scale: Obj) -> Obj:
     """Return the workload with the replicas that admission left in its Scale."""
-    replicas = (scale.get("spec") or {}).get("replicas", 0)
+    return _with_number(resource, obj, (scale.get("spec") or {}).get("replicas", 0))
+
+
+def _with_number(resource: Resource[Any], obj: Obj, replicas: int) -> Obj:
+    if isinstance(resource, CustomResource) and resource.scale is not None:
+        return put_replicas(resource.scale, obj, replicas)
     return {**obj, "spec": {**(obj.get("spec") or {}), "replicas": replicas}}
 
 
@@ -102,7 +120,7 @@ def _patch(collection: Collection, request: Request) -> Change:
     patch_body = parsed(request, media)
 
     def change(old: Obj) -> Obj:
-        new = applied(media, to_scale(old), patch_body, _SCHEMA)
+        new = applied(media, to_scale(collection.resource, old), patch_body, _SCHEMA)
         return scaled(collection, old, body.checked(request, _VERSION, "Scale", new))
 
     return change

@@ -186,3 +186,32 @@ ANSWERS: dict[str, Callable[[Any], Any]] = {
     "/mutating-custom-resource": _mutate_data,
     "/crd": _crd,
 }
+
+
+ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+MUTATING, VALIDATING = "MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"
+CMS = "/api/v1/namespaces/default/configmaps"
+
+
+def rule(*resources, operations=("CREATE",), groups=("",), versions=("v1",), **extra):
+    return {
+        "operations": list(operations), "apiGroups": list(groups), "apiVersions": list(versions),
+        "resources": list(resources), **extra,
+    }  # fmt: skip
+
+
+def webhook(client, *rules, name="a.example.com", **extra):
+    return {
+        "name": name, "clientConfig": client, "rules": list(rules or (rule("configmaps"),)),
+        "sideEffects": "None", "admissionReviewVersions": ["v1"], **extra,
+    }  # fmt: skip
+
+
+async def register(api, kind, *webhooks, name="w"):
+    body = {"metadata": {"name": name}, "webhooks": list(webhooks)}
+    return await api.ok("POST", f"{ADMISSION}/{kind.lower()}s", body)
+
+
+async def configmap(api, name="c", ns="default", labels=None, **data):
+    body = {"metadata": {"name": name, "labels": labels or {}}, "data": data}
+    return await api.ask("POST", f"/api/v1/namespaces/{ns}/configmaps", body)

@@ -46,7 +46,14 @@ from api.policy import poddisruptionbudget
 from api.rbac import role, rolebinding
 from api.resource import Obj, Resource
 from api.scheduling import priorityclass
-from api.storage import csidriver, storageclass, volumeattachment, volumeattributesclass
+from api.storage import (
+    csidriver,
+    csinode,
+    csistoragecapacity,
+    storageclass,
+    volumeattachment,
+    volumeattributesclass,
+)
 
 
 @dataclass(frozen=True)
@@ -106,6 +113,8 @@ _MODULES: Mapping[tuple[str, str], ModuleType] = {
     ("resource.k8s.io", "resourceslices"): resourceslice,
     ("scheduling.k8s.io", "priorityclasses"): priorityclass,
     ("storage.k8s.io", "csidrivers"): csidriver,
+    ("storage.k8s.io", "csinodes"): csinode,
+    ("storage.k8s.io", "csistoragecapacities"): csistoragecapacity,
     ("storage.k8s.io", "storageclasses"): storageclass,
     ("storage.k8s.io", "volumeattachments"): volumeattachment,
     ("storage.k8s.io", "volumeattributesclasses"): volumeattributesclass,
@@ -147,7 +156,7 @@ _STATUSES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     },
     ("storage.k8s.io", "volumeattachments"): {"attached": False},
 }  # fmt: skip
-_OTHER_UPDATES = ("ephemeralcontainers", "finalize", "resize")
+_OTHER_UPDATES = ("approval", "ephemeralcontainers", "finalize", "resize")
 
 
 @cache

@@ -5,11 +5,12 @@ from api.core.address import ip_family, non_special_ip_errors
 from api.core.service_spec import PROTOCOLS
 from api.defaulting import defaulting, each
 from api.field import FieldError, Path
-from api.meta import immutable, validate_metadata, validate_metadata_update
+from api.meta import NameRule, immutable, validate_labels, validate_metadata, validate_metadata_update
 from api.resource import Obj
 
 _TYPES = ("FQDN", "IPv4", "IPv6")
 _MAX_ENDPOINTS, _MAX_ADDRESSES, _MAX_PORTS = 1000, 100, 20000
+_MAX_HINTS = 8
 
 defaults = defaulting(nested={"ports": each(defaulting(absent={"name": ""}, empty={"protocol": "TCP"}))})
 
@@ -43,17 +44,56 @@ def _endpoint_errors(endpoint: Obj, kind: str, path: Path) -> list[FieldError]:
         errors += [
             field.invalid(path.child("nodeName"), node, text) for text in names.is_dns1123_subdomain(node)
         ]
+    topology = endpoint.get("deprecatedTopology") or {}
+    errors += validate_labels(topology, path.child("deprecatedTopology"))
+    hints, at = endpoint.get("hints") or {}, path.child("hints")
+    errors += _hints_errors(hints.get("forZones") or [], names.is_label_value, at.child("forZones"))
+    return errors + _hints_errors(
+        hints.get("forNodes") or [], names.is_dns1123_subdomain, at.child("forNodes")
+    )
+
+
+def _hints_errors(hints: list[Obj], rule: NameRule, path: Path) -> list[FieldError]:
+    """Check for which zones or nodes an endpoint is meant."""
+    if len(hints) > _MAX_HINTS:
+        return [field.too_many(path, len(hints), _MAX_HINTS)]
+    errors: list[FieldError] = []
+    seen: set[str] = set()
+    for number, hint in enumerate(hints):
+        name, at = hint.get("name", ""), path.index(number).child("name")
+        if name in seen:
+            errors.append(field.duplicate(at, name))
+        seen.add(name)
+        errors += [field.invalid(at, name, text) for text in rule(name)]
     return errors
 
 
 def _address_errors(address: str, kind: str, path: Path) -> list[FieldError]:
     if kind == "FQDN":
-        return [field.invalid(path, address, text) for text in names.is_dns1123_subdomain(address)]
+        return _domain_errors(address, path)
     if kind not in _TYPES:
         return []
     if ip_family(address) != kind:
         return [field.invalid(path, address, f"must be a valid {kind} address")]
     return non_special_ip_errors(address, path)
+
+
+def _domain_errors(address: str, path: Path) -> list[FieldError]:
+    """Check a fully qualified domain name. Spec: IsFullyQualifiedDomainName (1.36)."""
+    if not address:
+        return [field.required(path)]
+    name = address.removesuffix(".")
+    if found := names.is_dns1123_subdomain(name):
+        return [field.invalid(path, name, ",".join(found))]
+    labels = name.split(".")
+    if len(labels) < 2:
+        text = "should be a domain with at least two segments separated by dots"
+        return [field.invalid(path, name, text)]
+    return [
+        field.invalid(path, label, ",".join(found))
+        for label in labels
+        if (found := names.is_dns1123_label(label))
+    ]
 
 
 def _ports_errors(ports: list[Obj]) -> list[FieldError]:

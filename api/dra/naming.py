@@ -12,8 +12,8 @@ import orjson
 from api import field, names
 from api.field import FieldError, Path
 from api.resource import Obj
+from api.storage.drivers import driver_errors
 
-DRIVER_MAX = 63
 POOL_MAX = 253
 ID_MAX = 32
 DOMAIN_MAX = 63
@@ -39,14 +39,6 @@ def key_errors(text: str, path: Path) -> list[FieldError]:
 def value_errors(text: str, path: Path) -> list[FieldError]:
     """Check a label value."""
     return [field.invalid(path, text, why) for why in names.is_label_value(text)]
-
-
-def driver_errors(text: str, path: Path) -> list[FieldError]:
-    """Check the name of a driver: that of a CSI driver."""
-    if not text:
-        return [field.required(path)]
-    errors = [field.too_long(path, DRIVER_MAX)] if len(text) > DRIVER_MAX else []
-    return errors + [field.invalid(path, text, why) for why in names.is_dns1123_subdomain(text.lower())]
 
 
 def pool_errors(text: str, path: Path) -> list[FieldError]:

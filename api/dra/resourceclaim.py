@@ -13,7 +13,6 @@ from api.dra.lists import each_errors, set_errors
 from api.dra.naming import (
     OPAQUE_MAX_BYTES,
     configuration_errors,
-    driver_errors,
     interface_address_errors,
     json_object_errors,
     label_errors,
@@ -32,6 +31,7 @@ from api.dra.requests import (
 from api.field import FieldError, Path
 from api.meta import IMMUTABLE, validate_metadata, validate_metadata_update
 from api.resource import Obj
+from api.storage.drivers import driver_errors
 
 RESULTS_MAX = 32
 RESERVED_MAX = 256

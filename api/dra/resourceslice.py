@@ -8,12 +8,13 @@ from api.core.pod_affinity import node_selector_errors
 from api.defaulting import unchanged
 from api.dra.devices import device_errors, placement_errors
 from api.dra.lists import any_errors, map_errors, set_errors
-from api.dra.naming import driver_errors, label_errors, pool_errors
+from api.dra.naming import label_errors, pool_errors
 from api.dra.requests import name_of
 from api.field import FieldError, Path
 from api.meta import immutable, validate_metadata, validate_metadata_update
 from api.names import LABEL_MAX
 from api.resource import Obj
+from api.storage.drivers import driver_errors
 
 DEVICES_MAX = 128
 # With taints or counters.

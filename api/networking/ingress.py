@@ -5,6 +5,7 @@ from api.core.address import ip_errors, parse_ip
 from api.defaulting import defaulting
 from api.field import FieldError, Path
 from api.meta import validate_metadata, validate_metadata_update
+from api.networking.references import local_reference_errors
 from api.resource import Obj
 
 _SPEC = Path("spec")
@@ -89,12 +90,10 @@ def _backend_errors(backend: Obj, path: Path) -> list[FieldError]:
     service, resource = backend.get("service"), backend.get("resource")
     if service is not None and resource is not None:
         return [field.invalid(path, "", "cannot set both resource and service backends")]
+    if resource is not None:
+        return local_reference_errors(resource, path.child("resource"))
     if service is None:
-        return (
-            []
-            if resource is not None
-            else [field.invalid(path, "", "resource or service backend is required")]
-        )
+        return [field.invalid(path, "", "resource or service backend is required")]
     errors: list[FieldError] = []
     name, port, at = service.get("name", ""), service.get("port") or {}, path.child("service")
     if not name:
@@ -141,4 +140,8 @@ def validate_status_update(new: Obj, old: Obj) -> list[FieldError]:
             errors += [
                 field.invalid(at.child("hostname"), host, text) for text in names.is_dns1123_subdomain(host)
             ]
+            if parse_ip(host) is not None:
+                errors.append(
+                    field.invalid(at.child("hostname"), host, "must be a DNS name, not an IP address")
+                )
     return errors

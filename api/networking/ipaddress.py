@@ -1,11 +1,12 @@
 """IPAddresses: the name is a canonical address. Spec: networking validation ValidateIPAddress (1.36)."""
 
-from api import field
+from api import field, names
 from api.codec.shapes import equal
 from api.core.address import parse_ip
 from api.defaulting import unchanged
 from api.field import FieldError, Path
 from api.meta import IMMUTABLE, validate_metadata, validate_metadata_update
+from api.networking.references import segment_errors
 from api.resource import Obj
 
 _PARENT = Path("spec").child("parentRef")
@@ -25,9 +26,15 @@ def validate(obj: Obj) -> list[FieldError]:
     parent = (obj.get("spec") or {}).get("parentRef")
     if parent is None:
         return [*errors, field.required(_PARENT)]
-    return errors + [
-        field.required(_PARENT.child(name)) for name in ("resource", "name") if not parent.get(name)
-    ]
+    group, at = parent.get("group", ""), _PARENT.child("group")
+    if group:
+        errors += [field.invalid(at, group, text) for text in names.is_dns1123_subdomain(group)]
+    for name in ("resource", "name", "namespace"):
+        value = parent.get(name, "")
+        if not value and name != "namespace":
+            errors.append(field.required(_PARENT.child(name)))
+        errors += segment_errors(value, _PARENT.child(name))
+    return errors
 
 
 def validate_update(new: Obj, old: Obj) -> list[FieldError]:

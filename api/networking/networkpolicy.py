@@ -2,7 +2,7 @@
 
 from ipaddress import ip_network
 
-from api import field
+from api import field, names
 from api.core.address import cidr_errors
 from api.core.service_spec import PROTOCOLS, port_or_name_errors
 from api.defaulting import defaulting, each, struct
@@ -52,8 +52,10 @@ def _port_errors(port: Obj, path: Path) -> list[FieldError]:
         if end is not None and isinstance(number, str):
             text = "may not be specified when `port` is non-numeric"
             errors.append(field.invalid(at, end, text))
-        elif end is not None and end < number:
-            errors.append(field.invalid(at, end, "must be greater than or equal to `port`"))
+        elif end is not None and isinstance(number, int):
+            if end < number:
+                errors.append(field.invalid(at, number, "must be greater than or equal to `port`"))
+            errors += [field.invalid(at, end, text) for text in names.is_port_number(end)]
     elif end is not None:
         errors.append(field.invalid(at, end, "may not be specified when `port` is not specified"))
     return errors

@@ -19,7 +19,13 @@ def validate(obj: Obj) -> list[FieldError]:
     errors += list_errors(overhead, Path("overhead").child("podFixed"))
     path = Path("scheduling")
     errors += validate_labels(scheduling.get("nodeSelector") or {}, path.child("nodeSelector"))
-    return errors + tolerations_errors(scheduling.get("tolerations") or [], path.child("tolerations"))
+    tolerations, at = scheduling.get("tolerations") or [], path.child("tolerations")
+    errors += tolerations_errors(tolerations, at)
+    return errors + [
+        field.duplicate(at.index(number), toleration)
+        for number, toleration in enumerate(tolerations)
+        if toleration in tolerations[:number]
+    ]
 
 
 def validate_update(new: Obj, old: Obj) -> list[FieldError]:

@@ -2,6 +2,7 @@
 
 from api import field
 from api.apps.template import non_negative, percent_at_most_100, percent_or_int
+from api.conditions import condition_errors
 from api.defaulting import defaulting
 from api.field import FieldError, Path
 from api.meta import validate_label_selector, validate_metadata, validate_metadata_update
@@ -39,7 +40,9 @@ def validate_update(new: Obj, old: Obj) -> list[FieldError]:
 
 def validate_status_update(new: Obj, old: Obj) -> list[FieldError]:
     """Check a write to the subresource `status`."""
+    status = new.get("status") or {}
     errors = validate_metadata_update(new, old)
+    errors += condition_errors(status.get("conditions") or [], _STATUS.child("conditions"))
     for name in _COUNTS:
-        errors += non_negative(new.get("status") or {}, name, _STATUS)
+        errors += non_negative(status, name, _STATUS)
     return errors

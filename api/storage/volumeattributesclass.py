@@ -6,6 +6,7 @@ from api.defaulting import unchanged
 from api.field import FieldError, Path
 from api.meta import validate_metadata, validate_metadata_update
 from api.resource import Obj
+from api.storage.parameters import parameters_errors, provisioner_errors
 
 _FIXED = ("driverName", "parameters")
 
@@ -14,17 +15,13 @@ defaults = unchanged
 
 def validate(obj: Obj) -> list[FieldError]:
     errors = validate_metadata(obj, namespaced=False)
-    if not obj.get("driverName"):
-        errors.append(field.required(Path("driverName")))
-    if not obj.get("parameters"):
-        errors.append(field.required(Path("parameters"), "must contain at least one key/value pair"))
-    return errors
+    errors += provisioner_errors(obj.get("driverName", ""), Path("driverName"))
+    return errors + parameters_errors(obj.get("parameters"), Path("parameters"), needed=True)
 
 
 def validate_update(new: Obj, old: Obj) -> list[FieldError]:
     errors = validate_metadata_update(new, old)
-    return errors + [
-        field.invalid(Path(name), new.get(name), "field is immutable")
-        for name in _FIXED
-        if not equal(new.get(name), old.get(name))
-    ]
+    for name in _FIXED:
+        if not equal(new.get(name), old.get(name)):
+            errors.append(field.forbidden(Path(name), f"updates to {name} are forbidden."))
+    return errors + validate(new)

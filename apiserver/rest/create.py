@@ -52,7 +52,7 @@ async def _once(hub: Hub, collection: Collection, namespace: str, body: Obj, ope
     mutated = await hub.admission.mutate(request)
     if mutated is not obj:
         mutated = meta.kept_new(resource, mutated, obj)
-    obj = strategy.prepare_for_create(mutated)
+    obj = strategy.prepare_for_create(strategy.attributed(mutated, operation.user))
     if strategy.has_generation:
         obj = meta.with_metadata(obj, generation=1)
     obj, guard = await strategy.reserve(obj, None, operation.dry_run)

@@ -19,6 +19,7 @@ from api.codec.typed import Conformed
 from api.field import FieldError
 from api.kinds import KindRules
 from api.resource import Obj, Resource
+from apiserver.http.message import User
 
 # `spec.finalizers`-like waiting is a matter of the kind; these two are the garbage collector's.
 FOREGROUND = "foregroundDeletion"
@@ -103,6 +104,10 @@ class Strategy:
         return self.kind.defaults(obj)
 
     # Create.
+
+    def attributed(self, obj: Obj, user: User) -> Obj:
+        """Return the new object with what the server notes of who asked for it."""
+        return obj
 
     def check_create(self) -> None:
         """Raise the API error of a kind of which nothing may be created now."""

@@ -286,8 +286,9 @@ def test_defaults(where, body, path, value):
             ("certificates.k8s.io", "v1", "certificatesigningrequests"),
             {"spec": {"request": "eA==", "usages": ["any"], "signerName": "a.io/b", "expirationSeconds": 5}},
             [
+                'spec.request: Invalid value: "eA==": PEM block type must be CERTIFICATE REQUEST',
                 "spec.expirationSeconds: Invalid value: 5: may not specify a duration less than 600 seconds "
-                "(10 minutes)"
+                "(10 minutes)",
             ],
             id="csr",
         ),
@@ -344,7 +345,7 @@ def test_validate(where, body, expected):
             (*STORAGE, "volumeattributesclasses"),
             {"driverName": "a", "parameters": {"a": "b"}},
             {"driverName": "b", "parameters": {"a": "b"}},
-            ['driverName: Invalid value: "b": field is immutable'],
+            ["driverName: Forbidden: updates to driverName are forbidden."],
             id="attributes",
         ),
     ],

@@ -2,7 +2,7 @@
 
 from api import field, names
 from api.codec.shapes import equal
-from api.core.persistentvolume import access_mode_errors
+from api.core.claim_spec import access_mode_errors
 from api.defaulting import unchanged
 from api.field import FieldError, Path
 from api.meta import IMMUTABLE, validate_metadata, validate_metadata_update

@@ -39,6 +39,7 @@ from apiserver.admission.plugins.runtime_class import RuntimeClass
 from apiserver.admission.plugins.service_account import ServiceAccount
 from apiserver.admission.plugins.storage_object_in_use_protection import StorageObjectInUseProtection
 from apiserver.admission.plugins.taint_nodes_by_condition import TaintNodesByCondition
+from apiserver.admission.plugins.timestamps import Timestamps
 from apiserver.admission.plugins.validating_webhook import ValidatingWebhook
 from apiserver.authz.authorizer import Authorizer
 from apiserver.authz.rbac import RBAC
@@ -158,6 +159,7 @@ def build_chain(
         CertificateSigning(authorizer),
         CertificateSubjectRestriction(),
         DefaultIngressClass(registry),
+        Timestamps(),
         RBACEscalation(registry, parts.rbac, authorizer),
         ResourceClaimRights(registry, authorizer),
         MutatingWebhook(registry, parts.versions, parts.webhooks),

@@ -7,10 +7,8 @@ Source: pkg/registry/certificates/certificates/strategy.go (1.36).
 from api.codec.shapes import equal
 from api.conditions import find
 from api.resource import Obj
-from api.times import format_time
 from apiserver.http.message import User
 from apiserver.rest.strategy import Strategy, with_part
-from kit import clock
 
 _DECISIONS = ("Approved", "Denied")
 _REQUESTER = ("username", "uid", "groups", "extra")
@@ -35,7 +33,7 @@ class CertificateSigningRequestStrategy(Strategy):
         given = (new.get("status") or {}).get("conditions") or []
         status = {key: value for key, value in (old.get("status") or {}).items() if key != "conditions"}
         if given:
-            status["conditions"] = timed(given, _conditions(old), format_time(clock.now()))
+            status["conditions"] = given
         return {**with_part(new, "spec", old), "status": status}
 
     def prepare_for_status(self, new: Obj, old: Obj) -> Obj:
@@ -43,7 +41,7 @@ class CertificateSigningRequestStrategy(Strategy):
         status = dict(result.get("status") or {})
         conditions = decided(status.get("conditions") or [], _conditions(old))
         if conditions:
-            status["conditions"] = timed(conditions, _conditions(old), format_time(clock.now()))
+            status["conditions"] = conditions
         return {**result, "status": status}
 
 
@@ -61,11 +59,17 @@ def decided(new: list[Obj], old: list[Obj]) -> list[Obj]:
     return made
 
 
-def timed(new: list[Obj], old: list[Obj], now: str) -> list[Obj]:
-    """Return the conditions with the times that the client left out.
+def with_condition_times(new: Obj, old: Obj, now: str) -> Obj:
+    """Return the request with the times of its conditions that the client left out.
 
     The last transition is that of the old condition, if its status is the same.
     """
+    conditions = timed(_conditions(new), _conditions(old), now)
+    return {**new, "status": {**new["status"], "conditions": conditions}} if conditions else new
+
+
+def timed(new: list[Obj], old: list[Obj], now: str) -> list[Obj]:
+    """Return conditions with their times."""
     made = []
     for condition in new:
         known = find(old, condition.get("type", ""))

@@ -7,9 +7,7 @@ from typing import Any
 
 from api.defaulting import defaulting, each
 from api.resource import Obj
-from api.times import format_time
-from apiserver.rest.strategy import Guard, Strategy
-from kit import clock
+from apiserver.rest.strategy import Strategy
 
 # Behind feature gates that are off (DRAListTypeAttributes, DRANodeAllocatableResources).
 _LIST_VALUES = frozenset(("bools", "ints", "strings", "versions"))
@@ -32,10 +30,6 @@ class ResourceSliceStrategy(Strategy):
 
     def prepare_for_update(self, new: Obj, old: Obj) -> Obj:
         return without_gated(super().prepare_for_update(new, old), old)
-
-    async def reserve(self, obj: Obj, old: Obj | None, dry_run: bool) -> tuple[Obj, Guard | None]:
-        """Return the object with the time in every taint that has none."""
-        return with_taint_times(obj, format_time(clock.now())), None
 
 
 def with_taint_times(obj: Obj, now: str) -> Obj:

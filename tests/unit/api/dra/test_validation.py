@@ -41,7 +41,7 @@ AT = "spec.devices.requests[0]"
         pytest.param(
             claim({**exactly(), "firstAvailable": [{"name": "s", "deviceClassName": "c"}]}),
             [
-                f"{AT}: Invalid value: null: exactly one of `exactly` or `firstAvailable` is required, "
+                f'{AT}: Invalid value: "null": exactly one of `exactly` or `firstAvailable` is required, '
                 "but multiple fields are set"
             ],
             id="both",
@@ -403,7 +403,8 @@ MEM = f"{DEV}.capacity[d.io/mem].requestPolicy"
         pytest.param(
             device(nodeName="n"),
             [
-                f"{DEV}: Invalid value: null: `nodeName`, `nodeSelector` and `allNodes` can only be set if "
+                f"{DEV}: Invalid value: \"null\": `nodeName`, `nodeSelector` and `allNodes` can only be set "
+                "if "
                 "`perDeviceNodeSelection` is set to true in the ResourceSlice spec"
             ],
             id="node-of-a-device",
@@ -421,9 +422,8 @@ MEM = f"{DEV}.capacity[d.io/mem].requestPolicy"
         pytest.param(
             device(bindingConditions=["a"]),
             [
-                f"{DEV}.bindingFailureConditions: Invalid value: null: bindingFailureConditions are required "
-                "to "
-                "use bindingConditions"
+                f"{DEV}.bindingFailureConditions: Invalid value: \"null\": bindingFailureConditions are "
+                "required to use bindingConditions"
             ],
             id="binding-without-failure",
         ),

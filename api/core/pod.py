@@ -6,13 +6,10 @@ Spec: pkg/apis/core/v1 SetDefaults_Pod, pkg/apis/core/validation ValidatePodCrea
 from api import field
 from api.core.pod_containers import whitespace_errors
 from api.core.pod_defaults import default_pod
+from api.core.pod_resize import refusal, resize_errors
 from api.core.pod_spec import validate_spec
-from api.core.pod_update import (
-    validate_ephemeral_update,
-    validate_resize,
-    validate_spec_update,
-    validate_status,
-)
+from api.core.pod_status import status_errors
+from api.core.pod_update import validate_ephemeral_update, validate_spec_update
 from api.field import FieldError, Path
 from api.meta import validate_metadata, validate_metadata_update
 from api.resource import Obj
@@ -85,16 +82,18 @@ def validate_update(new: Obj, old: Obj) -> list[FieldError]:
 
 def validate_status_update(new: Obj, old: Obj) -> list[FieldError]:
     """Check a write to the subresource `status`."""
-    return validate_metadata_update(new, old) + validate_status(new, old)
+    return validate_metadata_update(new, old) + status_errors(new, old)
 
 
 def validate_ephemeralcontainers_update(new: Obj, old: Obj) -> list[FieldError]:
     """Check a write to the subresource `ephemeralcontainers`."""
     errors = validate_metadata_update(new, old) + _pod_errors(new)
-    return errors + validate_ephemeral_update(new.get("spec") or {}, old.get("spec") or {}, _SPEC)
+    return errors + validate_ephemeral_update(new, old, _SPEC)
 
 
 def validate_resize_update(new: Obj, old: Obj) -> list[FieldError]:
     """Check a write to the subresource `resize`."""
+    if refused := refusal(old, new):
+        return refused
     errors = validate_metadata_update(new, old) + _pod_errors(new)
-    return errors + validate_resize(new, old, _SPEC)
+    return errors + resize_errors(new, old, _SPEC)

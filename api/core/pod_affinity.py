@@ -38,7 +38,8 @@ def _node_errors(node: Obj, path: Path) -> list[FieldError]:
     for number, term in enumerate(node.get(_PREFERRED) or ()):
         at = path.child(_PREFERRED).index(number)
         errors += _weight_errors(term, at)
-        errors += _term_errors(term.get("preference") or {}, at.child("preference"))
+        # Odd values of wishes have always been let pass.
+        errors += _term_errors(term.get("preference") or {}, at.child("preference"), any_value=True)
     return errors
 
 
@@ -60,10 +61,14 @@ def node_selector_errors(selector: Obj, path: Path) -> list[FieldError]:
     return [error for number, term in enumerate(terms) for error in _term_errors(term, at.index(number))]
 
 
-def _term_errors(term: Obj, path: Path) -> list[FieldError]:
+def _term_errors(term: Obj, path: Path, any_value: bool = False) -> list[FieldError]:
     errors: list[FieldError] = []
     for number, wanted in enumerate(term.get("matchExpressions") or ()):
-        errors += _requirement_errors(wanted, path.child("matchExpressions").index(number))
+        at = path.child("matchExpressions").index(number)
+        errors += _requirement_errors(wanted, at)
+        for place, value in enumerate(() if any_value else wanted.get("values") or ()):
+            here = at.child("values").index(place)
+            errors += [field.invalid(here, value, text) for text in names.is_label_value(value)]
     for number, wanted in enumerate(term.get("matchFields") or ()):
         errors += _field_requirement_errors(wanted, path.child("matchFields").index(number))
     return errors
@@ -134,19 +139,51 @@ def _pod_term_errors(term: Obj, path: Path) -> list[FieldError]:
 
 
 def _match_keys_errors(term: Obj, path: Path) -> list[FieldError]:
+    matched, mismatched = term.get("matchLabelKeys") or [], term.get("mismatchLabelKeys") or []
+    selector = term.get("labelSelector")
+    errors = _keys_errors(matched, selector, path.child("matchLabelKeys"))
+    errors += _keys_errors(mismatched, selector, path.child("mismatchLabelKeys"))
+    seen = set((selector or {}).get("matchLabels") or ())
+    for expression in (selector or {}).get("matchExpressions") or ():
+        key = expression.get("key", "")
+        if key in matched and key in seen:
+            text = "exists in both matchLabelKeys and labelSelector"
+            errors.append(field.invalid(path.index(matched.index(key)), key, text))
+        seen.add(key)
+    text = "exists in both matchLabelKeys and mismatchLabelKeys"
+    return errors + [
+        field.invalid(path.child("matchLabelKeys").index(number), key, text)
+        for number, key in enumerate(matched)
+        if key in mismatched
+    ]
+
+
+def _keys_errors(keys: list[str], selector: Obj | None, path: Path) -> list[FieldError]:
+    if not keys:
+        return []
+    if selector is None:
+        return [field.forbidden(path, "must not be specified when labelSelector is not set")]
+    return [
+        field.invalid(path.index(number), key, text)
+        for number, key in enumerate(keys)
+        for text in names.is_qualified_name(key)
+    ]
+
+
+def _spread_keys_errors(constraint: Obj, path: Path) -> list[FieldError]:
+    keys, selector = constraint.get("matchLabelKeys") or [], constraint.get("labelSelector")
+    if not keys:
+        return []
     errors: list[FieldError] = []
-    matched = set(term.get("matchLabelKeys") or ())
-    for name in ("matchLabelKeys", "mismatchLabelKeys"):
-        keys = term.get(name) or ()
-        if keys and term.get("labelSelector") is None:
-            errors.append(
-                field.forbidden(path.child(name), "must not be specified when labelSelector is not set")
-            )
-        for number, key in enumerate(keys):
-            at = path.child(name).index(number)
-            errors += [field.invalid(at, key, text) for text in names.is_qualified_name(key)]
-            if name == "mismatchLabelKeys" and key in matched:
-                errors.append(field.invalid(at, key, "exists in both matchLabelKeys and mismatchLabelKeys"))
+    if selector is None:
+        errors.append(field.forbidden(path, "must not be specified when labelSelector is not set"))
+    terms = (selector or {}).get("matchExpressions") or ()
+    chosen = {*((selector or {}).get("matchLabels") or ()), *(term.get("key", "") for term in terms)}
+    for number, key in enumerate(keys):
+        errors += [field.invalid(path.index(number), key, text) for text in names.is_qualified_name(key)]
+        if key in chosen:
+            text = "exists in both matchLabelKeys and labelSelector"
+            errors.append(field.invalid(path.index(number), key, text))
     return errors
 
 
@@ -192,38 +229,35 @@ def _operator_errors(operator: str, value: str, path: Path) -> list[FieldError]:
 def spread_errors(constraints: list[Obj], path: Path) -> list[FieldError]:
     """Check topology spread constraints."""
     errors: list[FieldError] = []
-    seen: set[tuple[str, str]] = set()
+    pairs = [(each.get("topologyKey", ""), each.get("whenUnsatisfiable", "")) for each in constraints]
     for number, constraint in enumerate(constraints):
         at = path.index(number)
-        key, action = constraint.get("topologyKey", ""), constraint.get("whenUnsatisfiable", "")
-        errors += _spread_numbers(constraint, action, at)
+        key, action = pairs[number]
+        if (skew := constraint.get("maxSkew", 0)) <= 0:
+            errors.append(field.invalid(at.child("maxSkew"), skew, "must be greater than zero"))
         if not key:
             errors.append(field.required(at.child("topologyKey"), "can not be empty"))
-        errors += [field.invalid(at.child("topologyKey"), key, text) for text in names.is_qualified_name(key)]
         if action not in _UNSATISFIABLE:
             errors.append(field.not_supported(at.child("whenUnsatisfiable"), action, _UNSATISFIABLE))
-        if (key, action) in seen:
-            errors.append(
-                field.duplicate(at.child("{topologyKey, whenUnsatisfiable}"), f"{{{key}, {action}}}")
-            )
-        seen.add((key, action))
+        if (key, action) in pairs[number + 1 :]:
+            here = at.child("{topologyKey, whenUnsatisfiable}")
+            errors.append(field.duplicate(here, f"{{{key}, {action}}}"))
+        errors += _domains_errors(constraint, action, at.child("minDomains"))
         for name in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
             policy = constraint.get(name)
             if policy is not None and policy not in _NODE_POLICIES:
                 errors.append(field.not_supported(at.child(name), policy, _NODE_POLICIES))
-        errors += _match_keys_errors({**constraint, "mismatchLabelKeys": ()}, at)
+        errors += _spread_keys_errors(constraint, at.child("matchLabelKeys"))
         errors += validate_label_selector(constraint.get("labelSelector"), at.child("labelSelector"))
     return errors
 
 
-def _spread_numbers(constraint: Obj, action: str, path: Path) -> list[FieldError]:
-    errors: list[FieldError] = []
-    skew, least = constraint.get("maxSkew", 0), constraint.get("minDomains")
-    if skew <= 0:
-        errors.append(field.invalid(path.child("maxSkew"), skew, "must be greater than zero"))
-    if least is not None and least <= 0:
-        errors.append(field.invalid(path.child("minDomains"), least, "must be greater than zero"))
-    if least is not None and action != "DoNotSchedule":
+def _domains_errors(constraint: Obj, action: str, path: Path) -> list[FieldError]:
+    least = constraint.get("minDomains")
+    if least is None:
+        return []
+    errors = [] if least > 0 else [field.invalid(path, least, "must be greater than zero")]
+    if action != "DoNotSchedule":
         text = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {action}"
-        errors.append(field.invalid(path.child("minDomains"), least, text))
+        errors.append(field.invalid(path, least, text))
     return errors

@@ -14,6 +14,7 @@ from api.core.pod_env import env_errors
 from api.core.pod_mounts import device_errors, mount_errors
 from api.core.pod_probes import forbidden_errors, has_probe_or_hook, probe_and_hook_errors
 from api.core.pod_resources import requirement_errors
+from api.core.pod_restart import restart_errors
 from api.core.pod_security import container_errors as security_errors
 from api.field import FieldError, Path
 from api.resource import Obj
@@ -26,7 +27,7 @@ _RESIZABLE = ("cpu", "memory")
 _RESIZE_POLICIES = ("NotRequired", "RestartContainer")
 _NOT_EPHEMERAL = (
     "ports", "resources", "resizePolicy", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle",
-    "restartPolicy",
+    "restartPolicy", "restartPolicyRules",
 )  # fmt: skip
 
 
@@ -39,6 +40,7 @@ class PodContext:
     grace_s: int | None
     restart_policy: str
     host_users: bool
+    system: str
 
 
 def containers_errors(spec: Obj, context: PodContext, path: Path) -> list[FieldError]:
@@ -54,13 +56,9 @@ def containers_errors(spec: Obj, context: PodContext, path: Path) -> list[FieldE
         errors += _shared_errors(container, context, here)
         errors += _unique(container, seen, here)
         if has_probe_or_hook(container):
-            errors += probe_and_hook_errors(container, context.grace_s, here)
-        if "restartPolicyRules" in container and "restartPolicy" not in container:
-            errors.append(
-                field.required(
-                    here.child("restartPolicy"), "must specify restartPolicy when restart rules are used"
-                )
-            )
+            errors += probe_and_hook_errors(container, context.grace_s, context.system, here)
+        if "restartPolicy" in container or "restartPolicyRules" in container:
+            errors += restart_errors(container, here)
     errors += host_port_conflicts(containers, at)
     if inits := spec.get("initContainers"):
         errors += _init_errors(inits, seen, context, path.child("initContainers"))
@@ -85,15 +83,13 @@ def _init_errors(inits: list[Obj], regular: set[str], context: PodContext, path:
         here = path.index(number)
         errors += _shared_errors(container, context, here)
         policy = container.get("restartPolicy")
-        if policy is not None and policy not in ("Always", "OnFailure", "Never"):
-            errors.append(
-                field.not_supported(here.child("restartPolicy"), policy, ("Always", "OnFailure", "Never"))
-            )
+        if policy is not None or "restartPolicyRules" in container:
+            errors += restart_errors(container, here)
         errors += _unique(container, seen, here)
         errors += host_port_conflicts([container], path)
         if has_probe_or_hook(container):
             errors += (
-                probe_and_hook_errors(container, context.grace_s, here)
+                probe_and_hook_errors(container, context.grace_s, context.system, here)
                 if policy == "Always"
                 else forbidden_errors(container, here)
             )

@@ -7,6 +7,7 @@ validateContainerResourceFieldSelector (1.36).
 import re
 
 from api import field, names
+from api.core.pod_mounts import local_path_errors
 from api.field import FieldError, Path
 from api.quantity import parse_quantity
 from api.resource import Obj
@@ -114,13 +115,18 @@ def resource_field_errors(reference: Obj, path: Path, needs_container: bool = Fa
     """Check a reference to a request or limit."""
     errors: list[FieldError] = []
     resource = reference.get("resource", "")
+    known = resource in _RESOURCES or resource.startswith(_HUGE)
     if needs_container and not reference.get("containerName"):
         errors.append(field.required(path.child("containerName")))
-    if not resource:
-        return [*errors, field.required(path.child("resource"))]
-    if resource not in _RESOURCES and not resource.startswith(_HUGE):
-        return [*errors, field.not_supported(path.child("resource"), resource, _RESOURCES)]
-    return errors + _divisor_errors(resource, reference.get("divisor", "0"), path.child("divisor"))
+    elif not resource:
+        errors.append(field.required(path.child("resource")))
+    elif not known:
+        errors.append(field.not_supported(path.child("resource"), resource, _RESOURCES))
+    return (
+        errors
+        if not known
+        else errors + _divisor_errors(resource, reference.get("divisor", "0"), path.child("divisor"))
+    )
 
 
 def _divisor_errors(resource: str, text: str | int | float, path: Path) -> list[FieldError]:
@@ -138,16 +144,24 @@ def _divisor_errors(resource: str, text: str | int | float, path: Path) -> list[
 
 
 def _key_errors(reference: Obj, path: Path) -> list[FieldError]:
-    key = reference.get("key", "")
+    key, name = reference.get("key", ""), reference.get("name", "")
+    errors = [field.invalid(path.child("name"), name, text) for text in names.is_dns1123_subdomain(name)]
     if not key:
-        return [field.required(path.child("key"))]
-    return [field.invalid(path.child("key"), key, text) for text in names.is_config_map_key(key)]
+        return [*errors, field.required(path.child("key"))]
+    return errors + [field.invalid(path.child("key"), key, text) for text in names.is_config_map_key(key)]
 
 
 def _file_key_errors(reference: Obj, path: Path) -> list[FieldError]:
-    return [
-        field.required(path.child(name)) for name in ("key", "volumeName", "path") if not reference.get(name)
-    ]
+    errors: list[FieldError] = []
+    for name, rule in (("key", names.is_relaxed_env_var_name), ("volumeName", names.is_dns1123_label)):
+        text = reference.get(name, "")
+        if not text:
+            errors.append(field.required(path.child(name)))
+        errors += [field.invalid(path.child(name), text, why) for why in (rule(text) if text else ())]
+    place = reference.get("path", "")
+    return errors + (
+        local_path_errors(place, path.child("path")) if place else [field.required(path.child("path"))]
+    )
 
 
 def _env_from_errors(source: Obj, number: int, whole: Path) -> list[FieldError]:
@@ -159,9 +173,13 @@ def _env_from_errors(source: Obj, number: int, whole: Path) -> list[FieldError]:
             for text in names.is_relaxed_env_var_name(prefix)
         ]
     found = [name for name in ("configMapRef", "secretRef") if source.get(name) is not None]
-    errors += [
-        field.required(path.child(name).child("name")) for name in found if not source[name].get("name")
-    ]
+    for name in found:
+        at, text = path.child(name).child("name"), source[name].get("name", "")
+        errors += (
+            [field.invalid(at, text, why) for why in names.is_dns1123_subdomain(text)]
+            if text
+            else [field.required(at)]
+        )
     if not found:
         errors.append(field.invalid(whole, "", "must specify one of: `configMapRef` or `secretRef`"))
     elif len(found) > 1:

@@ -14,6 +14,14 @@ _PROBE_HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 _HOOK_HANDLERS = ("exec", "httpGet", "tcpSocket", "sleep")
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 _SCHEMES = ("HTTP", "HTTPS")
+_WINDOWS_SIGNALS = ("SIGKILL", "SIGTERM")
+_SIGNALS = tuple(sorted([
+    "SIGABRT", "SIGALRM", "SIGBUS", "SIGCHLD", "SIGCLD", "SIGCONT", "SIGFPE", "SIGHUP", "SIGILL", "SIGINT",
+    "SIGIO", "SIGIOT", "SIGKILL", "SIGPIPE", "SIGPOLL", "SIGPROF", "SIGPWR", "SIGQUIT", "SIGSEGV",
+    "SIGSTKFLT", "SIGSTOP", "SIGSYS", "SIGTERM", "SIGTRAP", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGURG",
+    "SIGUSR1", "SIGUSR2", "SIGVTALRM", "SIGWINCH", "SIGXCPU", "SIGXFSZ", "SIGRTMIN", "SIGRTMAX",
+    *(f"SIGRTMIN+{number}" for number in range(1, 16)), *(f"SIGRTMAX-{number}" for number in range(1, 15)),
+]))  # fmt: skip
 
 
 def has_probe_or_hook(container: Obj) -> bool:
@@ -26,7 +34,7 @@ def has_probe_or_hook(container: Obj) -> bool:
     )
 
 
-def probe_and_hook_errors(container: Obj, grace_s: int | None, path: Path) -> list[FieldError]:
+def probe_and_hook_errors(container: Obj, grace_s: int | None, system: str, path: Path) -> list[FieldError]:
     """Check the lifecycle hooks and probes of a container that may have them."""
     errors: list[FieldError] = []
     for name in ("postStart", "preStop"):
@@ -34,15 +42,20 @@ def probe_and_hook_errors(container: Obj, grace_s: int | None, path: Path) -> li
         if hook is not None:
             errors += _handler_errors(hook, _HOOK_HANDLERS, grace_s, path.child("lifecycle").child(name))
     stop = (container.get("lifecycle") or {}).get("stopSignal")
-    if stop and not stop.startswith("SIG"):
-        errors.append(
-            field.invalid(path.child("lifecycle").child("stopSignal"), stop, "must be a signal name")
-        )
+    if stop is not None:
+        errors += _signal_errors(stop, system, path.child("lifecycle").child("stopSignal"))
     for name in _PROBES:
         probe = container.get(name)
         if probe is not None:
             errors += _probe_errors(probe, name, path.child(name))
     return errors
+
+
+def _signal_errors(signal: str, system: str, path: Path) -> list[FieldError]:
+    if not system:
+        return [field.forbidden(path, "may not be set for containers with empty `spec.os.name`")]
+    allowed = _SIGNALS if system == "linux" else _WINDOWS_SIGNALS
+    return [] if signal in allowed else [field.not_supported(path, signal, allowed)]
 
 
 def forbidden_errors(container: Obj, path: Path) -> list[FieldError]:

@@ -7,6 +7,8 @@ validateSysctls (1.36).
 import re
 
 from api import field
+from api.core.pod_mounts import descending_path_errors
+from api.core.pod_os import windows_options_errors
 from api.field import FieldError, Path
 from api.resource import Obj
 
@@ -28,6 +30,7 @@ _CHOICES = (
 )
 _PROC_MOUNTS = ("Default", "Unmasked")
 _PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
+_PROFILE_MAX = 4095
 
 
 def container_errors(security: Obj, path: Path, host_users: bool) -> list[FieldError]:
@@ -42,13 +45,12 @@ def container_errors(security: Obj, path: Path, host_users: bool) -> list[FieldE
             errors.append(field.invalid(path.child("procMount"), proc, text))
     errors += _profile_errors(security, path)
     if escalation is False:
-        at = path.child("allowPrivilegeEscalation")
         if security.get("privileged"):
             text = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
             errors.append(field.invalid(path, security, text))
         if "CAP_SYS_ADMIN" in ((security.get("capabilities") or {}).get("add") or ()):
             text = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
-            errors.append(field.invalid(at, False, text))
+            errors.append(field.invalid(path, security, text))
     return errors
 
 
@@ -62,30 +64,45 @@ def id_errors(security: Obj, name: str, path: Path) -> list[FieldError]:
 
 def _profile_errors(security: Obj, path: Path) -> list[FieldError]:
     errors: list[FieldError] = []
-    for name in ("seccompProfile", "appArmorProfile"):
-        profile = security.get(name)
-        if profile is not None:
-            errors += _one_profile_errors(profile, path.child(name))
+    if (profile := security.get("seccompProfile")) is not None:
+        errors += _seccomp_errors(profile, path.child("seccompProfile"))
+    if (options := security.get("windowsOptions")) is not None:
+        errors += windows_options_errors(options, path.child("windowsOptions"))
+    if (profile := security.get("appArmorProfile")) is not None:
+        errors += _apparmor_errors(profile, path.child("appArmorProfile"))
     return errors
 
 
-def _one_profile_errors(profile: Obj, path: Path) -> list[FieldError]:
-    kind, local = profile.get("type", ""), profile.get("localhostProfile")
-    at = path.child("localhostProfile")
-    if kind == "Localhost":
-        if not local:
-            return [field.required(at, "must be set when seccomp type is Localhost")]
-        if local.startswith("/") or ".." in local.split("/"):
-            text = "must be a relative path" if local.startswith("/") else "must not contain '..'"
-            return [field.invalid(at, local, text)]
-        return []
+def _seccomp_errors(profile: Obj, path: Path) -> list[FieldError]:
+    kind, local, at = profile.get("type", ""), profile.get("localhostProfile"), path.child("localhostProfile")
+    errors: list[FieldError] = []
     if not kind:
-        return [field.required(path.child("type"))]
+        errors.append(field.required(path.child("type"), "type is required when seccompProfile is set"))
+    elif kind not in _PROFILES:
+        errors.append(field.not_supported(path.child("type"), kind, _PROFILES))
+    if kind == "Localhost":
+        if local is None:
+            return [*errors, field.required(at, "must be set when seccomp type is Localhost")]
+        return errors + descending_path_errors(local, at)
+    if local is not None:
+        errors.append(field.invalid(at, local, "can only be set when seccomp type is Localhost"))
+    return errors
+
+
+def _apparmor_errors(profile: Obj, path: Path) -> list[FieldError]:
+    kind, local, at = profile.get("type", ""), profile.get("localhostProfile"), path.child("localhostProfile")
+    if not kind:
+        return [field.required(path.child("type"), "type is required when appArmorProfile is set")]
     if kind not in _PROFILES:
         return [field.not_supported(path.child("type"), kind, _PROFILES)]
-    return (
-        [] if local is None else [field.invalid(at, local, "can only be set when seccomp type is Localhost")]
-    )
+    if kind != "Localhost":
+        text = "can only be set when AppArmor type is Localhost"
+        return [] if local is None else [field.invalid(at, local, text)]
+    if not local:
+        return [field.required(at, "must be set when AppArmor type is Localhost")]
+    if local != local.strip():
+        return [field.invalid(at, local, "must not be padded with whitespace")]
+    return [] if len(local) <= _PROFILE_MAX else [field.too_long(at, _PROFILE_MAX)]
 
 
 def pod_errors(spec: Obj, path: Path) -> list[FieldError]:

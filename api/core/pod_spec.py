@@ -9,7 +9,8 @@ from api import field, names
 from api.core.address import ip_errors
 from api.core.pod_affinity import affinity_errors, spread_errors, tolerations_errors
 from api.core.pod_containers import PodContext, containers_errors
-from api.core.pod_resources import exceeds, list_errors, requirement_errors
+from api.core.pod_os import host_process_errors, os_errors
+from api.core.pod_resources import exceeds, requirement_errors
 from api.core.pod_security import pod_errors as security_errors
 from api.core.pod_volumes import volumes_errors
 from api.field import FieldError, Path
@@ -21,7 +22,8 @@ _PLAIN_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,60}[a-z0-9])?").fullmatch
 _RESTART = ("Always", "OnFailure", "Never")
 _DNS = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _PREEMPTION = ("PreemptLowerPriority", "Never")
-_SYSTEMS = ("linux", "windows")
+# What the kernel takes as the name of a host.
+_HOSTNAME_MAX = 64
 _MAX_INT32 = (1 << 31) - 1
 # Names of other objects that a spec may hold: one plain pattern is enough for nearly all.
 _SUBDOMAINS = ("serviceAccountName", "nodeName", "priorityClassName", "runtimeClassName")
@@ -31,7 +33,7 @@ _NAMESERVERS, _SEARCHES, _SEARCH_LETTERS = 3, 32, 2048
 _RARE = frozenset({
     "affinity", "dnsConfig", "readinessGates", "schedulingGates", "topologySpreadConstraints", "hostAliases",
     "resources", "resourceClaims", "os", "overhead", "activeDeadlineSeconds", "hostUsers", "hostname",
-    "subdomain", "nodeSelector", "hostNetwork",
+    "subdomain", "nodeSelector", "hostNetwork", "hostnameOverride",
 })  # fmt: skip
 
 
@@ -48,7 +50,9 @@ def validate_spec(spec: Obj, path: Path, pod_name: str = "") -> list[FieldError]
     claims = {claim.get("name", "") for claim in spec.get("resourceClaims") or ()}
     host_users = spec.get("hostUsers", True)
     restart = spec.get("restartPolicy", "")
-    errors += containers_errors(spec, PodContext(volumes, claims, grace_s, restart, host_users), path)
+    system = (spec.get("os") or {}).get("name", "")
+    context = PodContext(volumes, claims, grace_s, restart, host_users, system)
+    errors += containers_errors(spec, context, path)
     if restart not in _RESTART:
         errors.append(_choice(restart, _RESTART, path.child("restartPolicy")))
     if (dns := spec.get("dnsPolicy", "")) not in _DNS:
@@ -70,7 +74,16 @@ def validate_spec(spec: Obj, path: Path, pod_name: str = "") -> list[FieldError]
     preemption = spec.get("preemptionPolicy")
     if preemption is not None and preemption not in _PREEMPTION:
         errors.append(_choice(preemption, _PREEMPTION, path.child("preemptionPolicy")))
+    if _uses_windows(spec):
+        errors += host_process_errors(spec, path)
     return errors if _RARE.isdisjoint(spec) else errors + _rare_errors(spec, path)
+
+
+def _uses_windows(spec: Obj) -> bool:
+    holders = (spec, *(spec.get("containers") or ()), *(spec.get("initContainers") or ()))
+    return any(
+        "windowsOptions" in holder["securityContext"] for holder in holders if holder.get("securityContext")
+    )
 
 
 def _choice(value: str, allowed: tuple[str, ...], path: Path) -> FieldError:
@@ -99,9 +112,15 @@ def _host_errors(spec: Obj, path: Path) -> list[FieldError]:
     """Check names, host aliases, the operating system and other small things that few specs have."""
     errors: list[FieldError] = []
     if spec.get("hostUsers") is False:
-        text = "when `hostUsers` is false"
+        text = "when `pod.Spec.HostUsers` is false"
         errors += [
-            field.forbidden(path.child(n), text) for n in ("hostNetwork", "hostPID", "hostIPC") if spec.get(n)
+            field.forbidden(path.child(shown), text)
+            for name, shown in (
+                ("hostNetwork", "hostNetwork"),
+                ("hostPID", "HostPID"),
+                ("hostIPC", "HostIPC"),
+            )
+            if spec.get(name)
         ]
     seconds = spec.get("activeDeadlineSeconds")
     if seconds is not None and not 1 <= seconds <= _MAX_INT32:
@@ -117,9 +136,22 @@ def _host_errors(spec: Obj, path: Path) -> list[FieldError]:
             here = at.child("hostnames").index(place)
             errors += [field.invalid(here, host, text) for text in names.is_dns1123_subdomain(host)]
     if overhead := spec.get("overhead"):
-        errors += list_errors(overhead, path.child("overhead"))
-    if (system := spec.get("os")) is not None and (name := system.get("name", "")) not in _SYSTEMS:
-        errors.append(_choice(name, _SYSTEMS, path.child("os").child("name")))
+        errors += requirement_errors({"limits": overhead}, (), path.child("overhead"))
+    if spec.get("hostnameOverride") is not None:
+        errors += _override_errors(spec, path)
+    return errors + os_errors(spec, path) if spec.get("os") is not None else errors
+
+
+def _override_errors(spec: Obj, path: Path) -> list[FieldError]:
+    """Check the name that a pod's containers see as their host's."""
+    name, at = spec["hostnameOverride"], path.child("hostnameOverride")
+    errors = [field.invalid(at, name, text) for text in names.is_dns1123_subdomain(name)]
+    if len(name) > _HOSTNAME_MAX:
+        errors.append(field.too_long(at, _HOSTNAME_MAX))
+    if spec.get("hostNetwork"):
+        errors.append(field.forbidden(at, "may not be set when `hostNetwork` is true"))
+    if spec.get("setHostnameAsFQDN"):
+        errors.append(field.forbidden(at, "may not be set when `setHostnameAsFQDN` is true"))
     return errors
 
 

@@ -1,17 +1,16 @@
-"""What may change in a pod after its creation, by subresource.
+"""What may change in a pod after its creation: little of the spec, and ephemeral containers may be added.
 
-Source: pkg/apis/core/validation ValidatePodUpdate, ValidatePodStatusUpdate, ValidatePodResize,
-ValidatePodEphemeralContainersUpdate (1.36).
+Called by `pod`; `pod_status` and `pod_resize` hold the rules of those subresources.
+Source: pkg/apis/core/validation ValidatePodUpdate, ValidatePodEphemeralContainersUpdate (1.36).
 """
 
 from typing import Any
 
 from api import field, names
 from api.codec.shapes import equal
-from api.core.address import ip_errors, ip_family
 from api.core.pod_affinity import tolerations_errors
 from api.field import FieldError, Path
-from api.podspec import is_sidecar, qos_class
+from api.podspec import is_mirror
 from api.resource import Obj
 
 _MAX_INT32 = (1 << 31) - 1
@@ -20,7 +19,6 @@ _UPDATABLE = (
     "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
     "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
 )
-_RESIZABLE = ("cpu", "memory")
 
 
 def validate_spec_update(new: Obj, old: Obj, path: Path) -> list[FieldError]:
@@ -160,126 +158,20 @@ def _difference(new: Any, old: Any, path: str = "spec") -> str:
     return f"  {path}: {old!r} -> {new!r}"
 
 
-def validate_status(new: Obj, old: Obj) -> list[FieldError]:
-    """Check a new status: readiness gates' conditions are free, containers do not come back to life."""
-    status, before = new.get("status") or {}, old.get("status") or {}
-    path = Path("status")
-    errors: list[FieldError] = []
-    for number, condition in enumerate(status.get("conditions") or ()):
-        found = names.is_qualified_name(condition.get("type", ""))
-        at = path.child("conditions").index(number).child("type")
-        errors += [field.invalid(at, condition.get("type", ""), text) for text in found]
-    nominated = status.get("nominatedNodeName")
-    if nominated:
-        at = path.child("nominatedNodeName")
-        errors += [field.invalid(at, nominated, text) for text in names.is_dns1123_subdomain(nominated)]
-    errors += _transition_errors(status, before, new.get("spec") or {}, path)
-    errors += _ips_errors(status.get("podIPs") or [], path.child("podIPs"))
-    hosts = status.get("hostIPs") or []
-    if hosts and status.get("hostIP", "") != hosts[0].get("ip"):
-        at = path.child("hostIPs").index(0).child("ip")
-        errors.append(field.invalid(at, hosts[0].get("ip"), "must be equal to `hostIP`"))
-    return errors + _ips_errors(hosts, path.child("hostIPs"))
-
-
-def _transition_errors(status: Obj, before: Obj, spec: Obj, path: Path) -> list[FieldError]:
-    restart = spec.get("restartPolicy")
-    if restart == "Always":
-        return []
-    sidecars = {c.get("name") for c in spec.get("initContainers") or () if is_sidecar(c)}
-    errors: list[FieldError] = []
-    for name in ("containerStatuses", "initContainerStatuses"):
-        now = {each.get("name"): each for each in status.get(name) or ()}
-        for number, was in enumerate(before.get(name) or ()):
-            ended = (was.get("state") or {}).get("terminated")
-            if ended is None or was.get("name") in sidecars or was.get("name") not in now:
-                continue
-            if ended.get("exitCode", 0) != 0 and restart == "OnFailure":
-                continue
-            if "terminated" not in (now[was.get("name")].get("state") or {}):
-                at = path.child(name).index(number).child("state")
-                errors.append(field.forbidden(at, "may not be transitioned to non-terminated state"))
-    return errors
-
-
-def _ips_errors(entries: list[Obj], path: Path) -> list[FieldError]:
-    errors: list[FieldError] = []
-    for number, entry in enumerate(entries):
-        errors += ip_errors(entry.get("ip", ""), path.index(number))
-    families = [ip_family(entry.get("ip", "")) for entry in entries]
-    if len(entries) > 1 and (len(set(families)) < len(families) or len(families) > 2):
-        errors.append(field.invalid(path, entries, "may specify no more than one IP for each IP family"))
-    return errors
-
-
-def validate_ephemeral_update(new: Obj, old: Obj, path: Path) -> list[FieldError]:
+def validate_ephemeral_update(new_pod: Obj, old_pod: Obj, path: Path) -> list[FieldError]:
     """Check that ephemeral containers were only added, and nothing else changed."""
+    if is_mirror(old_pod):
+        return [field.forbidden(Path("[]"), "static pods do not support ephemeral containers")]
+    new, old = new_pod.get("spec") or {}, old_pod.get("spec") or {}
     at = path.child("ephemeralContainers")
     now = {c.get("name"): c for c in new.get("ephemeralContainers") or ()}
     errors: list[FieldError] = []
-    for number, container in enumerate(old.get("ephemeralContainers") or ()):
+    for container in old.get("ephemeralContainers") or ():
         name = container.get("name")
         if name not in now:
             text = f'existing ephemeral containers "{name}" may not be removed\n'
             errors.append(field.forbidden(at, text))
         elif not equal(now[name], container):
             text = f'existing ephemeral containers "{name}" may not be changed\n'
-            errors.append(field.forbidden(at.index(number), text))
+            errors.append(field.forbidden(at, text))
     return errors
-
-
-def validate_resize(new: Obj, old: Obj, path: Path) -> list[FieldError]:
-    """Check that only cpu and memory changed, none was removed and the QoS class stays."""
-    spec, before = new.get("spec") or {}, old.get("spec") or {}
-    if equal(spec, before):
-        return []
-    errors: list[FieldError] = []
-    if qos_class(new) != ((old.get("status") or {}).get("qosClass") or qos_class(old)):
-        at, text = Path("spec"), "Pod QOS Class may not change as a result of resizing"
-        errors.append(field.invalid(at, qos_class(new), text))
-    for name in ("containers", "initContainers"):
-        now, was = spec.get(name) or [], before.get(name) or []
-        if [c.get("name") for c in now] != [c.get("name") for c in was]:
-            text = "containers may not be renamed or reordered on resize"
-            return [*errors, field.forbidden(path.child(name), text)]
-        for number, (container, had) in enumerate(zip(now, was, strict=True)):
-            at = path.child(name).index(number)
-            errors += _resize_errors(container, had, at, mutable=name == "containers" or is_sidecar(had))
-    if not equal(_without_resources(spec), _without_resources(before)):
-        errors.append(field.forbidden(path, "only cpu and memory resources are mutable"))
-    return errors
-
-
-def _resize_errors(new: Obj, old: Obj, path: Path, mutable: bool) -> list[FieldError]:
-    now, before = new.get("resources") or {}, old.get("resources") or {}
-    if not mutable:
-        if equal(now, before):
-            return []
-        text = "resources for non-sidecar init containers are immutable"
-        return [field.invalid(path.child("resources"), now, text)]
-    errors: list[FieldError] = []
-    for which in ("requests", "limits"):
-        wanted, had = now.get(which) or {}, before.get(which) or {}
-        if any(name in had and name not in wanted for name in _RESIZABLE):
-            at = path.child("resources").child(which)
-            errors.append(field.forbidden(at, f"resource {which} cannot be removed"))
-    return errors
-
-
-def _without_resources(spec: Obj) -> Obj:
-    merged = {**spec}
-    for name in ("containers", "initContainers"):
-        if name in merged:
-            merged[name] = [_unresized(container) for container in merged[name]]
-    return merged
-
-
-def _unresized(container: Obj) -> Obj:
-    rest = {key: value for key, value in container.items() if key not in ("resources", "resizePolicy")}
-    resources = container.get("resources") or {}
-    others = {}
-    for which in ("requests", "limits"):
-        kept = {name: value for name, value in (resources.get(which) or {}).items() if name not in _RESIZABLE}
-        if kept:
-            others[which] = kept
-    return {**rest, "resources": {**others, "claims": resources.get("claims") or []}}

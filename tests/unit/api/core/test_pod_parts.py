@@ -238,7 +238,7 @@ def test_containers(fields, expected):
         ),
         pytest.param(
             {"hostUsers": False, "hostNetwork": True},
-            ["spec.hostNetwork: Forbidden: when `hostUsers` is false"],
+            ["spec.hostNetwork: Forbidden: when `pod.Spec.HostUsers` is false"],
             id="own-users-and-the-host",
         ),
         pytest.param(
@@ -324,12 +324,12 @@ def test_containers(fields, expected):
                 * 2
             },
             [
+                "spec.topologySpreadConstraints[0].{topologyKey, whenUnsatisfiable}: "
+                'Duplicate value: "{zone, ScheduleAnyway}"',
                 "spec.topologySpreadConstraints[0].minDomains: Invalid value: 1: can only use minDomains if "
                 "whenUnsatisfiable=DoNotSchedule, not ScheduleAnyway",
                 "spec.topologySpreadConstraints[1].minDomains: Invalid value: 1: can only use minDomains if "
                 "whenUnsatisfiable=DoNotSchedule, not ScheduleAnyway",
-                "spec.topologySpreadConstraints[1].{topologyKey, whenUnsatisfiable}: "
-                'Duplicate value: "{zone, ScheduleAnyway}"',
             ],
             id="spread",
         ),

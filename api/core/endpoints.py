@@ -2,7 +2,7 @@
 
 from api import field, names
 from api.core.address import ip_errors, non_special_ip_errors
-from api.core.service_spec import PROTOCOLS
+from api.core.service_spec import PROTOCOLS, app_protocol_errors
 from api.defaulting import defaulting, each
 from api.field import FieldError, Path
 from api.meta import validate_metadata, validate_metadata_update
@@ -22,11 +22,11 @@ def _address_errors(address: Obj, path: Path) -> list[FieldError]:
     errors = ip_errors(ip, path.child("ip"))
     if host := address.get("hostname"):
         errors += [field.invalid(path.child("hostname"), host, text) for text in names.is_dns1123_label(host)]
-    if node := address.get("nodeName"):
+    if (node := address.get("nodeName")) is not None:
         errors += [
             field.invalid(path.child("nodeName"), node, text) for text in names.is_dns1123_subdomain(node)
         ]
-    return errors or non_special_ip_errors(ip, path.child("ip"))
+    return errors + non_special_ip_errors(ip, path.child("ip"))
 
 
 def _port_errors(port: Obj, needs_name: bool, path: Path) -> list[FieldError]:
@@ -40,7 +40,7 @@ def _port_errors(port: Obj, needs_name: bool, path: Path) -> list[FieldError]:
     if protocol not in PROTOCOLS:
         at = path.child("protocol")
         errors.append(field.not_supported(at, protocol, PROTOCOLS) if protocol else field.required(at))
-    return errors
+    return errors + app_protocol_errors(port, path)
 
 
 def _subset_errors(subset: Obj, path: Path) -> list[FieldError]:

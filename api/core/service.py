@@ -13,6 +13,7 @@ from api.meta import validate_metadata, validate_metadata_update
 from api.resource import Obj
 
 _AFFINITY_SECONDS = 10800
+_HINTS, _MODE = "service.kubernetes.io/topology-aware-hints", "service.kubernetes.io/topology-mode"
 _WITH_IP = ("ClusterIP", "NodePort", "LoadBalancer")
 
 
@@ -70,13 +71,19 @@ def defaults(obj: Obj) -> Obj:
 
 def validate(obj: Obj) -> list[FieldError]:
     errors = validate_metadata(obj, namespaced=True, rule=names.is_dns1035_label)
-    return errors + spec_errors(obj.get("spec") or {}, Path("spec"))
+    annotations = (obj.get("metadata") or {}).get("annotations") or {}
+    hints, mode = annotations.get(_HINTS), annotations.get(_MODE)
+    if hints is not None and mode is not None and hints != mode:
+        text = f"must match annotations[{_HINTS}] when both are specified"
+        at = Path("metadata").child("annotations").key(_MODE)
+        errors.append(field.invalid(at, mode, text))
+    return errors + spec_errors(obj.get("spec") or {}, Path("spec"), annotations)
 
 
 def validate_update(new: Obj, old: Obj) -> list[FieldError]:
     errors = validate_metadata_update(new, old)
     errors += update_errors(new.get("spec") or {}, old.get("spec") or {}, Path("spec"))
-    return errors + spec_errors(new.get("spec") or {}, Path("spec"))
+    return errors + validate(new)
 
 
 def validate_status_update(new: Obj, old: Obj) -> list[FieldError]:
@@ -92,14 +99,16 @@ def load_balancer_errors(balancer: Obj, path: Path, spec: Obj) -> list[FieldErro
     """Check the addresses that a load balancer reports."""
     ingresses = balancer.get("ingress") or []
     if spec.get("type") != "LoadBalancer" and ingresses:
-        return [field.forbidden(path.child("ingress"), 'may only be used when `spec.type` is "LoadBalancer"')]
+        return [field.forbidden(path.child("ingress"), "may only be used when `spec.type` is 'LoadBalancer'")]
     errors = []
     for number, ingress in enumerate(ingresses):
         at = path.child("ingress").index(number)
         if ip := ingress.get("ip"):
             errors += ip_errors(ip, at.child("ip"))
         mode = ingress.get("ipMode")
-        if mode is not None and not ip:
+        if mode is None and ip:
+            errors.append(field.required(at.child("ipMode"), "must be specified when `ip` is set"))
+        elif mode is not None and not ip:
             errors.append(field.forbidden(at.child("ipMode"), "may not be specified when `ip` is not set"))
         elif mode is not None and mode not in ("Proxy", "VIP"):
             errors.append(field.not_supported(at.child("ipMode"), mode, ("Proxy", "VIP")))

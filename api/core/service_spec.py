@@ -6,7 +6,8 @@ Source: pkg/apis/core/validation ValidateService (1.36).
 from typing import Any
 
 from api import field, names
-from api.core.address import cidr_errors, ip_errors, ip_family, non_special_ip_errors, parse_ip
+from api.core.address import cidr_errors, ip_errors, non_special_ip_errors
+from api.core.service_addresses import addresses_errors, is_headless
 from api.field import FieldError, Path
 from api.meta import validate_labels
 from api.resource import Obj
@@ -14,32 +15,37 @@ from api.resource import Obj
 PROTOCOLS = ("SCTP", "TCP", "UDP")
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _AFFINITIES = ("ClientIP", "None")
-_FAMILIES = ("IPv4", "IPv6")
-_POLICIES = ("PreferDualStack", "RequireDualStack", "SingleStack")
 _TRAFFIC = ("Cluster", "Local")
 _DISTRIBUTIONS = ("PreferClose", "PreferSameNode", "PreferSameZone")
 _DAY_SECONDS = 86400
-_AGENT_PORT = 10250
+_ONLY_BALANCED = "may only be used when `type` is 'LoadBalancer'"
+SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
 
 
-def spec_errors(spec: Obj, path: Path) -> list[FieldError]:
-    """Check a whole spec, addresses as far as they are there."""
-    kind, headless = spec.get("type", ""), spec.get("clusterIP") == "None"
+def spec_errors(spec: Obj, path: Path, annotations: Obj) -> list[FieldError]:
+    """Check a whole spec, addresses as far as they are there; `annotations`: the older form of one field."""
+    kind, headless = spec.get("type", ""), is_headless(spec)
     errors: list[FieldError] = []
     if not spec.get("ports") and not headless and kind != "ExternalName":
         errors.append(field.required(path.child("ports")))
     errors += _type_errors(spec, kind, headless, path)
-    errors += _port_list_errors(spec, kind, path.child("ports"))
+    ports = spec.get("ports") or []
+    seen: set[str] = set()
+    for number, port in enumerate(ports):
+        errors += _port_errors(port, len(ports) > 1, seen, path.child("ports").index(number))
     if selector := spec.get("selector"):
         errors += validate_labels(selector, path.child("selector"))
     errors += _affinity_errors(spec, path)
-    errors += _cluster_ip_errors(spec, path)
+    if kind != "ExternalName":
+        errors += addresses_errors(spec, path)
     for number, address in enumerate(spec.get("externalIPs") or ()):
         at = path.child("externalIPs").index(number)
         errors += ip_errors(address, at) or non_special_ip_errors(address, at)
     if kind not in _TYPES:
         errors.append(field.not_supported(path.child("type"), kind, _TYPES) if kind
                       else field.required(path.child("type")))  # fmt: skip
+    errors += _port_list_errors(ports, kind, path.child("ports"))
+    errors += _source_range_errors(spec, kind, path, annotations)
     return errors + _balancer_errors(spec, kind, path) + _traffic_errors(spec, kind, path)
 
 
@@ -51,41 +57,40 @@ def _type_errors(spec: Obj, kind: str, headless: bool, path: Path) -> list[Field
         return [field.invalid(path.child("clusterIPs").index(0), "None", text)]
     if kind != "ExternalName":
         return []
-    errors = []
-    if spec.get("clusterIPs"):
-        errors.append(field.forbidden(path.child("clusterIPs"), "may not be set for ExternalName services"))
-    name = spec.get("externalName", "")
-    if not name:
-        errors.append(field.required(path.child("externalName")))
+    errors = [
+        field.forbidden(path.child(name), "may not be set for ExternalName services")
+        for name in ("clusterIPs", "ipFamilies", "ipFamilyPolicy")
+        if spec.get(name)
+    ]
+    at = path.child("externalName")
     # A trailing dot is allowed: such a name is complete.
-    errors += [field.invalid(path.child("externalName"), name, text)
-               for text in (names.is_dns1123_subdomain(name.removesuffix(".")) if name else ())]  # fmt: skip
-    return errors
+    name = spec.get("externalName", "").removesuffix(".")
+    if not name:
+        return [*errors, field.required(at)]
+    return errors + [field.invalid(at, name, text) for text in names.is_dns1123_subdomain(name)]
 
 
-def _port_list_errors(spec: Obj, kind: str, path: Path) -> list[FieldError]:
-    ports = spec.get("ports") or []
+def _port_list_errors(ports: list[Obj], kind: str, path: Path) -> list[FieldError]:
     errors: list[FieldError] = []
-    seen_names: set[str] = set()
-    seen: set[tuple[Any, Any]] = set()
-    node_ports: set[tuple[Any, Any]] = set()
+    if kind == "ClusterIP":
+        text = "may not be used when `type` is 'ClusterIP'"
+        errors += [
+            field.forbidden(path.index(number).child("nodePort"), text)
+            for number, port in enumerate(ports)
+            if port.get("nodePort")
+        ]
+    taken: set[tuple[Any, Any]] = set()
     for number, port in enumerate(ports):
-        at = path.index(number)
-        errors += _port_errors(port, len(ports) > 1, seen_names, at)
-        if kind in ("ClusterIP", "ExternalName") and port.get("nodePort"):
-            text = f"may not be used when `type` is '{kind}'"
-            errors.append(field.forbidden(at.child("nodePort"), text))
-        if kind == "LoadBalancer" and port.get("port") == _AGENT_PORT:
-            text = f"may not expose port {_AGENT_PORT} externally since it is used by kubelet"
-            errors.append(field.invalid(at, port["port"], text))
-        protocol = port.get("protocol")
-        if port.get("nodePort"):
-            if (protocol, port["nodePort"]) in node_ports:
-                errors.append(field.duplicate(at.child("nodePort"), port["nodePort"]))
-            node_ports.add((protocol, port["nodePort"]))
-        if (protocol, port.get("port")) in seen:
-            errors.append(field.duplicate(at, {"protocol": protocol, "port": port.get("port")}))
-        seen.add((protocol, port.get("port")))
+        pair = (port.get("protocol"), port.get("nodePort"))
+        if port.get("nodePort") and pair in taken:
+            errors.append(field.duplicate(path.index(number).child("nodePort"), port["nodePort"]))
+        taken.add(pair)
+    seen: set[tuple[Any, Any]] = set()
+    for number, port in enumerate(ports):
+        pair = (port.get("protocol"), port.get("port"))
+        if pair in seen:
+            errors.append(field.duplicate(path.index(number), {"protocol": pair[0], "port": pair[1]}))
+        seen.add(pair)
     return errors
 
 
@@ -106,11 +111,13 @@ def _port_errors(port: Obj, needs_name: bool, seen: set[str], path: Path) -> lis
     elif protocol not in PROTOCOLS:
         errors.append(field.not_supported(path.child("protocol"), protocol, PROTOCOLS))
     errors += port_or_name_errors(port.get("targetPort", 0), path.child("targetPort"))
-    if app := port.get("appProtocol"):
-        errors += [
-            field.invalid(path.child("appProtocol"), app, text) for text in names.is_qualified_name(app)
-        ]
-    return errors
+    return errors + app_protocol_errors(port, path)
+
+
+def app_protocol_errors(port: Obj, path: Path) -> list[FieldError]:
+    """Check `appProtocol` of a port, if it has one."""
+    text, at = port.get("appProtocol"), path.child("appProtocol")
+    return [] if text is None else [field.invalid(at, text, why) for why in names.is_qualified_name(text)]
 
 
 def port_or_name_errors(port: int | str, path: Path) -> list[FieldError]:
@@ -143,72 +150,39 @@ def _affinity_errors(spec: Obj, path: Path) -> list[FieldError]:
     return []
 
 
-def _cluster_ip_errors(spec: Obj, path: Path) -> list[FieldError]:
-    addresses, families = spec.get("clusterIPs") or [], spec.get("ipFamilies") or []
-    first = spec.get("clusterIP") or ""
-    at = path.child("clusterIPs")
-    errors: list[FieldError] = []
-    if not addresses and first:
-        return [field.required(at)]
-    if addresses and not first:
-        errors.append(field.invalid(at, addresses, "must be empty when `clusterIP` is not specified"))
-    elif addresses and addresses[0] != first:
-        errors.append(field.invalid(at, addresses, "first value must match `clusterIP`"))
-    policy = spec.get("ipFamilyPolicy")
-    if policy and policy not in _POLICIES:
-        errors.append(field.not_supported(path.child("ipFamilyPolicy"), policy, _POLICIES))
-    for number, family in enumerate(families):
-        if family not in _FAMILIES:
-            errors.append(field.not_supported(path.child("ipFamilies").index(number), family, _FAMILIES))
-        if family in families[:number]:
-            errors.append(field.duplicate(path.child("ipFamilies").index(number), family))
-    if addresses == ["None"]:
-        return errors
-    for number, address in enumerate(addresses):
-        errors += _address_errors(address, number, addresses, families, at)
-    if len(addresses) > 2:
-        errors.append(field.invalid(at, addresses, "may only hold up to 2 values"))
-    return errors
-
-
-def _address_errors(
-    address: str, number: int, every: list[str], families: list[str], path: Path
-) -> list[FieldError]:
-    at = path.index(number)
-    if address == "None":
-        return [field.invalid(at, "None", "cannot be used with other clusterIPs") if len(every) > 1
-                else field.invalid(at, address, "must be a valid IP address")]  # fmt: skip
-    if parse_ip(address) is None:
-        return ip_errors(address, at)
-    family = ip_family(address)
-    if number < len(families) and families[number] != family:
-        return [
-            field.invalid(
-                at, address, f"expected an {families[number]} value as indicated by `ipFamilies[{number}]`"
-            )
-        ]
-    return []
+def _source_range_errors(spec: Obj, kind: str, path: Path, annotations: Obj) -> list[FieldError]:
+    if ranges := spec.get("loadBalancerSourceRanges"):
+        at = path.child("LoadBalancerSourceRanges")
+        pairs = [(text.strip(), at.index(number)) for number, text in enumerate(ranges)]
+    elif SOURCE_RANGES in annotations:
+        at = Path("metadata").child("annotations").key(SOURCE_RANGES)
+        given = annotations[SOURCE_RANGES].strip()
+        pairs = [(text.strip(), at) for text in given.split(",")] if given else []
+    else:
+        return []
+    errors = [] if kind == "LoadBalancer" else [field.forbidden(at, _ONLY_BALANCED)]
+    return errors + [error for text, here in pairs for error in cidr_errors(text, here)]
 
 
 def _balancer_errors(spec: Obj, kind: str, path: Path) -> list[FieldError]:
     errors: list[FieldError] = []
-    if ranges := spec.get("loadBalancerSourceRanges"):
-        at = path.child("LoadBalancerSourceRanges")
-        if kind != "LoadBalancer":
-            errors.append(field.forbidden(at, "may only be used when `type` is 'LoadBalancer'"))
-        for number, text in enumerate(ranges):
-            errors += cidr_errors(text.strip(), path.child("loadBalancerSourceRanges").index(number))
-    if kind == "LoadBalancer" and "allocateLoadBalancerNodePorts" not in spec:
-        errors.append(field.required(path.child("allocateLoadBalancerNodePorts")))
-    if kind != "LoadBalancer" and "allocateLoadBalancerNodePorts" in spec:
-        at = path.child("allocateLoadBalancerNodePorts")
-        errors.append(field.forbidden(at, "may only be used when `type` is 'LoadBalancer'"))
-    if name := spec.get("loadBalancerClass"):
-        at = path.child("loadBalancerClass")
-        if kind != "LoadBalancer":
-            errors.append(field.forbidden(at, "may only be used when `type` is 'LoadBalancer'"))
-        errors += [field.invalid(at, name, text) for text in names.is_qualified_name(name)]
-    return errors
+    balanced, name = kind == "LoadBalancer", "allocateLoadBalancerNodePorts"
+    if name in spec and not balanced:
+        errors.append(field.forbidden(path.child(name), _ONLY_BALANCED))
+    if balanced and name not in spec:
+        # Upstream forgets that it is in the spec.
+        errors.append(field.required(Path(name)))
+    chosen, at = spec.get("loadBalancerClass"), path.child("loadBalancerClass")
+    if chosen is None:
+        return errors
+    if not balanced:
+        return [*errors, field.forbidden(at, _ONLY_BALANCED)]
+    return errors + [field.invalid(at, chosen, text) for text in names.is_qualified_name(chosen)]
+
+
+def needs_health_check(spec: Obj) -> bool:
+    """Say whether the service has a port on which nodes tell if they have local endpoints."""
+    return spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
 
 
 def _traffic_errors(spec: Obj, kind: str, path: Path) -> list[FieldError]:
@@ -223,17 +197,25 @@ def _traffic_errors(spec: Obj, kind: str, path: Path) -> list[FieldError]:
             errors.append(field.not_supported(at, external, _TRAFFIC))
     elif external:
         errors.append(field.invalid(at, external, "may only be set for externally-accessible services"))
-    checked = kind == "LoadBalancer" and external == "Local"
-    if spec.get("healthCheckNodePort") and not checked:
-        text = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
-        errors.append(field.invalid(path.child("healthCheckNodePort"), spec["healthCheckNodePort"], text))
+    errors += _health_errors(spec, path.child("healthCheckNodePort"))
     at = path.child("internalTrafficPolicy")
-    if kind in ("ClusterIP", "NodePort", "LoadBalancer"):
-        if internal is None:
-            errors.append(field.required(at))
-        elif internal not in _TRAFFIC:
-            errors.append(field.not_supported(at, internal, _TRAFFIC))
+    if internal is None and kind in ("ClusterIP", "NodePort", "LoadBalancer"):
+        errors.append(field.required(at))
+    if internal is not None and internal not in _TRAFFIC:
+        errors.append(field.not_supported(at, internal, _TRAFFIC))
     distribution = spec.get("trafficDistribution")
     if distribution is not None and distribution not in _DISTRIBUTIONS:
         errors.append(field.not_supported(path.child("trafficDistribution"), distribution, _DISTRIBUTIONS))
     return errors
+
+
+def _health_errors(spec: Obj, path: Path) -> list[FieldError]:
+    port = spec.get("healthCheckNodePort", 0)
+    if needs_health_check(spec):
+        if not port:
+            return [field.required(path)]
+        return [field.invalid(path, port, text) for text in names.is_port_number(port)]
+    if not port:
+        return []
+    text = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"
+    return [field.invalid(path, port, text)]

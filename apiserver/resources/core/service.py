@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from api import errors, field
+from api.core.service_spec import needs_health_check
 from api.errors import InternalError
 from api.field import FieldError, Path
 from api.kinds import KindRules
@@ -81,13 +82,40 @@ class ServiceStrategy(Strategy):
         }
         given = spec.get("clusterIP") or (spec.get("clusterIPs") or [""])[0]
         if given == HEADLESS:
+            if not spec.get("selector"):
+                families = self._any_families(spec)
+            else:
+                self._check_families(families)
             return {**spec, "clusterIP": HEADLESS, "clusterIPs": [HEADLESS], **families}
+        self._check_families(families)
         if not given:
             given = self._addresses.allocate(held.key)
             held.add(lambda: self._addresses.release(given, held.key))
         elif given != old.get("clusterIP"):
             self._take_address(given, held)
         return {**spec, "clusterIP": given, "clusterIPs": spec.get("clusterIPs") or [given], **families}
+
+    def _any_families(self, spec: Obj) -> Obj:
+        """Who has neither address nor selector says himself where his endpoints are: of any family.
+
+        Spec: defaultOnRead, initIPFamilyFields (1.36).
+        """
+        policy = spec.get("ipFamilyPolicy") or "RequireDualStack"
+        families = list(spec.get("ipFamilies") or [self._addresses.family])
+        if policy != "SingleStack" and len(families) == 1:
+            families.append("IPv6" if families[0] == "IPv4" else "IPv4")
+        return {"ipFamilies": families, "ipFamilyPolicy": policy}
+
+    def _check_families(self, wanted: Obj) -> None:
+        """Refuse what one pool of one family cannot give."""
+        path = Path("spec")
+        if wanted["ipFamilyPolicy"] == "RequireDualStack":
+            text = "this cluster is not configured for dual-stack services"
+            raise _Refused(field.invalid(path.child("ipFamilyPolicy"), "RequireDualStack", text))
+        for number, family in enumerate(wanted["ipFamilies"]):
+            if family in ("IPv4", "IPv6") and family != self._addresses.family:
+                at = path.child("ipFamilies").index(number)
+                raise _Refused(field.invalid(at, family, "not configured on this cluster"))
 
     def _take_address(self, given: str, held: "_Held") -> None:
         path = Path("spec").child("clusterIPs")
@@ -166,11 +194,6 @@ def _policy(spec: Obj) -> str:
     given = spec.get("ipFamilyPolicy") or "SingleStack"
     # One pool, one family: two families can be preferred, but not given.
     return str(given)
-
-
-def needs_health_check(spec: Obj) -> bool:
-    """Say whether the service has a port on which nodes tell if they have local endpoints."""
-    return bool(spec["type"] == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local")
 
 
 def node_ports(spec: Obj) -> list[int]:

@@ -4,6 +4,7 @@ from api import field
 from api.apps.template import (
     is_zero,
     non_negative,
+    not_decremented,
     percent_at_most_100,
     percent_or_int,
     rolling_update,
@@ -85,4 +86,4 @@ def validate_status_update(new: Obj, old: Obj) -> list[FieldError]:
                  "observedGeneration", "updatedNumberScheduled", "numberAvailable", "numberUnavailable",
                  "collisionCount"):  # fmt: skip
         errors += non_negative(status, name, path)
-    return errors
+    return errors + not_decremented(status, old.get("status") or {}, "collisionCount", path)

@@ -8,6 +8,7 @@ from api.apps.template import (
     at_most,
     is_zero,
     non_negative,
+    not_decremented,
     percent_at_most_100,
     percent_or_int,
     rolling_update,
@@ -85,13 +86,10 @@ def validate_status_update(new: Obj, old: Obj) -> list[FieldError]:
     status, before = new.get("status") or {}, old.get("status") or {}
     path = Path("status")
     for name in ("observedGeneration", "replicas", "updatedReplicas", "readyReplicas", "availableReplicas",
-                 "unavailableReplicas", "collisionCount"):  # fmt: skip
+                 "unavailableReplicas", "terminatingReplicas", "collisionCount"):  # fmt: skip
         errors += non_negative(status, name, path)
     errors += at_most(
         status, path, ("updatedReplicas", "replicas"), ("readyReplicas", "replicas"),
         ("availableReplicas", "replicas"), ("availableReplicas", "readyReplicas"),
     )  # fmt: skip
-    if status.get("collisionCount", 0) < before.get("collisionCount", 0):
-        at = path.child("collisionCount")
-        errors.append(field.invalid(at, status.get("collisionCount", 0), "cannot be decremented"))
-    return errors
+    return errors + not_decremented(status, before, "collisionCount", path)

@@ -4,6 +4,7 @@ from api import field, names
 from api.apps.template import (
     at_most,
     non_negative,
+    not_decremented,
     percent_at_most_100,
     percent_or_int,
     rolling_update,
@@ -132,4 +133,5 @@ def validate_status_update(new: Obj, old: Obj) -> list[FieldError]:
         ("updatedReplicas", "replicas"),
         ("availableReplicas", "replicas"),
     )
+    errors += not_decremented(status, old.get("status") or {}, "collisionCount", path)
     return errors + validate_metadata_update(new, old)

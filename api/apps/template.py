@@ -26,6 +26,13 @@ def non_negative(obj: Obj, name: str, path: Path) -> list[FieldError]:
     return [field.invalid(path.child(name), number, NOT_NEGATIVE)]
 
 
+def not_decremented(status: Obj, before: Obj, name: str, path: Path) -> list[FieldError]:
+    """Check that a counter did not go back."""
+    if name not in before or status.get(name, -1) >= before[name]:
+        return []
+    return [field.invalid(path.child(name), status.get(name), "cannot be decremented")]
+
+
 def at_most(status: Obj, path: Path, *pairs: tuple[str, str]) -> list[FieldError]:
     """Check that the first count of each pair does not exceed the second."""
     return [
@@ -41,6 +48,7 @@ def validate_replica_status(new: Obj, old: Obj) -> list[FieldError]:
     errors = validate_metadata_update(new, old)
     for name in (
         "replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration",
+        "terminatingReplicas",
     ):  # fmt: skip
         errors += non_negative(status, name, path)
     return errors + at_most(

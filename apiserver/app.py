@@ -16,6 +16,7 @@ from api.resource import Resource
 from api.types.core_v1 import BINDINGS, SERVICES
 from api.types.flowcontrol_v1 import FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS
 from apiserver import metrics
+from apiserver.aggregation.aggregator import Aggregator
 from apiserver.allocators.cluster_ip import ClusterIPs
 from apiserver.allocators.node_port import NodePorts
 from apiserver.bootstrap.objects import Settings
@@ -110,7 +111,14 @@ class Server:
         self.webhooks = WebhookClient(ServiceResolver(self.registry))
         self.custom_resources = CustomResources(self.hub, self.served, self.webhooks)
         self.definitions = Definitions(self.hub, self.registry, self.custom_resources)
-        self._paths = Paths(self.discovery, self.openapi, self.guard.openid)
+        self.aggregator = Aggregator(
+            self.hub,
+            self.served,
+            self.openapi,
+            config.proxy_client_cert_file,
+            config.proxy_client_key_file,
+        )
+        self._paths = Paths(self.discovery, self.aggregator.openapi, self.guard.openid)
         self.bootstrap = Bootstrap(self.registry, self._settings())
         self.kubelets = Kubelets(
             self.registry,
@@ -225,6 +233,7 @@ class Server:
         await self.definitions.start()
         await retry(self.bootstrap.ensure, on=(Timeout, ServiceUnavailable), name="bootstrap objects")
         self.tasks.spawn(self.bootstrap.maintain(), "bootstrap")
+        self.tasks.spawn(self.aggregator.run(), "aggregation")
         if self.flow_control is not None:
             self.tasks.spawn(self.flow_control.maintain(), "flow control")
 
@@ -251,6 +260,7 @@ class Server:
         await self.tasks.close()
         await self.kubelets.close()
         await self.webhooks.close()
+        await self.aggregator.close()
         self.guard.close()
 
     async def handle(self, request: Request) -> Answer:
@@ -262,6 +272,9 @@ class Server:
             return error_response(error)
 
     async def _inner(self, request: Request) -> Answer:
+        remote = self.aggregator.route(request.path)
+        if remote is not None:
+            return await self.aggregator.relay(remote, request)
         if request.info.is_resource:
             return await self._dispatch(request)
         if request.path == "/version" or request.path == "/version/":

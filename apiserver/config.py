@@ -89,6 +89,11 @@ class Config:
     max_mutating_requests_inflight: int = field(
         default=200, metadata=_flag("writes under way at once; 0: no limit")
     )
+    proxy_client_cert_file: Path | None = field(
+        default=None,
+        metadata=_flag("client certificate of this server as the front proxy of aggregated APIs"),
+    )
+    proxy_client_key_file: Path | None = field(default=None, metadata=_flag("its key"))
     enable_priority_and_fairness: bool = field(
         default=True,
         metadata=_flag("share what the two limits add up to among priority levels, queue what is more"),

@@ -3,16 +3,16 @@
 Called by `app.py` for requests that are not about a resource.
 """
 
+from apiserver.aggregation.openapi import MergedOpenAPI
 from apiserver.authn.oidc import CONFIGURATION_PATH, JWKS_PATH, OpenIDMetadata
 from apiserver.discovery import Discovery
 from apiserver.http.message import Answer, Request
-from apiserver.openapi.serve import OpenAPI
 
 
 class Paths:
     """Answers a request to one of those paths, or None to one of none of them."""
 
-    def __init__(self, discovery: Discovery, openapi: OpenAPI, openid: OpenIDMetadata | None) -> None:
+    def __init__(self, discovery: Discovery, openapi: MergedOpenAPI, openid: OpenIDMetadata | None) -> None:
         self._discovery = discovery
         self._openapi = openapi
         self._openid = openid

@@ -30,9 +30,11 @@ class Served:
     def set_remote(self, remotes: Iterable[Remote]) -> None:
         """Tell of these group versions of other servers, too."""
         self._remote = tuple(remotes)
-        self._tell()
+        self._discovery.replace(self._local(), self._remote)
 
     def _tell(self) -> None:
-        local = (*self._builtin, *self._custom)
-        self._discovery.replace(local, self._remote)
-        self._openapi.replace(local)
+        self._discovery.replace(self._local(), self._remote)
+        self._openapi.replace(self._local())
+
+    def _local(self) -> tuple[Resource[Any], ...]:
+        return (*self._builtin, *self._custom)

@@ -11,11 +11,13 @@ import orjson
 
 from api.flowcontrol import bootstrap
 from api.resource import Obj, Resource
+from api.types.apiregistration_v1 import APISERVICES
 from api.types.core_v1 import CONFIGMAPS, NAMESPACES, SERVICES
 from api.types.flowcontrol_v1 import FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS
 from api.types.networking_v1 import SERVICECIDRS
 from api.types.rbac_v1 import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
 from api.types.scheduling_v1 import PRIORITYCLASSES
+from apiserver.aggregation import registered
 from apiserver.bootstrap import controller_policy, policy
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -71,10 +73,16 @@ def rest(settings: Settings) -> list[Wanted]:
     return [
         *(Wanted(PRIORITYCLASSES, "", obj) for obj in _priority_classes()),
         *flow_control(),
+        *api_services(),
         Wanted(SERVICECIDRS, "", _service_cidr(settings)),
         Wanted(SERVICES, "default", kubernetes_service(settings)),
         Wanted(CONFIGMAPS, "kube-system", authentication_configmap(settings)),
     ]
+
+
+def api_services() -> list[Wanted]:
+    """Return the APIServices of the built-in groups."""
+    return [Wanted(APISERVICES, "", obj) for obj in registered.builtin()]
 
 
 def flow_control() -> list[Wanted]:

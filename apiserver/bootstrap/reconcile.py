@@ -17,9 +17,11 @@ from api.errors import AlreadyExists, Invalid, NotFound, ServiceUnavailable, Sta
 from api.flowcontrol import bootstrap as flow_bootstrap
 from api.flowcontrol.bootstrap import AUTO_UPDATE as AUTO_UPDATE_SPEC
 from api.resource import Obj
+from api.types.apiregistration_v1 import APISERVICES
 from api.types.core_v1 import CONFIGMAPS
 from api.types.flowcontrol_v1 import FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS
 from api.types.rbac_v1 import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
+from apiserver.aggregation import registered
 from apiserver.authz.rules import compile_rules, uncovered
 from apiserver.bootstrap import objects
 from apiserver.bootstrap.kubernetes_service import KubernetesService
@@ -62,7 +64,7 @@ class Bootstrap:
             try:
                 await self._all(objects.namespaces())
                 kept = [wanted for wanted in objects.rest(self._settings) if wanted.namespace]
-                await self._all([*kept, *objects.flow_control()])
+                await self._all([*kept, *objects.flow_control(), *objects.api_services()])
                 await self._service.reconcile()
             except StatusError as error:
                 _log.warning("bootstrap objects not reconciled", error=error.message)
@@ -109,6 +111,9 @@ def improved(item: Wanted, found: Obj) -> Obj:
         return _with_subjects(item.object, found)
     if item.resource in (FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS):
         return _with_spec(item.object, found)
+    if item.resource is APISERVICES and found["spec"] != item.object["spec"]:
+        # Whoever takes its label away has taken it over.
+        return {**found, "spec": item.object["spec"]} if registered.is_managed(found, "onstart") else found
     if item.resource is CONFIGMAPS and item.object["data"].items() - (found.get("data") or {}).items():
         return {**found, "data": {**(found.get("data") or {}), **item.object["data"]}}
     return found

@@ -13,6 +13,7 @@ from api.types.autoscaling_v2 import HORIZONTALPODAUTOSCALERS as HPA_V2
 from api.types.core_v1 import EVENTS
 from api.types.events_v1 import EVENTS as NEW_EVENTS
 from apiserver.resources.apiextensions.customresourcedefinition import CustomResourceDefinitionStrategy
+from apiserver.resources.apiregistration.apiservice import APIServiceStrategy
 from apiserver.resources.autoscaling.horizontalpodautoscaler import to_v1, to_v2
 from apiserver.resources.batch.job import JobStrategy
 from apiserver.resources.certificates.certificatesigningrequest import CertificateSigningRequestStrategy
@@ -35,6 +36,7 @@ _BY_RESOURCE: Mapping[tuple[str, str], StrategyType] = {
     ("", "replicationcontrollers"): ReplicationControllerStrategy,
     ("", "services"): ServiceStrategy,
     ("apiextensions.k8s.io", "customresourcedefinitions"): CustomResourceDefinitionStrategy,
+    ("apiregistration.k8s.io", "apiservices"): APIServiceStrategy,
     ("batch", "jobs"): JobStrategy,
     ("certificates.k8s.io", "certificatesigningrequests"): CertificateSigningRequestStrategy,
     ("events.k8s.io", "events"): NewEventStrategy,
@@ -56,7 +58,7 @@ _SELECTABLE: Mapping[tuple[str, str], tuple[str, ...]] = {
 _NO_GENERATION = frozenset(
     {
         ("", "persistentvolumeclaims"), ("", "persistentvolumes"), ("", "resourcequotas"), ("", "services"),
-        ("apiregistration.k8s.io", "apiservices"), ("autoscaling", "horizontalpodautoscalers"),
+        ("autoscaling", "horizontalpodautoscalers"),
         ("networking.k8s.io", "servicecidrs"),
         ("storage.k8s.io", "volumeattachments"),
     }
@@ -92,6 +94,12 @@ _RETURNS_DELETED = frozenset(
 )  # fmt: skip
 
 
+# Groups whose objects tell the server itself what to do.
+_CONFIGURING = frozenset(
+    ("admissionregistration.k8s.io", "apiregistration.k8s.io", "flowcontrol.apiserver.k8s.io")
+)
+
+
 def strategy_of(resource: Resource[Any]) -> Strategy:
     """Return the strategy of a built-in resource."""
     key = (resource.group, resource.plural)
@@ -104,7 +112,7 @@ def strategy_of(resource: Resource[Any]) -> Strategy:
         strategy.has_generation = True
     if key in _CREATE_ON_UPDATE:
         strategy.create_on_update = True
-    strategy.configures = strategy.configures or resource.group == "admissionregistration.k8s.io"
+    strategy.configures = strategy.configures or resource.group in _CONFIGURING
     if key in _RETURNS_DELETED:
         strategy.returns_deleted = True
     return strategy

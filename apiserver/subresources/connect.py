@@ -11,6 +11,7 @@ Source: k8s.io/apimachinery/pkg/util/proxy/upgradeaware.go (1.36).
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -48,13 +49,18 @@ def is_upgrade(request: Request) -> bool:
     return "upgrade" in connection and bool(request.headers.get("upgrade"))
 
 
-async def relay_upgrade(request: Request, target: Target, path: str) -> Answer:
-    """Send an upgrade request on to `target` at `path` (with its query) and return what to answer."""
+async def relay_upgrade(
+    request: Request, target: Target, path: str, extra: Sequence[tuple[str, str]] = ()
+) -> Answer:
+    """Send an upgrade request on to `target` at `path` (with its query) and return what to answer.
+
+    `extra` are headers besides the client's: who asks, for a server that believes us.
+    """
     if not is_upgrade(request):
         raise BadRequest("Upgrade request required")
     reader, writer = await dial(target)
     try:
-        writer.write(request_head(request, target, path))
+        writer.write(request_head(request, target, path, extra))
         async with asyncio.timeout(_ANSWER_S):
             head = parse_head(await reader.readuntil(b"\r\n\r\n"))
         if head.status == 101:
@@ -78,7 +84,7 @@ async def relay_upgrade(request: Request, target: Target, path: str) -> Answer:
 
 async def dial(target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Open a connection to a backend. Raises `InternalError`."""
-    name = target.host if target.context is not None else None
+    name = (target.name or target.host) if target.context is not None else None
     try:
         async with asyncio.timeout(_DIAL_S):
             return await asyncio.open_connection(
@@ -88,10 +94,10 @@ async def dial(target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
         raise InternalError(f"error dialing backend: dial tcp {target.authority}: {error}") from error
 
 
-def request_head(request: Request, target: Target, path: str) -> bytes:
+def request_head(request: Request, target: Target, path: str, extra: Sequence[tuple[str, str]] = ()) -> bytes:
     """Return the bytes of the request as the backend gets it."""
     lines = [f"{request.method} {path} HTTP/1.1", f"Host: {target.authority}"]
-    for name, value in forwarded_headers(request):
+    for name, value in (*forwarded_headers(request), *extra):
         lines.append(f"{name}: {value}")
     if request.method == "POST":
         lines.append("Content-Length: 0")

@@ -29,6 +29,8 @@ class Target:
     port: int
     # None: plain HTTP.
     context: ssl.SSLContext | None
+    # The name that its certificate must bear; "": that of the host.
+    name: str = ""
 
     @property
     def authority(self) -> str:

@@ -29,6 +29,8 @@ class StatusError(Exception):
         self.message = message
         self.details = details or {}
         self.continue_token = continue_token
+        # Headers of the answer that tells this error, besides the usual ones.
+        self.headers: dict[str, str] = {}
 
     @property
     def retry_after_s(self) -> int:

@@ -8,9 +8,9 @@ Source: k8s.io/apiserver/pkg/server/filters/priority-and-fairness.go, flowcontro
 
 from api.errors import StatusError, TooManyRequests
 from apiserver.filters.limits import is_stream
+from apiserver.flowcontrol.classify import Schema
 from apiserver.flowcontrol.control import FlowControl, Refused
 from apiserver.http.message import Answer, Filter, Handler, Request
-from apiserver.http.server import error_response
 from apiserver.rest.hub import Hub
 
 FLOW_SCHEMA_UID, PRIORITY_LEVEL_UID = "X-Kubernetes-PF-FlowSchema-UID", "X-Kubernetes-PF-PriorityLevel-UID"
@@ -33,27 +33,30 @@ def fairness(control: FlowControl, hub: Hub) -> Filter:
             try:
                 ticket = await control.wait(flow, width)
             except Refused as refused:
-                error = TooManyRequests(
+                raise TooManyRequests(
                     "Too many requests, please try again later.",
                     {"retryAfterSeconds": refused.retry_after_s},
-                )
-                return error_response(error)
+                ) from refused
         schema.dispatched += 1
         schema.running += 1
         try:
             answer = await following(request)
         except StatusError as error:
-            # The headers go with refusals as well.
-            answer = error_response(error)
+            _sign(error.headers, schema)
+            raise
         finally:
             schema.running -= 1
             control.done(level, width, ticket)
-        headers = answer.headers
-        headers[FLOW_SCHEMA_UID] = schema.uid
-        headers[PRIORITY_LEVEL_UID] = level.spec.uid
+        _sign(answer.headers, schema)
         return answer
 
     return run
+
+
+def _sign(headers: dict[str, str], schema: Schema) -> None:
+    """Tell what the request was sorted as; refusals tell it as well."""
+    headers[FLOW_SCHEMA_UID] = schema.uid
+    headers[PRIORITY_LEVEL_UID] = schema.level.spec.uid
 
 
 def seats_of(request: Request, hub: Hub) -> int:

@@ -199,7 +199,7 @@ def _too_large() -> RequestEntityTooLarge:
 
 def error_response(error: StatusError) -> Response:
     """Return the answer that tells an API error."""
-    response = Response(error.code, orjson.dumps(error.to_status()))
+    response = Response(error.code, orjson.dumps(error.to_status()), headers=dict(error.headers))
     if error.retry_after_s:
         response.headers["Retry-After"] = str(error.retry_after_s)
     return response

@@ -121,3 +121,35 @@ async def hook(pki):
     made = await hooks.start((pki / "ca.crt").read_bytes(), context)
     yield made
     await made.runner.cleanup()
+
+
+@pytest.fixture
+def kubeconfig(api, pki, tmp_path):
+    """A file by which a real kubectl reaches the server as its administrator."""
+    text = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [
+            {
+                "name": "c",
+                "cluster": {
+                    "server": str(api.session._base_url),
+                    "certificate-authority": str(pki / "ca.crt"),
+                },
+            }
+        ],
+        "users": [
+            {
+                "name": "u",
+                "user": {
+                    "client-certificate": str(pki / "admin.crt"),
+                    "client-key": str(pki / "admin.key"),
+                },
+            }
+        ],
+    }
+    path = tmp_path / "kubeconfig"
+    path.write_bytes(orjson.dumps(text))
+    return path

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+FOREVER_S = 3600.0
 SERVICE, NAMESPACE = "e2e-test-webhook", "default"
 NAMES = ["127.0.0.1", f"{SERVICE}.{NAMESPACE}.svc"]
 
@@ -73,7 +74,7 @@ class Hook:
     async def handle(self, request: web.Request) -> web.Response:
         review = orjson.loads(await request.read())
         self.reviews.append((request.path_qs, review))
-        await asyncio.sleep(self.delays.get(request.path, 0.0))
+        await asyncio.sleep(FOREVER_S if _hangs(review) else self.delays.get(request.path, 0.0))
         answer = self.answers[request.path]
         if isinstance(answer, bytes):
             return web.Response(body=answer, content_type="application/json")
@@ -96,6 +97,11 @@ async def start(ca: bytes, context: ssl.SSLContext) -> Hook:
     await site.start()
     hook.port = runner.addresses[0][1]
     return hook
+
+
+def _hangs(review: Any) -> bool:
+    labels = ((review["request"].get("object") or {}).get("metadata") or {}).get("labels") or {}
+    return bool(labels.get("webhook-e2e-test") == "wait-forever")
 
 
 def patch(*operations: Any) -> dict[str, Any]:
@@ -147,16 +153,13 @@ def _mutate_data(request: Any) -> Any:
 
 def _custom(request: Any) -> Any:
     deleting = request["operation"] == "DELETE"
-    data = (request["oldObject" if deleting else "object"] or {}).get("data") or {}
-    if data.get("webhook-e2e-test") != "webhook-disallow" and data.get("webhook-nodelete") is None:
-        return ALLOW
-    if deleting:
-        if data.get("webhook-nodelete") is None:
-            return ALLOW
+    obj = request["oldObject" if deleting else "object"]
+    said = (obj.get("data") or {}).get("webhook-e2e-test")
+    if deleting and said == "webhook-nodelete":
         return deny("the custom resource cannot be deleted because it contains unwanted key and value")
-    if data.get("webhook-e2e-test") != "webhook-disallow":
-        return ALLOW
-    return deny("the custom resource contains unwanted data")
+    if said == "webhook-disallow":
+        return deny("the custom resource contains unwanted data")
+    return ALLOW
 
 
 def _crd(request: Any) -> Any:

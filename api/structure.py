@@ -16,6 +16,7 @@ from api.resource import Obj, Resource
 from api.schemas import Schema, bundle, json_type, schema_name
 
 _META = "io.k8s.apimachinery.pkg."
+_SCHEMA = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps"
 _INT_RANGES = {"int32": (-(1 << 31), (1 << 31) - 1), "int64": (-(1 << 63), (1 << 63) - 1)}
 # Quantities surely written as upstream writes them back: no fraction, no factor that a larger suffix takes.
 _QUANTITY = (
@@ -24,7 +25,12 @@ _QUANTITY = (
 )
 _TIME = "^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]"
 _BASE64 = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
+# A definition that leads here leads to JSONSchemaProps itself, too.
+_A_SCHEMA: Schema = {"$ref": f"#/$defs/{_SCHEMA}"}
 _STRICT: dict[str, Schema] = {
+    f"{_SCHEMA}OrBool": {"anyOf": [{"type": "boolean"}, _A_SCHEMA]},
+    f"{_SCHEMA}OrArray": _A_SCHEMA,
+    f"{_SCHEMA}OrStringArray": _A_SCHEMA,
     f"{_META}api.resource.Quantity": {"type": "string", "pattern": _QUANTITY},
     f"{_META}util.intstr.IntOrString": {
         "type": ["string", "integer"],

@@ -1,15 +1,21 @@
-"""CustomResourceDefinitions: names, versions, scope; schemas are judged where custom resources are served.
+"""CustomResourceDefinitions: what is defaulted, what is refused, what an update may not change.
 
 Spec: apiextensions-apiserver/pkg/apis/apiextensions v1/defaults.go, validation (1.36).
 """
 
 from api import field, names
+from api.apiextensions.approval import approval_errors
+from api.apiextensions.conversion import conversion_errors
+from api.apiextensions.naming import names_errors, needed_errors, object_name_errors
+from api.apiextensions.versions import version_errors
+from api.conditions import is_true
 from api.defaulting import defaulting
 from api.field import FieldError, Path
 from api.meta import immutable, validate_metadata, validate_metadata_update
 from api.resource import Obj
 
 _SPEC = Path("spec")
+_STORED = Path("status").child("storedVersions")
 _SCOPES = ("Cluster", "Namespaced")
 
 
@@ -39,113 +45,116 @@ defaults = defaulting(
 )
 
 
-def _name_errors(obj: Obj, spec: Obj) -> list[FieldError]:
-    name, plural = (obj.get("metadata") or {}).get("name", ""), (spec.get("names") or {}).get("plural", "")
-    wanted = f"{plural}.{spec.get('group', '')}"
-    if name and name != wanted:
-        text = 'must be spec.names.plural+"."+spec.group'
-        return [field.invalid(Path("metadata").child("name"), name, text)]
+def validate(obj: Obj) -> list[FieldError]:
+    errors = validate_metadata(obj, namespaced=False) + object_name_errors(obj)
+    errors += _spec_errors(obj.get("spec") or {}, {}) + _status_errors(obj)
+    return errors + approval_errors(obj, None) + _preserve_errors(obj, {})
+
+
+def validate_update(new: Obj, old: Obj) -> list[FieldError]:
+    """Check an update; schemas that did not change are let be, though they may not be valid any more."""
+    spec, before = new.get("spec") or {}, old.get("spec") or {}
+    errors = validate_metadata_update(new, old) + _spec_errors(spec, before)
+    names_now, names_before = spec.get("names") or {}, before.get("names") or {}
+    if is_true((old.get("status") or {}).get("conditions"), "Established"):
+        # These are how objects are stored.
+        errors += immutable(spec, before, "scope", _SPEC)
+        errors += immutable(names_now, names_before, "kind", _SPEC.child("names"))
+    errors += immutable(spec, before, "group", _SPEC)
+    errors += immutable(names_now, names_before, "plural", _SPEC.child("names"))
+    errors += _status_errors(new)
+    return errors + approval_errors(new, old) + _preserve_errors(new, old)
+
+
+def validate_status_update(new: Obj, old: Obj) -> list[FieldError]:
+    return validate_metadata_update(new, old) + _status_errors(new)
+
+
+def _spec_errors(spec: Obj, old: Obj) -> list[FieldError]:
+    errors = _group_errors(spec.get("group", "")) + _scope_errors(spec.get("scope", ""))
+    errors += _versions_errors(spec, old, _SPEC.child("versions"))
+    given = spec.get("names") or {}
+    errors += needed_errors(given, _SPEC.child("names")) + names_errors(given, _SPEC.child("names"))
+    conversion = spec.get("conversion") or {}
+    if conversion.get("strategy", "None") != "None" and spec.get("preserveUnknownFields"):
+        at = _SPEC.child("conversion").child("strategy")
+        text = "must be None if spec.preserveUnknownFields is true"
+        errors.append(field.invalid(at, conversion["strategy"], text))
+    return errors + conversion_errors(conversion, _SPEC.child("conversion"), old.get("conversion"))
+
+
+def _group_errors(group: str) -> list[FieldError]:
+    path = _SPEC.child("group")
+    if not group:
+        return [field.required(path)]
+    if faults := names.is_dns1123_subdomain(group):
+        return [field.invalid(path, group, ",".join(faults))]
+    if "." not in group:
+        return [field.invalid(path, group, "should be a domain with at least one dot")]
     return []
 
 
-def _names_errors(given: Obj, path: Path) -> list[FieldError]:
-    errors: list[FieldError] = []
-    for name in ("plural", "singular", "kind", "listKind"):
-        value = given.get(name, "")
-        if not value:
-            if name != "singular":
-                errors.append(field.required(path.child(name)))
-            continue
-        errors += [
-            field.invalid(path.child(name), value, text) for text in names.is_dns1035_label(value.lower())
-        ]
-    for name in ("shortNames", "categories"):
-        for number, value in enumerate(given.get(name) or ()):
-            at = path.child(name).index(number)
-            errors += [field.invalid(at, value, text) for text in names.is_dns1035_label(value)]
-    if given.get("kind") and given.get("kind") == given.get("listKind"):
-        text = "kind and listKind may not be the same"
-        errors.append(field.invalid(path.child("listKind"), given["listKind"], text))
-    return errors
+def _scope_errors(scope: str) -> list[FieldError]:
+    path = _SPEC.child("scope")
+    if not scope:
+        return [field.required(path)]
+    return [] if scope in _SCOPES else [field.not_supported(path, scope, _SCOPES)]
 
 
-def _versions_errors(spec: Obj, path: Path) -> list[FieldError]:
+def _versions_errors(spec: Obj, old: Obj, path: Path) -> list[FieldError]:
     errors: list[FieldError] = []
     versions = spec.get("versions") or []
-    seen: set[str] = set()
+    before = {version.get("name"): version for version in old.get("versions") or ()}
+    seen = [version.get("name", "") for version in versions]
     for number, version in enumerate(versions):
         at, name = path.index(number), version.get("name", "")
-        errors += [field.invalid(at.child("name"), name, text) for text in names.is_dns1035_label(name)]
-        if name in seen:
-            text = "must contain unique version names"
-            errors.append(field.invalid(path, [each.get("name") for each in versions], text))
-        seen.add(name)
-        if not (version.get("schema") or {}).get("openAPIV3Schema"):
-            text = "schemas are required"
-            errors.append(field.required(at.child("schema").child("openAPIV3Schema"), text))
+        if faults := names.is_dns1035_label(name):
+            errors.append(field.invalid(at.child("name"), name, ",".join(faults)))
+        errors += version_errors(version, at, before.get(name))
+    if len(set(seen)) != len(seen):
+        errors.append(field.invalid(path, versions, "must contain unique version names"))
     if sum(bool(version.get("storage")) for version in versions) != 1:
         text = "must have exactly one version marked as storage version"
         errors.append(field.invalid(path, versions, text))
     return errors
 
 
-def _spec_errors(spec: Obj) -> list[FieldError]:
-    errors: list[FieldError] = []
-    group, scope = spec.get("group", ""), spec.get("scope", "")
-    if not group:
-        errors.append(field.required(_SPEC.child("group")))
-    elif "." not in group:
-        errors.append(field.invalid(_SPEC.child("group"), group, "should be a domain with at least one dot"))
-    else:
-        errors += [
-            field.invalid(_SPEC.child("group"), group, text) for text in names.is_dns1123_subdomain(group)
-        ]
-    if scope not in _SCOPES:
-        at = _SPEC.child("scope")
-        errors.append(field.not_supported(at, scope, _SCOPES) if scope else field.required(at))
-    errors += _versions_errors(spec, _SPEC.child("versions"))
-    errors += _names_errors(spec.get("names") or {}, _SPEC.child("names"))
-    return errors + _conversion_errors(spec.get("conversion") or {}, _SPEC.child("conversion"))
+def _status_errors(obj: Obj) -> list[FieldError]:
+    status = obj.get("status") or {}
+    errors = names_errors(status.get("acceptedNames") or {}, Path("status").child("acceptedNames"))
+    stored = status.get("storedVersions")
+    return errors if stored is None else errors + _stored_errors(stored, obj.get("spec") or {})
 
 
-def _conversion_errors(conversion: Obj, path: Path) -> list[FieldError]:
-    strategy, webhook = conversion.get("strategy", "None"), conversion.get("webhook")
-    if strategy == "None":
-        text = "must not be set when strategy is not set to Webhook"
-        return [] if webhook is None else [field.forbidden(path.child("webhook"), text)]
-    if strategy != "Webhook":
-        return [field.not_supported(path.child("strategy"), strategy, ("None", "Webhook"))]
-    if webhook is None or webhook.get("clientConfig") is None:
-        at = path.child("webhook").child("clientConfig")
-        return [field.required(at, "required when strategy is set to Webhook")]
-    return []
-
-
-def validate(obj: Obj) -> list[FieldError]:
-    spec = obj.get("spec") or {}
-    return validate_metadata(obj, namespaced=False) + _name_errors(obj, spec) + _spec_errors(spec)
-
-
-def validate_update(new: Obj, old: Obj) -> list[FieldError]:
-    spec, before = new.get("spec") or {}, old.get("spec") or {}
-    errors = validate_metadata_update(new, old) + _name_errors(new, spec) + _spec_errors(spec)
-    for name in ("group", "scope"):
-        errors += immutable(spec, before, name, _SPEC)
-    for name in ("plural", "kind"):
-        errors += immutable(spec.get("names") or {}, before.get("names") or {}, name, _SPEC.child("names"))
-    return errors + _stored_errors(new, spec)
-
-
-def _stored_errors(new: Obj, spec: Obj) -> list[FieldError]:
-    names_now = {version.get("name") for version in spec.get("versions") or ()}
-    path = Path("status").child("storedVersions")
+def _stored_errors(stored: list[str], spec: Obj) -> list[FieldError]:
+    """Check that every version in which objects may be stored is still there. Absent: not yet set."""
+    if not stored:
+        return [field.invalid(_STORED, stored, "must have at least one stored version")]
+    versions = spec.get("versions") or ()
+    known = {version.get("name") for version in versions}
+    errors = [
+        field.invalid(_STORED, stored, f"must have the storage version {version.get('name')}")
+        for version in versions
+        if version.get("storage") and version.get("name") not in stored
+    ]
     text = (
         "missing from spec.versions; {0} was previously a storage version, and must remain in spec.versions "
         "until a storage migration ensures no data remains persisted in {0} and removes {0} from "
         "status.storedVersions"
     )
-    return [
-        field.invalid(path.index(number), stored, text.format(stored))
-        for number, stored in enumerate((new.get("status") or {}).get("storedVersions") or ())
-        if stored not in names_now
+    return errors + [
+        field.invalid(_STORED.index(number), name, text.format(name))
+        for number, name in enumerate(stored)
+        if name not in known
     ]
+
+
+def _preserve_errors(new: Obj, old: Obj) -> list[FieldError]:
+    now, before = ((obj.get("spec") or {}).get("preserveUnknownFields") for obj in (new, old))
+    if not now or before:
+        return []
+    text = (
+        "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in "
+        "spec.versions[*].schema instead"
+    )
+    return [field.invalid(_SPEC.child("preserveUnknownFields"), True, text)]

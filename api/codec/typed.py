@@ -25,6 +25,7 @@ Trail: TypeAlias = tuple[Any, ...] | None
 Check: TypeAlias = "Callable[[Any, Trail, list[str]], Any]"
 
 _REF = "#/$defs/"
+_EXTENSIONS = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1."
 _META = "io.k8s.apimachinery.pkg."
 _SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 _MICROS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
@@ -234,7 +235,9 @@ def _zero(schema: Schema) -> Any:
     """Return what a null in a list or map becomes: the Go type's zero value."""
     if "$ref" in schema:
         name = schema["$ref"].removeprefix(_REF)
-        return "0" if name.endswith(".Quantity") else _zero(definition(name))
+        if name.endswith((".Quantity", ".JSON")):
+            return "0" if name.endswith(".Quantity") else None
+        return _zero(definition(name))
     return {"string": "", "integer": 0, "number": 0, "boolean": False, "array": []}.get(json_type(schema), {})
 
 
@@ -319,7 +322,38 @@ def _moment(value: Any) -> Any:
         raise DecodeError(str(error)) from error
 
 
+def _schema_or_bool(value: Any, trail: Trail, unknown: list[str]) -> Any:
+    if value.__class__ is bool:
+        return value
+    if value.__class__ is not dict:
+        raise DecodeError("boolean or JSON schema expected")
+    return _schema(value, trail, unknown)
+
+
+def _schema_or_list(value: Any, trail: Trail, unknown: list[str]) -> Any:
+    if value.__class__ is list:
+        return [_schema(item, trail, unknown) for item in value]
+    return _schema(value, trail, unknown) if value.__class__ is dict else None
+
+
+def _schema_or_names(value: Any, trail: Trail, unknown: list[str]) -> Any:
+    if value.__class__ is list:
+        return [item for item in value if isinstance(item, str)]
+    return _schema(value, trail, unknown) if value.__class__ is dict else None
+
+
+def _schema(value: Any, trail: Trail, unknown: list[str]) -> Any:
+    """Return a JSON schema in its form. Upstream does not tell of what is unknown in one that has
+    alternatives."""
+    if value.__class__ is not dict:
+        raise _Place("", "v1.JSONSchemaProps").refuse(value, None)
+    return _checker(f"{_EXTENSIONS}JSONSchemaProps")(value, trail, [])
+
+
 _SPECIAL: dict[str, Check] = {
+    f"{_EXTENSIONS}JSONSchemaPropsOrBool": _schema_or_bool,
+    f"{_EXTENSIONS}JSONSchemaPropsOrArray": _schema_or_list,
+    f"{_EXTENSIONS}JSONSchemaPropsOrStringArray": _schema_or_names,
     f"{_META}api.resource.Quantity": _quantity,
     f"{_META}util.intstr.IntOrString": _int_or_string,
     f"{_META}apis.meta.v1.Time": _time,

@@ -27,12 +27,18 @@ def _local(schema: Schema) -> Visit | None:
 
 
 def _check(value: Any, path: Path, errors: list[FieldError]) -> None:
+    errors += object_errors(value, path)
+
+
+def object_errors(value: Any, path: Path) -> list[FieldError]:
+    """Return what is wrong with the kind, version and metadata of an object; no name is fine."""
     if value.__class__ is not dict:
-        return
-    errors += _version_errors(value.get("apiVersion", ""), path.child("apiVersion"))
+        return []
+    errors = _version_errors(value.get("apiVersion", ""), path.child("apiVersion"))
     errors += _kind_errors(value.get("kind", ""), path.child("kind"))
     if "metadata" in value:
         errors += _metadata_errors(value["metadata"], path.child("metadata"))
+    return errors
 
 
 def _version_errors(version: Any, path: Path) -> list[FieldError]:

@@ -46,6 +46,13 @@ def prune(obj: Obj, schema: Schema, keeps_unknown: bool = False) -> tuple[Obj, l
     return inner, found.unknown
 
 
+def prune_value(value: Any, schema: Schema) -> list[str]:
+    """Return the paths of what is unknown in a value (not an object of its own). Raises DecodeError."""
+    found = Pruned()
+    _value(value, schema, "", found)
+    return sorted(found.fields)
+
+
 def _coerced(metadata: Any, path: str, unknown: list[str]) -> Any:
     if metadata is None:
         return {}

@@ -203,7 +203,7 @@ RESOURCES = [{"name": "web", "image": "nginx:1", "resources": {"limits": {"cpu":
         pytest.param(
             a_job(managedBy="a.b/c"),
             a_job(),
-            ["spec.managedBy: Invalid value: null: field is immutable"],
+            ['spec.managedBy: Invalid value: "null": field is immutable'],
             id="managed-by",
         ),
     ],

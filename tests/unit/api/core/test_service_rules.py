@@ -199,7 +199,7 @@ FAMILIES = ("IPv4", "IPv6")
         pytest.param(
             service(type="LoadBalancer", loadBalancerClass="a.b/c"),
             service(type="LoadBalancer"),
-            ["spec.loadBalancerClass: Invalid value: null: may not change once set"],
+            ['spec.loadBalancerClass: Invalid value: "null": may not change once set'],
             id="class",
         ),
     ],

@@ -198,7 +198,7 @@ NEW_AFFINITY["required"]["nodeSelectorTerms"][0]["matchExpressions"][0]["key"] =
             volume(nodeAffinity=NEW_AFFINITY),
             volume(),
             [
-                "nodeAffinity: Invalid value: null: field is immutable, except for updating from beta "
+                'nodeAffinity: Invalid value: "null": field is immutable, except for updating from beta '
                 "label to GA"
             ],
             id="affinity-gone",

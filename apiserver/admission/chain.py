@@ -6,6 +6,11 @@
 Which plugins care is asked once per (operation, resource, subresource) and remembered until `forget`:
 `handles` of a plugin may look at nothing else of a request. A plugin that decides by anything else returns
 True and looks again when run; one that is configured by objects has `forget` called when those change.
+
+DEVIATION: a plugin that does what users configure (`of_users`: webhooks, policies) is not asked about what
+the API server writes for itself, its lease and the bootstrap objects: a webhook that does not answer would
+keep the server from starting, and then nobody could remove it.
+
 Called by the generic verbs of the REST layer; built by `app.py`. Source:
 pkg/kubeapiserver/options/plugins.go (1.36).
 """
@@ -14,7 +19,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from api.resource import Obj
+from api.resource import Obj, Resource
 from apiserver.admission.plugin import AdmissionRequest, Mutator, Rounds, Validator
 from apiserver.admission.plugins.certificate_approval import CertificateApproval
 from apiserver.admission.plugins.certificate_signing import CertificateSigning
@@ -53,13 +58,21 @@ Plugin: TypeAlias = Mutator | Validator
 OFF_BY_DEFAULT = frozenset(("OwnerReferencesPermissionEnforcement",))
 
 
+# What plans are remembered by: operation, resource, subresource, whether the API server acts for itself.
+_Key: TypeAlias = tuple[str, Resource[Any], str, bool]
+
+
+def _key(request: AdmissionRequest) -> _Key:
+    return request.operation, request.resource, request.subresource, request.request is None
+
+
 class Chain:
     """Runs the plugins. Any plugin may raise an API error to refuse."""
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         self._plugins = tuple(plugins)
-        self._mutators: dict[tuple[str, Any, str], tuple[tuple[Mutator, ...], bool]] = {}
-        self._validators: dict[tuple[str, Any, str], tuple[Validator, ...]] = {}
+        self._mutators: dict[_Key, tuple[tuple[Mutator, ...], bool]] = {}
+        self._validators: dict[_Key, tuple[Validator, ...]] = {}
 
     @property
     def names(self) -> list[str]:
@@ -68,7 +81,7 @@ class Chain:
     async def mutate(self, request: AdmissionRequest) -> Obj:
         """Return the object as the mutators leave it (`{}` on DELETE). Raises the API error of the first
         refusal."""
-        key = (request.operation, request.resource, request.subresource)
+        key = _key(request)
         plan = self._mutators.get(key)
         if plan is None:
             plan = self._plan(request)[0]
@@ -84,7 +97,7 @@ class Chain:
 
     async def validate(self, request: AdmissionRequest) -> None:
         """Let every validator see the final object. Raises the API error of the first refusal."""
-        key = (request.operation, request.resource, request.subresource)
+        key = _key(request)
         validators = self._validators.get(key)
         if validators is None:
             validators = self._plan(request)[1]
@@ -99,8 +112,9 @@ class Chain:
     def _plan(
         self, request: AdmissionRequest
     ) -> tuple[tuple[tuple[Mutator, ...], bool], tuple[Validator, ...]]:
-        key = (request.operation, request.resource, request.subresource)
-        caring = [plugin for plugin in self._plugins if plugin.handles(request)]
+        key = _key(request)
+        asked = [plugin for plugin in self._plugins if not (key[3] and getattr(plugin, "of_users", False))]
+        caring = [plugin for plugin in asked if plugin.handles(request)]
         # Told apart by what they have: a plugin may be both.
         mutators: Any = tuple(plugin for plugin in caring if hasattr(plugin, "mutate"))
         validators: Any = tuple(plugin for plugin in caring if hasattr(plugin, "validate"))

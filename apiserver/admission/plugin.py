@@ -49,7 +49,8 @@ class AdmissionRequest:
 
 
 class Mutator(Protocol):
-    """A mutator with a true attribute `in_rounds` finds `rounds` in its requests."""
+    """A mutator with a true attribute `in_rounds` finds `rounds` in its requests. `of_users`: see
+    `chain.py`."""
 
     name: str
 

@@ -46,6 +46,7 @@ class _Memory:
 class MutatingWebhook:
     name = "MutatingAdmissionWebhook"
     in_rounds = True
+    of_users = True
 
     def __init__(self, registry: Registry, versions: Versions, client: WebhookClient) -> None:
         self._table = HookTable(registry, MUTATINGWEBHOOKCONFIGURATIONS, versions)

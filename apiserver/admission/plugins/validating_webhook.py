@@ -17,6 +17,7 @@ from apiserver.webhooks.table import HookTable, Match
 
 class ValidatingWebhook:
     name = "ValidatingAdmissionWebhook"
+    of_users = True
 
     def __init__(self, registry: Registry, versions: Versions, client: WebhookClient) -> None:
         self._table = HookTable(registry, VALIDATINGWEBHOOKCONFIGURATIONS, versions)

@@ -1,8 +1,11 @@
 """Admission webhooks: what becomes of their answers, in which order they come, what happens without one."""
 
+from dataclasses import replace
+
 import orjson
 import pytest
 
+from apiserver.app import build
 from tests.integration.apiserver.hooks import (
     ADMISSION,
     CMS,
@@ -310,3 +313,13 @@ async def test_metrics(api, hook):
     refused = f'{labels},error_type="no_error",rejection_code="400"'
     assert f"apiserver_admission_webhook_rejection_count{{{refused}}} 1" in text
     assert f'webhook_admission_duration_seconds_count{{{labels},rejected="true"}} 1' in text
+
+
+async def test_a_webhook_that_is_gone_does_not_keep_the_server_from_starting(api, server, backend, hook):
+    gone = {"url": "https://127.0.0.1:1/x", "caBundle": hook.ca}
+    everything = rule("*/*", groups=("*",), versions=("*",), operations=("*",))
+    for kind in (MUTATING, VALIDATING):
+        await register(api, kind, webhook(gone, everything))
+    other = await build(replace(server.config, advertise_address="192.0.2.99"), backend)
+    await other.close()
+    assert (await configmap(api)).status == 500

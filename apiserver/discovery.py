@@ -28,6 +28,9 @@ _OTHER_PATHS = ("/healthz", "/livez", "/readyz", "/metrics", "/openapi/v2", "/op
 # Newest first. v2beta1 has the same form; kubectl before 1.30 asks for it alone.
 _AGGREGATED_VERSIONS = ("v2", "v2beta1")
 
+# `groupPriorityMinimum` of the groups of custom resources.
+_CUSTOM_PRIORITY = 1000
+
 
 @dataclass(frozen=True)
 class Remote:
@@ -206,9 +209,12 @@ def _index_of(
     ordered = sorted(
         remotes, key=lambda remote: (-remote.group_priority, remote.group, -remote.version_priority)
     )
+    priorities = dict(catalog.GROUP_PRIORITIES)
     for remote in ordered:
         index.setdefault(remote.group, {})[remote.version] = remote
-    return index
+        priorities.setdefault(remote.group, remote.group_priority)
+    groups = sorted(index, key=lambda group: -priorities.get(group, _CUSTOM_PRIORITY))
+    return {group: index[group] for group in groups}
 
 
 def _form(accept: str) -> str:

@@ -3,13 +3,16 @@
 import asyncio
 import base64
 
+import orjson
 import pytest
 from yarl import URL
 
+from api.types.apiextensions_v1 import CUSTOMRESOURCEDEFINITIONS
 from api.types.apiregistration_v1 import APISERVICES
 from apiserver.app import build
 from apiserver.config import Config
 from kit import tls
+from tests.e2e.harness import newest_kubectl
 from tests.integration.apiserver import wardle
 from tests.integration.apiserver.cases.crud import watching
 from tests.integration.apiserver.wardle import GROUP, NAME, ROOT, VERSION
@@ -343,3 +346,69 @@ async def test_a_group_given_away_comes_back(api, ready):
     found = await until(api, "Local")
     assert available(found)[0] == "True"
     assert (await api.ask("GET", FLUNDERS)).status == 404
+
+
+async def test_definitions_have_api_services(api):
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    versions = [{"name": "v1", "served": True, "storage": True, "schema": schema}]
+    names = {"plural": "foos", "singular": "foo", "kind": "Foo", "listKind": "FooList"}
+    spec = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": versions}
+    path = APISERVICES.path("", "v1.example.com")
+    base = CUSTOMRESOURCEDEFINITIONS.path()
+    async with watching(api, APISERVICES.path(), fieldSelector="metadata.name=v1.example.com") as watch:
+        await api.ok("POST", base, {"metadata": {"name": "foos.example.com"}, "spec": spec})
+        await watch.until("ADDED")
+        found = await api.ok("GET", path)
+        assert found["metadata"]["labels"] == {"kube-aggregator.kubernetes.io/automanaged": "true"}
+        assert (found["spec"]["groupPriorityMinimum"], found["spec"]["versionPriority"]) == (1000, 100)
+        assert available(found)[1] == "Local"
+        await api.ok("DELETE", f"{base}/foos.example.com")
+        await watch.until("DELETED")
+
+
+async def kubectl(server, pki, folder, *arguments):
+    """Run the newest kubectl as the administrator; return what it prints."""
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [
+            {
+                "name": "c",
+                "cluster": {
+                    "server": f"https://127.0.0.1:{server}",
+                    "certificate-authority": str(pki / "ca.crt"),
+                },
+            }
+        ],
+        "users": [
+            {
+                "name": "u",
+                "user": {"client-certificate": str(pki / "admin.crt"), "client-key": str(pki / "admin.key")},
+            }
+        ],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    (folder / "config").write_bytes(orjson.dumps(config))
+    process = await asyncio.create_subprocess_exec(
+        newest_kubectl(),
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={"KUBECONFIG": str(folder / "config"), "HOME": str(folder)},
+    )
+    printed, _ = await process.communicate()
+    assert process.returncode == 0, printed
+    return printed.decode()
+
+
+async def test_kubectl_finds_its_way(api, ready, pki, tmp_path):
+    port = api.session._base_url.port
+    flunder = {"apiVersion": f"{GROUP}/{VERSION}", "kind": "Flunder", "metadata": {"name": "one"}}
+    await api.ok("POST", FLUNDERS, flunder)
+    assert (await kubectl(port, pki, tmp_path, "get", "fl", "-o", "name")).strip() == f"flunder.{GROUP}/one"
+    resources = await kubectl(port, pki, tmp_path, "api-resources", "--api-group", GROUP, "--no-headers")
+    assert resources.split() == ["flunders", "fl", f"{GROUP}/{VERSION}", "true", "Flunder"]
+    services = await kubectl(port, pki, tmp_path, "get", "apiservices", NAME, "v1.apps", "--no-headers")
+    rows = [line.split()[:3] for line in services.splitlines()]
+    assert rows == [[NAME, "default/sample-api", "True"], ["v1.apps", "Local", "True"]]

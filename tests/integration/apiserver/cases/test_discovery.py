@@ -1,5 +1,7 @@
 """Conformance cases of discovery and of tables."""
 
+from typing import Any
+
 import pytest
 
 # What the cases look for. Source: test/e2e/apimachinery/discovery.go (1.36).
@@ -71,7 +73,7 @@ def resources_of(document):
 
 
 async def check_aggregated(api, accept):
-    found = {}
+    found: dict[tuple[str, str, str], Any] = {}
     for path in ("/api", "/apis"):
         answer = await api.ask("GET", path, headers={"Accept": accept})
         assert answer.status == 200

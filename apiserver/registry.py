@@ -5,7 +5,7 @@ The generic REST layer implements it; everything here goes through the same stra
 as a request does.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from api.resource import Obj, Resource
@@ -22,6 +22,9 @@ class Registry(Protocol):
 
     def cached(self, resource: Resource[Any], namespace: str, name: str) -> Obj | None:
         """Return the object from the watch cache (may lag by milliseconds), None if it is not there."""
+
+    def cached_labels(self, resource: Resource[Any], namespace: str, name: str) -> Mapping[str, str] | None:
+        """Return the labels of the object from the watch cache, undecoded; None if it is not there."""
 
     def cached_list(self, resource: Resource[Any], namespace: str = "") -> Iterable[Obj]:
         """Return the objects of a namespace (all namespaces: "") from the watch cache."""

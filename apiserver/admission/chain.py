@@ -21,21 +21,31 @@ from typing import Any, TypeAlias
 
 from api.resource import Obj, Resource
 from apiserver.admission.plugin import AdmissionRequest, Mutator, Rounds, Validator
+from apiserver.admission.plugins.always_pull_images import AlwaysPullImages
 from apiserver.admission.plugins.certificate_approval import CertificateApproval
 from apiserver.admission.plugins.certificate_signing import CertificateSigning
 from apiserver.admission.plugins.certificate_subject_restriction import CertificateSubjectRestriction
 from apiserver.admission.plugins.default_ingress_class import DefaultIngressClass
 from apiserver.admission.plugins.default_storage_class import DefaultStorageClass
 from apiserver.admission.plugins.default_toleration_seconds import DefaultTolerationSeconds
+from apiserver.admission.plugins.deny_service_external_ips import DenyServiceExternalIPs
+from apiserver.admission.plugins.event_rate_limit import EventRateLimit
+from apiserver.admission.plugins.extended_resource_toleration import ExtendedResourceToleration
+from apiserver.admission.plugins.limit_pod_hard_anti_affinity_topology import LimitPodHardAntiAffinityTopology
 from apiserver.admission.plugins.limit_ranger import LimitRanger
 from apiserver.admission.plugins.mutating_webhook import MutatingWebhook
+from apiserver.admission.plugins.namespace_auto_provision import NamespaceAutoProvision
+from apiserver.admission.plugins.namespace_exists import NamespaceExists
 from apiserver.admission.plugins.namespace_lifecycle import NamespaceLifecycle
 from apiserver.admission.plugins.node_restriction import NodeRestriction
 from apiserver.admission.plugins.owner_references_permission_enforcement import (
     OwnerReferencesPermissionEnforcement,
 )
 from apiserver.admission.plugins.persistent_volume_claim_resize import PersistentVolumeClaimResize
+from apiserver.admission.plugins.pod_node_selector import PodNodeSelector
 from apiserver.admission.plugins.pod_security import PodSecurity
+from apiserver.admission.plugins.pod_toleration_restriction import PodTolerationRestriction
+from apiserver.admission.plugins.pod_topology_labels import PodTopologyLabels
 from apiserver.admission.plugins.priority import Priority
 from apiserver.admission.plugins.rbac_escalation import RBACEscalation
 from apiserver.admission.plugins.resource_claim_rights import ResourceClaimRights
@@ -55,7 +65,20 @@ from apiserver.webhooks.client import WebhookClient
 Plugin: TypeAlias = Mutator | Validator
 
 # Off unless asked for with --enable-admission-plugins, as upstream.
-OFF_BY_DEFAULT = frozenset(("OwnerReferencesPermissionEnforcement",))
+OFF_BY_DEFAULT = frozenset(
+    (
+        "AlwaysPullImages",
+        "DenyServiceExternalIPs",
+        "EventRateLimit",
+        "ExtendedResourceToleration",
+        "LimitPodHardAntiAffinityTopology",
+        "NamespaceAutoProvision",
+        "NamespaceExists",
+        "OwnerReferencesPermissionEnforcement",
+        "PodNodeSelector",
+        "PodTolerationRestriction",
+    )
+)
 
 
 # What plans are remembered by: operation, resource, subresource, whether the API server acts for itself.
@@ -156,14 +179,22 @@ def build_chain(
     settings = configuration or {}
     registry, authorizer = parts.registry, parts.authorizer
     plugins: list[Plugin] = [
+        NamespaceAutoProvision(registry),
         NamespaceLifecycle(registry),
+        NamespaceExists(registry),
+        LimitPodHardAntiAffinityTopology(),
         LimitRanger(registry),
         ServiceAccount(registry),
         NodeRestriction(registry),
         TaintNodesByCondition(),
+        AlwaysPullImages(),
         PodSecurity(registry, settings.get("PodSecurity")),
+        PodNodeSelector(registry, settings.get("PodNodeSelector")),
         Priority(registry),
         DefaultTolerationSeconds(),
+        PodTolerationRestriction(registry, settings.get("PodTolerationRestriction")),
+        EventRateLimit(settings.get("EventRateLimit")),
+        ExtendedResourceToleration(),
         DefaultStorageClass(registry),
         StorageObjectInUseProtection(),
         OwnerReferencesPermissionEnforcement(authorizer),
@@ -174,6 +205,8 @@ def build_chain(
         CertificateSubjectRestriction(),
         DefaultIngressClass(registry),
         Timestamps(),
+        DenyServiceExternalIPs(),
+        PodTopologyLabels(registry),
         RBACEscalation(registry, parts.rbac, authorizer),
         ResourceClaimRights(registry, authorizer),
         MutatingWebhook(registry, parts.versions, parts.webhooks),

@@ -1,7 +1,7 @@
 """`Registry` over the verbs: how the API server's own parts read and write objects. Contract:
 `apiserver/registry.py`."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from api.codec.shapes import copy
@@ -27,6 +27,10 @@ class HubRegistry:
         cache = self._hub.of(resource).cache
         entry = cache.get(Key(namespace, name))
         return cache.decoded(entry) if entry is not None else None
+
+    def cached_labels(self, resource: Resource[Any], namespace: str, name: str) -> Mapping[str, str] | None:
+        entry = self._hub.of(resource).cache.get(Key(namespace, name))
+        return entry.labels if entry is not None else None
 
     def cached_list(self, resource: Resource[Any], namespace: str = "") -> Iterable[Obj]:
         # Of this moment, but decoded one by one, so that whoever has much to do may do it in pieces.

@@ -89,8 +89,10 @@ def bound(pod: Obj, binding: Obj, now: Any) -> Obj:
             {"name": metadata["name"], "kind": "pods/binding"},
         )
     new = {**pod, "spec": {**spec, "nodeName": binding["target"]["name"]}}
-    if notes := given.get("annotations"):
-        new["metadata"] = {**metadata, "annotations": {**(metadata.get("annotations") or {}), **notes}}
+    for name in ("annotations", "labels"):
+        if added := given.get(name):
+            present = new["metadata"]
+            new["metadata"] = {**present, name: {**(present.get(name) or {}), **added}}
     status = pod.get("status") or {}
     condition: Any = {"type": "PodScheduled", "status": "True"}
     new["status"] = {**status, "conditions": set_condition(status.get("conditions"), condition, now)}

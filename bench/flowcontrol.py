@@ -61,7 +61,7 @@ async def _measure(count: int) -> None:
     started = time.perf_counter()
     for number in range(count):
         request = requests[number % len(requests)]
-        control.flow_of(request.user, request.info)
+        control.schema_of(request.user, request.info)
     classify = (time.perf_counter() - started) / count
     await server.close()
     _say("filter_cost_us", (times["fairness"] - times["none"]) * 1e6)

@@ -8,7 +8,7 @@ Source: k8s.io/apiserver/pkg/server/filters/priority-and-fairness.go, flowcontro
 
 from api.errors import StatusError, TooManyRequests
 from apiserver.filters.limits import is_stream
-from apiserver.flowcontrol.classify import Schema
+from apiserver.flowcontrol.classify import Flow, Schema
 from apiserver.flowcontrol.control import FlowControl, Refused
 from apiserver.http.message import Answer, Filter, Handler, Request
 from apiserver.rest.hub import Hub
@@ -25,13 +25,13 @@ def fairness(control: FlowControl, hub: Hub) -> Filter:
         info = request.info
         if is_stream(info):
             return await following(request)
-        flow = control.flow_of(request.user, info)
-        level, schema, width, ticket = flow.level, flow.schema, 1, None
+        schema = control.schema_of(request.user, info)
+        level, width, ticket = schema.level, 1, None
         if info.verb == "list":
             width = min(level.widest, seats_of(request, hub))
         if not level.take(width):
             try:
-                ticket = await control.wait(flow, width)
+                ticket = await control.wait(Flow(schema, request.user, info), width)
             except Refused as refused:
                 raise TooManyRequests(
                     "Too many requests, please try again later.",

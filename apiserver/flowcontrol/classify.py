@@ -1,6 +1,6 @@
 """Which flow schema a request belongs to, and which flow within it. Pure; called by `control.py`.
 
-Schemas are compiled to sets; the outcome is remembered per (user, groups, verb, resource, namespace or path).
+Schemas are compiled to sets; the outcome is remembered per groups, verb, and resource or path.
 Source: k8s.io/apiserver/pkg/util/flowcontrol rule.go (1.36).
 """
 
@@ -90,13 +90,23 @@ class Schema:
         return any(rule.matches(user, info) for rule in self.rules)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(frozen=True, slots=True)
 class Flow:
-    """Requests that are treated as one: of one schema and one user or namespace."""
+    """A request among those that are treated as one: of one schema and one user or namespace."""
 
     schema: Schema
-    level: Level
-    distinguisher: str
+    user: User
+    info: RequestInfo
+
+    @property
+    def distinguisher(self) -> str:
+        """Return what flows of the schema are told apart by."""
+        match self.schema.by:
+            case "ByUser":
+                return self.user.name
+            case "ByNamespace":
+                return self.info.namespace
+        return ""
 
     @property
     def hash(self) -> int:
@@ -106,39 +116,43 @@ class Flow:
 
 
 class Classifier:
-    """Finds the flow of a request."""
+    """Finds the schema of a request. Remembers by what can make a difference: few users and namespaces are
+    named by any schema, all others are as good as each other."""
 
-    # Outcomes remembered: far more than a cluster has users times resources; a client that invents paths or
-    # namespaces makes it start afresh, no more.
-    REMEMBERED = 32_768
+    # Outcomes remembered. Only a client that invents paths comes near; it makes the table start afresh, no
+    # more.
+    REMEMBERED = 8192
 
     def __init__(self, schemas: Sequence[Schema], last: Schema) -> None:
         """`schemas` in order of precedence; `last` takes what none matches."""
         self.schemas = tuple(schemas)
         self._last = last
-        self._known: dict[tuple[object, ...], Flow] = {}
-
-    def find(self, user: User, info: RequestInfo) -> Flow:
-        """Return the flow of a request."""
-        key = (
-            user.name,
-            user.groups,
-            info.verb,
-            info.resource or info.path,
-            info.namespace,
-            info.subresource,
-            info.group,
+        rules = [rule for schema in schemas for rule in schema.rules]
+        self._users = frozenset(name for rule in rules for name in rule.users)
+        self._prefixes = tuple({prefix for rule in rules for prefix in rule.prefixes})
+        self._namespaces = frozenset(
+            name for rule in rules for resource in rule.resources for name in resource.namespaces
         )
-        flow = self._known.get(key)
-        return flow if flow is not None else self._learn(key, user, info)
+        self._known: dict[tuple[object, ...], Schema] = {}
 
-    def _learn(self, key: tuple[object, ...], user: User, info: RequestInfo) -> Flow:
+    def find(self, user: User, info: RequestInfo) -> Schema:
+        """Return the schema of a request."""
+        name, namespace = user.name, info.namespace
+        if name not in self._users and not name.startswith(self._prefixes):
+            name = ""
+        if namespace and namespace not in self._namespaces:
+            namespace = ALL
+        what = info.resource or info.path
+        key = (name, user.groups, info.verb, what, namespace, info.subresource, info.group)
+        schema = self._known.get(key)
+        return schema if schema is not None else self._learn(key, user, info)
+
+    def _learn(self, key: tuple[object, ...], user: User, info: RequestInfo) -> Schema:
         if len(self._known) >= self.REMEMBERED:
             self._known.clear()
         schema = next((one for one in self.schemas if one.matches(user, info)), self._last)
-        who = {"ByUser": user.name, "ByNamespace": info.namespace}.get(schema.by, "")
-        flow = self._known[key] = Flow(schema, schema.level, who)
-        return flow
+        self._known[key] = schema
+        return schema
 
 
 def compile_rules(spec: Obj) -> tuple[Rule, ...]:

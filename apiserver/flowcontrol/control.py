@@ -61,8 +61,8 @@ class FlowControl:
         self._changed = True
         self._work.set()
 
-    def flow_of(self, user: User, info: RequestInfo) -> Flow:
-        """Return the flow of a request, by the objects of now."""
+    def schema_of(self, user: User, info: RequestInfo) -> Schema:
+        """Return the schema of a request, by the objects of now."""
         if self._changed:
             self.refresh()
         return self._classifier.find(user, info)
@@ -77,7 +77,7 @@ class FlowControl:
 
     async def wait(self, flow: Flow, width: int) -> Ticket:
         """Wait for seats in the flow's queue; return the ticket to give back. Raises `Refused`."""
-        level, now = flow.level, clock.monotonic()
+        level, now = flow.schema.level, clock.monotonic()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         ticket = level.queue((flow, turn), flow.hash, width, now)
         if isinstance(ticket, str):
@@ -139,7 +139,7 @@ class FlowControl:
             turn.set_result(None)
 
     def _give_up(self, ticket: Ticket, turn: "asyncio.Future[None]") -> None:
-        level: Level = ticket.owner[0].level
+        level: Level = ticket.owner[0].schema.level
         if ticket.running:
             # It was this request's turn in the very moment in which it gave up.
             self.done(level, ticket.width, ticket)
@@ -150,7 +150,7 @@ class FlowControl:
     def _refuse(self, flow: Flow, reason: str, now: float, waited: float) -> NoReturn:
         _count(flow.schema, reason)
         metrics.waited(flow.schema, waited, False)
-        dropped = self._dropped.setdefault(flow.level.name, Dropped())
+        dropped = self._dropped.setdefault(flow.schema.level.name, Dropped())
         dropped.record(now)
         raise Refused(dropped.retry_after_s)
 

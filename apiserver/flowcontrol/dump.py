@@ -6,6 +6,7 @@ Source: k8s.io/apiserver/pkg/util/flowcontrol/apf_controller_debug.go (1.36).
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from apiserver.flowcontrol.classify import Flow
 from apiserver.flowcontrol.control import FlowControl
 from apiserver.flowcontrol.levels import Level
 from apiserver.http.message import Request, Response
@@ -24,6 +25,7 @@ _REQUESTS = (
     "PriorityLevelName", "FlowSchemaName", "QueueIndex", "RequestIndexInQueue", "FlowDistingsher",
     "ArriveTime", "InitialSeats", "FinalSeats", "AdditionalLatency",
 )  # fmt: skip
+_DETAILS = ("UserName", "Verb", "APIPath", "Namespace", "Name", "APIVersion", "Resource", "SubResource")
 _NONE = "<none>"
 
 Row = Sequence[object]
@@ -39,7 +41,7 @@ def answer(control: FlowControl, request: Request) -> Response | None:
         case "dump_queues":
             rows = _queue_rows(control)
         case "dump_requests":
-            rows = _request_rows(control)
+            rows = _request_rows(control, bool(request.param("includeRequestDetails")))
         case _:
             return None
     return Response(200, table(rows).encode(), "text/plain; charset=utf-8")
@@ -94,14 +96,22 @@ def _queue_rows(control: FlowControl) -> Iterable[Row]:
             yield (level.name, *counts, f"{queue.had:.8f}ss", wanted, wanted, "0.00000000ss")
 
 
-def _request_rows(control: FlowControl) -> Iterable[Row]:
-    yield _REQUESTS
+def _request_rows(control: FlowControl, details: bool) -> Iterable[Row]:
+    yield (*_REQUESTS, *_DETAILS) if details else _REQUESTS
     for level in control.levels.values():
         for queue in level.queues.dump() if level.queues is not None else ():
             for place, ticket in enumerate(queue.waiting):
-                flow = ticket.owner[0]
+                flow: Flow = ticket.owner[0]
                 where = (flow.schema.name, queue.index, place, flow.distinguisher)
-                yield (level.name, *where, _moment(ticket.arrived), ticket.width, 0, "0s")
+                row = (level.name, *where, _moment(ticket.arrived), ticket.width, 0, "0s")
+                yield (*row, *_details(flow)) if details else row
+
+
+def _details(flow: Flow) -> Row:
+    info = flow.info
+    version = f"{info.group}/{info.version}" if info.group else info.version
+    place = (info.path, info.namespace, info.name, version, info.resource, info.subresource)
+    return (flow.user.name, info.verb, *place)
 
 
 def _moment(arrived: float) -> str:

@@ -145,6 +145,30 @@ async def test_a_request_that_gives_up_leaves_the_queue(small):
     assert all(level.idle and not level.used for level in small.flow_control.levels.values())
 
 
+async def test_who_waits_is_shown(small):
+    tenant = User("tenant", ("system:authenticated",))
+    small.backend.turtle = True
+    async with asyncio.TaskGroup() as group:
+        for number in range(60):
+            group.create_task(ask(small, tenant, "POST", CONFIGMAPS.path("default"), config_map(number)))
+        await asyncio.sleep(0.005)
+        path = "/debug/api_priority_and_fairness/dump_requests"
+        shown = await small.handle(_with_details(path))
+    lines = shown.body.decode().splitlines()
+    assert lines[0].split()[-8:] == [
+        "UserName,", "Verb,", "APIPath,", "Namespace,", "Name,", "APIVersion,", "Resource,", "SubResource",
+    ]  # fmt: skip
+    row = [cell.strip() for cell in lines[1].split(",")]
+    assert (row[0], row[1], row[4]) == ("global-default", "global-default", "tenant")
+    assert row[9:] == ["tenant", "create", CONFIGMAPS.path("default"), "default", "", "v1", "configmaps", ""]
+
+
+def _with_details(path):
+    request = Request("GET", path, {"includeRequestDetails": ["1"]}, {})
+    request.user = MASTER
+    return request
+
+
 async def test_the_time_in_the_queue_is_limited(small):
     tenant = User("tenant", ("system:authenticated",))
     small.flow_control._wait_s = 0.0

@@ -1,0 +1,158 @@
+"""Conformance cases that run kubectl: a real one, as a subprocess, against the server in this process."""
+
+import asyncio
+import json
+import re
+
+import pytest
+
+from tests.e2e.harness import newest_kubectl
+
+CASES = "[sig-cli] Kubectl client "
+IMAGE, OTHER = (
+    "registry.k8s.io/e2e-test-images/agnhost:2.55",
+    "registry.k8s.io/e2e-test-images/busybox:1.36.1-1",
+)
+
+
+@pytest.fixture
+def kubectl(server, pki, tmp_path):
+    """A function that runs kubectl; returns its exit code and output."""
+
+    async def run(*words, text=""):
+        process = await start(*words)
+        printed, faults = await asyncio.wait_for(process.communicate(text.encode()), 60)
+        return process.returncode, printed.decode() + faults.decode()
+
+    async def start(*words):
+        port = await server.listen()
+        config = tmp_path / "kubeconfig"
+        config.write_text(json.dumps(kubeconfig(f"https://127.0.0.1:{port}", pki)))
+        command = [newest_kubectl(), f"--kubeconfig={config}", f"--cache-dir={tmp_path}/cache", *words]
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
+
+    run.start = start
+    return run
+
+
+def kubeconfig(address, pki):
+    return {
+        "apiVersion": "v1", "kind": "Config", "current-context": "c",
+        "clusters": [
+            {"name": "c", "cluster": {"server": address, "certificate-authority": str(pki / "ca.crt")}}
+        ],
+        "users": [
+            {"name": "c", "user": {"client-certificate": str(pki / "admin.crt"),
+                                   "client-key": str(pki / "admin.key")}}
+        ],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c", "namespace": "default"}}],
+    }  # fmt: skip
+
+
+async def fine(kubectl, *words, text=""):
+    code, printed = await kubectl(*words, text=text)
+    assert code == 0, printed
+    return printed
+
+
+@pytest.mark.case(
+    CASES + "Kubectl api-versions should check if v1 is in available api versions [Conformance]"
+)
+async def test_versions(kubectl):
+    assert "v1" in (await fine(kubectl, "api-versions")).splitlines()
+
+
+@pytest.mark.case(
+    CASES
+    + "Kubectl cluster-info should check if Kubernetes control plane services is included in cluster-info "
+    "[Conformance]"
+)
+async def test_cluster_info(kubectl):
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", await fine(kubectl, "cluster-info"))
+    assert "Kubernetes control plane is running at https://127.0.0.1:" in plain
+
+
+@pytest.mark.case(CASES + "Kubectl version should check is all data is printed [Conformance]")
+async def test_version(kubectl):
+    printed = await fine(kubectl, "version")
+    for what in ("Client Version", "Server Version"):
+        assert re.search(rf"{what}: v[0-9]+\.[0-9]+", printed)
+
+
+def deployment(image):
+    pod = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": image}]}}
+    spec = {"replicas": 1, "selector": {"matchLabels": {"app": "web"}}, "template": pod}
+    return json.dumps(
+        {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}
+    )
+
+
+@pytest.mark.case(
+    CASES + "Kubectl diff should check if kubectl diff finds a difference for Deployments [Conformance]"
+)
+async def test_diff(kubectl):
+    await fine(kubectl, "create", "-f", "-", text=deployment(IMAGE))
+    code, printed = await kubectl("diff", "-f", "-", text=deployment(OTHER))
+    assert code == 1
+    assert IMAGE in printed
+    assert OTHER in printed
+
+
+@pytest.mark.case(
+    CASES + "Kubectl run pod should create a pod from an image when restart is Never [Conformance]"
+)
+async def test_run(api, kubectl):
+    await fine(kubectl, "run", "web", "--restart=Never", f"--image={IMAGE}")
+    spec = (await api.ok("GET", "/api/v1/namespaces/default/pods/web"))["spec"]
+    assert [container["image"] for container in spec["containers"]] == [IMAGE]
+    assert spec["restartPolicy"] == "Never"
+    await fine(kubectl, "delete", "pods", "web")
+    assert (await api.ask("GET", "/api/v1/namespaces/default/pods/web")).status == 404
+
+
+@pytest.mark.case(
+    CASES + "Kubectl server-side dry-run should check if kubectl can dry-run update Pods [Conformance]"
+)
+async def test_dry_run(api, kubectl):
+    await fine(kubectl, "run", "web", f"--image={IMAGE}", "--labels=run=web")
+    patch = json.dumps({"spec": {"containers": [{"name": "web", "image": OTHER}]}})
+    await fine(kubectl, "patch", "pod", "web", "-p", patch, "--dry-run=server")
+    spec = (await api.ok("GET", "/api/v1/namespaces/default/pods/web"))["spec"]
+    assert spec["containers"][0]["image"] == IMAGE
+
+
+@pytest.mark.case(CASES + "Proxy server should support proxy with --port 0 [Conformance]")
+async def test_proxy(api, kubectl):
+    process = await kubectl.start("proxy", "-p", "0", "--disable-filter")
+    try:
+        line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
+        port = re.fullmatch(r"Starting to serve on 127\.0\.0\.1:([0-9]+)\n", line)[1]
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+        assert "v1" in await versions_through(reader, writer)
+    finally:
+        process.kill()
+        await process.wait()
+
+
+@pytest.mark.case(CASES + "Proxy server should support --unix-socket=/path [Conformance]")
+async def test_proxy_on_a_socket(api, kubectl, tmp_path):
+    socket = tmp_path / "test"
+    process = await kubectl.start("proxy", f"--unix-socket={socket}")
+    try:
+        line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
+        assert "Starting to serve on" in line
+        reader, writer = await asyncio.open_unix_connection(str(socket))
+        assert "v1" in await versions_through(reader, writer)
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def versions_through(reader, writer):
+    """Return the versions that `/api/` lists, asked over a plain connection."""
+    writer.write(b"GET /api/ HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    answer = await asyncio.wait_for(reader.read(), 30)
+    writer.close()
+    start, end = answer.index(b"{"), answer.rindex(b"}")
+    return json.loads(answer[start : end + 1])["versions"]

@@ -15,25 +15,30 @@ IMAGE, OTHER = (
 )
 
 
-@pytest.fixture
-def kubectl(server, pki, tmp_path):
-    """A function that runs kubectl; returns its exit code and output."""
+class Kubectl:
+    """A real kubectl, as an administrator of the server."""
 
-    async def run(*words, text=""):
-        process = await start(*words)
+    def __init__(self, folder, address, pki):
+        config = folder / "kubeconfig"
+        config.write_text(json.dumps(kubeconfig(address, pki)))
+        self._command = [newest_kubectl(), f"--kubeconfig={config}", f"--cache-dir={folder}/cache"]
+
+    async def start(self, *words):
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(
+            *self._command, *words, stdin=pipe, stdout=pipe, stderr=pipe
+        )
+
+    async def __call__(self, *words, text=""):
+        """Run it to its end; return its exit code and all it printed."""
+        process = await self.start(*words)
         printed, faults = await asyncio.wait_for(process.communicate(text.encode()), 60)
         return process.returncode, printed.decode() + faults.decode()
 
-    async def start(*words):
-        port = await server.listen()
-        config = tmp_path / "kubeconfig"
-        config.write_text(json.dumps(kubeconfig(f"https://127.0.0.1:{port}", pki)))
-        command = [newest_kubectl(), f"--kubeconfig={config}", f"--cache-dir={tmp_path}/cache", *words]
-        pipe = asyncio.subprocess.PIPE
-        return await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe)
 
-    run.start = start
-    return run
+@pytest.fixture
+async def kubectl(server, pki, tmp_path):
+    return Kubectl(tmp_path, f"https://127.0.0.1:{await server.listen()}", pki)
 
 
 def kubeconfig(address, pki):
@@ -127,8 +132,9 @@ async def test_proxy(api, kubectl):
     process = await kubectl.start("proxy", "-p", "0", "--disable-filter")
     try:
         line = (await asyncio.wait_for(process.stdout.readline(), 30)).decode()
-        port = re.fullmatch(r"Starting to serve on 127\.0\.0\.1:([0-9]+)\n", line)[1]
-        reader, writer = await asyncio.open_connection("127.0.0.1", int(port))
+        found = re.fullmatch(r"Starting to serve on 127\.0\.0\.1:([0-9]+)\n", line)
+        assert found
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(found[1]))
         assert "v1" in await versions_through(reader, writer)
     finally:
         process.kill()

@@ -31,9 +31,17 @@ _PLAIN_VALUE = re.compile(r"([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?").f
 
 
 def validate_metadata(
-    obj: Obj, namespaced: bool, rule: NameRule = names.is_dns1123_subdomain, path: Path = _METADATA
+    obj: Obj,
+    namespaced: bool,
+    rule: NameRule = names.is_dns1123_subdomain,
+    path: Path = _METADATA,
+    custom: bool = False,
 ) -> list[FieldError]:
-    """Check the metadata of a new object; `rule` says what its name may look like."""
+    """Check the metadata of a new object; `rule` says what its name may look like.
+
+    `custom`: of a custom resource, whose finalizers need no domain. Source: apimachinery's
+    ValidateFinalizerName as against pkg/apis/core/validation's (1.36).
+    """
     metadata = obj.get("metadata") or {}
     errors: list[FieldError] = []
     generate = metadata.get("generateName")
@@ -52,7 +60,7 @@ def validate_metadata(
                 path.child("generation"), metadata["generation"], "must be greater than or equal to 0"
             )
         )
-    return errors + _shared_errors(metadata, path)
+    return errors + _shared_errors(metadata, path, custom)
 
 
 # Rules that accept every DNS-1123 label.
@@ -81,7 +89,7 @@ def _namespace_errors(namespace: str, namespaced: bool, path: Path) -> list[Fiel
     return name_errors(namespace, names.is_dns1123_label, path.child("namespace"))
 
 
-def _shared_errors(metadata: Mapping[str, Any], path: Path) -> list[FieldError]:
+def _shared_errors(metadata: Mapping[str, Any], path: Path, custom: bool) -> list[FieldError]:
     """Check what new and changed objects have in common."""
     errors: list[FieldError] = []
     if labels := metadata.get("labels"):
@@ -91,7 +99,7 @@ def _shared_errors(metadata: Mapping[str, Any], path: Path) -> list[FieldError]:
     if owners := metadata.get("ownerReferences"):
         errors += _owner_errors(owners, path.child("ownerReferences"))
     if finalizers := metadata.get("finalizers"):
-        errors += _finalizer_errors(finalizers, path.child("finalizers"))
+        errors += _finalizer_errors(finalizers, path.child("finalizers"), custom)
     return errors
 
 
@@ -145,20 +153,20 @@ def _owner_gap(owner: Obj, name: str, path: Path) -> FieldError:
     return field.invalid(path.child(name), owner.get(name, ""), text)
 
 
-def _finalizer_errors(finalizers: list[str], path: Path) -> list[FieldError]:
+def _finalizer_errors(finalizers: list[str], path: Path, custom: bool) -> list[FieldError]:
     errors = []
     for finalizer in finalizers:
-        errors += finalizer_errors(finalizer, path)
+        errors += finalizer_errors(finalizer, path, custom)
     if "orphan" in finalizers and "foregroundDeletion" in finalizers:
         text = 'finalizer "orphan" and "foregroundDeletion" cannot be both set'
         errors.append(field.invalid(path, finalizers, text))
     return errors
 
 
-def finalizer_errors(finalizer: str, path: Path) -> list[FieldError]:
-    """Check the name of one finalizer."""
+def finalizer_errors(finalizer: str, path: Path, custom: bool = False) -> list[FieldError]:
+    """Check the name of one finalizer; it must have a domain, unless the object is a custom one."""
     errors = [field.invalid(path, finalizer, message) for message in names.is_qualified_name(finalizer)]
-    if not errors and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
+    if not errors and not custom and "/" not in finalizer and finalizer not in _STANDARD_FINALIZERS:
         errors.append(
             field.invalid(
                 path, finalizer, "name is neither a standard finalizer name nor is it fully qualified"
@@ -167,8 +175,10 @@ def finalizer_errors(finalizer: str, path: Path) -> list[FieldError]:
     return errors
 
 
-def validate_metadata_update(new: Obj, old: Obj, path: Path = _METADATA) -> list[FieldError]:
-    """Check what an update does to the metadata."""
+def validate_metadata_update(
+    new: Obj, old: Obj, path: Path = _METADATA, custom: bool = False
+) -> list[FieldError]:
+    """Check what an update does to the metadata; `custom` as for `validate_metadata`."""
     now, before = new.get("metadata") or {}, old.get("metadata") or {}
     errors: list[FieldError] = []
     if now.get("finalizers") != before.get("finalizers"):
@@ -194,7 +204,7 @@ def validate_metadata_update(new: Obj, old: Obj, path: Path = _METADATA) -> list
         "deletionGracePeriodSeconds",
     ):
         errors += immutable(now, before, name, path)
-    return errors + _shared_errors(now, path)
+    return errors + _shared_errors(now, path, custom)
 
 
 def _new_finalizer_errors(now: Obj, before: Obj, path: Path) -> list[FieldError]:

@@ -257,6 +257,7 @@ class Server:
         """Stop serving; the store stays open."""
         await self.listener.close()
         await self.definitions.close()
+        await self.custom_resources.close()
         await self.tasks.close()
         await self.kubelets.close()
         await self.webhooks.close()

@@ -70,6 +70,13 @@ class CustomResources:
     def names(self) -> Iterable[str]:
         return self._definitions.keys()
 
+    async def close(self) -> None:
+        """End what converts in the background."""
+        for definition in self._definitions.values():
+            for version in definition.versions:
+                if version.collection.lane is not None:
+                    await version.collection.lane.close()
+
     async def serve(self, definition: Obj) -> None:
         """Serve a definition with accepted names as it is now. Raises `StoreError`."""
         name, key = definition["metadata"]["name"], _key(definition)

@@ -11,7 +11,7 @@ from api.kinds import KindRules
 from api.meta import validate_metadata, validate_metadata_update
 from api.resource import Obj
 from apiserver.customresources.resource import CustomResource
-from apiserver.rest.strategy import Strategy, with_part
+from apiserver.rest.strategy import FOREGROUND, ORPHAN, Strategy, with_part
 
 
 class CustomStrategy(Strategy):
@@ -51,6 +51,14 @@ class CustomStrategy(Strategy):
             return obj
         return {key: value for key, value in obj.items() if key != "status"}
 
+    def warnings(self, obj: Obj) -> list[str]:
+        return [
+            f'metadata.finalizers: "{name}": prefer a domain-qualified finalizer name including a path (/) '
+            "to avoid accidental conflicts with other finalizer writers"
+            for name in obj["metadata"].get("finalizers") or ()
+            if "/" not in name and name not in (FOREGROUND, ORPHAN)
+        ]
+
     def prepare_for_status(self, new: Obj, old: Obj) -> Obj:
         """Return the present object with the new status; of metadata only who manages what is new."""
         metadata = dict(old["metadata"])
@@ -70,12 +78,12 @@ def _rules(resource: CustomResource) -> KindRules:
     structural = resource.structural
 
     def validate(obj: Obj) -> list[FieldError]:
-        return validate_metadata(obj, resource.namespaced) + structural.validate(obj)
+        return validate_metadata(obj, resource.namespaced, custom=True) + structural.validate(obj)
 
     def validate_update(new: Obj, old: Obj) -> list[FieldError]:
-        return validate_metadata_update(new, old) + structural.validate_update(new, old)
+        return validate_metadata_update(new, old, custom=True) + structural.validate_update(new, old)
 
     def validate_status(new: Obj, old: Obj) -> list[FieldError]:
-        return validate_metadata_update(new, old) + structural.validate_status(new, old)
+        return validate_metadata_update(new, old, custom=True) + structural.validate_status(new, old)
 
     return KindRules(structural.default, validate, validate_update, validate_status)

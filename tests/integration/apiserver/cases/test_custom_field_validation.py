@@ -1,4 +1,7 @@
-"""Conformance: unknown and doubled fields of custom objects. Upstream: test/e2e/apimachinery/field_validation.go."""
+"""Conformance: unknown and doubled fields of custom objects.
+
+Upstream: test/e2e/apimachinery/field_validation.go.
+"""
 
 from textwrap import dedent
 

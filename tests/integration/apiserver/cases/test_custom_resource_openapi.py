@@ -1,7 +1,11 @@
-"""Conformance: custom resources in the OpenAPI document. Upstream: test/e2e/apimachinery/crd_publish_openapi.go."""
+"""Conformance: custom resources in the OpenAPI document.
+
+Upstream: test/e2e/apimachinery/crd_publish_openapi.go.
+"""
 
 import asyncio
 import re
+from typing import Any
 
 import orjson
 import pytest
@@ -73,7 +77,7 @@ NESTED = {
 _ADDED = ("metadata", "apiVersion", "kind")
 
 
-def several(plural: str, group: str, schema: object, *names: str) -> dict:
+def several(plural: str, group: str, schema: object, *names: str) -> Any:
     versions = [version(name, schema, storage=not number) for number, name in enumerate(names)]
     return definition(plural, group, versions)
 

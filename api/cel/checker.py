@@ -9,6 +9,9 @@ from itertools import pairwise
 from typing import Any
 
 from api.cel.declarations import Library, Overload
+from api.cel.errors import EvaluationError
+from api.cel.library.jsonpatch import constructed_type
+from api.cel.library.pattern import compile_pattern
 from api.cel.source import Report
 from api.cel.syntax import (
     Bind,
@@ -24,6 +27,7 @@ from api.cel.syntax import (
     StructLiteral,
     qualified_name,
 )
+from api.cel.times import parse_duration, parse_timestamp
 from api.cel.types import (
     BOOL,
     DYN,
@@ -42,6 +46,13 @@ from api.cel.types import (
 )
 from api.cel.values import TYPES, TypeValue
 
+_LITERALS: dict[str, Callable[[str], Any]] = {
+    "matches": compile_pattern,
+    "find": compile_pattern,
+    "findAll": compile_pattern,
+    "duration": parse_duration,
+    "timestamp": parse_timestamp,
+}
 _RANGES = frozenset(("list", "map", "dyn", "error"))
 
 
@@ -109,7 +120,13 @@ class Checker:
 
     def _select(self, node: Select, scope: Scope) -> Type:
         name = qualified_name(node)
-        if name in self.type_names and name.partition(".")[0] not in scope.locals:
+        if name.partition(".")[0] in scope.locals:
+            name = ""
+        if name in self.variables:
+            node.variable = name
+            self.references.add(name)
+            return self.variables[name]
+        if name in self.type_names:
             node.constant = TypeValue(name)
             return type_type(self.type_names[name])
         target = self.check(node.operand, scope)
@@ -138,7 +155,10 @@ class Checker:
         return ERROR
 
     def _call(self, node: Call, scope: Scope) -> Type:
-        types = [self.check(arg, scope) for arg in node.args]
+        types = []
+        # A loop, not a comprehension: that would be one more frame per level of a deep expression.
+        for arg in node.args:
+            types.append(self.check(arg, scope))  # noqa: PERF401
         if node.target is not None:
             name = qualified_name(node.target)
             full = f"{name}.{node.function}"
@@ -150,7 +170,18 @@ class Checker:
         if overloads is None:
             self._undeclared(node.pos, node.function)
             return ERROR
+        if node.function in _LITERALS:
+            self._check_literal(node)
         return self._resolve(node, overloads, types)
+
+    def _check_literal(self, node: Call) -> None:
+        """Report a constant that its function can never take: a bad pattern, duration or timestamp."""
+        arg = node.args[-1] if node.args else node
+        if isinstance(arg, Literal) and arg.value.__class__ is str:
+            try:
+                _LITERALS[node.function](arg.value)
+            except EvaluationError:
+                self.report.add(arg.pos, f"invalid {node.function} argument")
 
     def _resolve(self, node: Call, overloads: tuple[Overload, ...], types: list[Type]) -> Type:
         member = node.target is not None
@@ -218,13 +249,20 @@ class Checker:
         return map_of(key_type or DYN, value_type or DYN)
 
     def _struct(self, node: StructLiteral, scope: Scope) -> Type:
-        for _, _, value, optional in node.fields:
-            self._entry(value, optional, scope)
+        types = [self._entry(value, optional, scope) for _, _, value, optional in node.fields]
         if node.name.partition(".")[0] not in self.objects:
             self._undeclared(node.pos, node.name)
             return ERROR
-        # Constructed objects have any fields: what they may hold is checked when they are applied.
-        return DYN if node.name != "JSONPatch" else Type("opaque", node.name)
+        made = constructed_type(node.name)
+        for (pos, name, _, _), found in zip(node.fields, types, strict=True):
+            wanted = made.fields.get(name)
+            if wanted is None:
+                self.report.add(pos, f"undefined field '{name}'")
+            elif not is_assignable(wanted, found, {}):
+                self.report.add(
+                    pos, f"expected type of field '{name}' is '{wanted}' but provided type is '{found}'"
+                )
+        return made
 
     def _loop(self, node: Loop, scope: Scope) -> Type:
         over = self.check(node.range, scope)

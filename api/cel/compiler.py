@@ -80,6 +80,8 @@ def _is_attribute(node: Node) -> bool:
 def _select(node: Select) -> Code:
     if node.constant is not None:
         return constant(node.constant)
+    if node.variable:
+        return Code(access.read_variable(node.variable, access.converter(node.type)), 1)
     operand = compile_node(node.operand)
     attribute = _is_attribute(node.operand)
     above = node.operand.type
@@ -121,13 +123,13 @@ def _call(node: Call) -> Code:
 
 
 def _unary(node: Call) -> Code:
-    (operand,) = (compile_node(arg) for arg in node.args)
+    operand = compile_node(node.args[0])
     run, apply = operand.run, UNARY[node.function]
     return Code(lambda frame: apply(run(frame)), operand.cost + 1)
 
 
 def _binary(node: Call) -> Code:
-    first, second = (compile_node(arg) for arg in node.args)
+    first, second = compile_node(node.args[0]), compile_node(node.args[1])
     listed = lists.operator_of(node.function, node.args[0].type, node.args[1].type)
     apply = listed or BINARY[node.function]
     fixed = first.cost + second.cost
@@ -182,7 +184,7 @@ def _with_constant(function: str, left: Run, value: Any) -> Run:
 
 
 def _in(node: Call) -> Code:
-    first, second = (compile_node(arg) for arg in node.args)
+    first, second = compile_node(node.args[0]), compile_node(node.args[1])
     if not second.constant or second.value.__class__ is not list:
         return _binary(node)
     left, items, apply = first.run, second.value, BINARY["@in"]
@@ -198,7 +200,7 @@ def _in(node: Call) -> Code:
 
 
 def _index(node: Call) -> Code:
-    first, key = (compile_node(arg) for arg in node.args)
+    first, key = compile_node(node.args[0]), compile_node(node.args[1])
     left, right = first.run, key.run
     apply = access.find_item if node.function == "_[?_]" else access.read_item
     # A key that is itself a variable or path is resolved with the path, at no cost of its own.

@@ -72,7 +72,7 @@ def _ident(node: Ident) -> Estimated:
 
 
 def _select(node: Select) -> Estimated:
-    if node.constant is not None:
+    if node.constant is not None or node.variable:
         return Estimated(ONE, ONE)
     cost = _visit(node.operand).cost
     if not node.test and node.operand.type.kind in _SELECTED:

@@ -42,19 +42,17 @@ _RESERVED = frozenset((
     "package", "namespace", "return", "var", "void", "while",
 ))
 # fmt: on
-_LEVELS: tuple[dict[str, str], ...] = (
-    {
-        "==": "_==_",
-        "!=": "_!=_",
-        "<": "_<_",
-        "<=": "_<=_",
-        ">": "_>_",
-        ">=": "_>=_",
-        "in": "@in",
-    },
-    {"+": "_+_", "-": "_-_"},
-    {"*": "_*_", "/": "_/_", "%": "_%_"},
-)
+# How strongly operators bind, and the functions that they call.
+_OR, _AND, _RELATION, _SUM, _PRODUCT = 1, 2, 3, 4, 5
+_OPERATORS = {
+    "||": (_OR, "_||_"),
+    "&&": (_AND, "_&&_"),
+    **{kind: (_RELATION, f"_{kind}_") for kind in ("==", "!=", "<", "<=", ">", ">=")},
+    "in": (_RELATION, "@in"),
+    **{kind: (_SUM, f"_{kind}_") for kind in "+-"},
+    **{kind: (_PRODUCT, f"_{kind}_") for kind in "*/%"},
+}
+_NO_OPERATOR = (0, "")
 _PRIMARY = (
     "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', "
     "NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"
@@ -81,6 +79,13 @@ def parse(text: str, report: Report) -> Node | None:
     except _Stop:
         return None
     return node
+
+
+def _chain(function: str, left: Node, right: Node, pos: int) -> Logic:
+    """Return `left && right`; more of the same makes one long node, not a deep one."""
+    if isinstance(left, Logic) and left.function == function:
+        return Logic(function, [*left.terms, right], [*left.places, pos])
+    return Logic(function, [left, right], [pos])
 
 
 class _Parser:
@@ -122,42 +127,37 @@ class _Parser:
 
     def expression(self) -> Node:
         self.deeper()
-        condition = self.logic("_||_", "||")
+        condition = self.binary(_OR)
         if self.token.kind == "?":
             pos = self.advance().pos
-            first = self.logic("_||_", "||")
+            first = self.binary(_OR)
             self.expect(":")
             condition = Call(pos, "_?_:_", [condition, first, self.expression()])
         self.depth -= 1
         return condition
 
-    def logic(self, function: str, operator: str) -> Node:
-        term = self.binary(0) if operator == "&&" else self.logic("_&&_", "&&")
-        if self.token.kind != operator:
-            return term
-        terms, places = [term], []
-        while self.token.kind == operator:
-            places.append(self.advance().pos)
-            terms.append(self.binary(0) if operator == "&&" else self.logic("_&&_", "&&"))
-        return Logic(function, terms, places)
-
-    def binary(self, level: int) -> Node:
-        """Read the operators of a level, left to right; the chain's length counts as depth."""
-        if level == len(_LEVELS):
-            return self.unary()
-        left = self.binary(level + 1)
+    def binary(self, least: int) -> Node:
+        """Read operators that bind at least so strongly, left to right; a chain's length counts as depth."""
+        left = self.unary()
         before = self.depth
-        while (function := _LEVELS[level].get(self.token.kind)) is not None:
-            self.deeper()
+        while True:
+            strength, function = _OPERATORS.get(self.token.kind, _NO_OPERATOR)
+            if strength < least:
+                break
             pos = self.advance().pos
-            left = Call(pos, function, [left, self.binary(level + 1)])
+            right = self.binary(strength + 1)
+            if strength <= _AND:
+                left = _chain(function, left, right, pos)
+            else:
+                self.deeper()
+                left = Call(pos, function, [left, right])
         self.depth = before
         return left
 
     def unary(self) -> Node:
         kind = self.token.kind
         if kind not in ("!", "-"):
-            return self.member()
+            return self.postfix(self.primary())
         pos, count = self.token.pos, 0
         while self.token.kind == kind:
             count += 1
@@ -165,13 +165,10 @@ class _Parser:
         negative = kind == "-" and count % 2 == 1
         if negative and self.token.kind in ("int", "float"):
             return self.postfix(self.number(self.advance(), pos, "-"))
-        operand = self.member()
+        operand = self.postfix(self.primary())
         if count % 2 == 0:
             return operand
         return Call(pos, "-_" if negative else "!_", [operand])
-
-    def member(self) -> Node:
-        return self.postfix(self.primary())
 
     def postfix(self, node: Node) -> Node:
         before = self.depth

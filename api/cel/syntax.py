@@ -41,11 +41,12 @@ class Ident(Node):
 
 
 class Select(Node):
-    """`operand.field`, `operand.?field`, or `has(operand.field)`. `constant` is a type if the path
-    names one.
+    """`operand.field`, `operand.?field`, or `has(operand.field)`.
+
+    If the whole path is the name of a type or a variable, `constant` or `variable` is set.
     """
 
-    __slots__ = ("constant", "field", "operand", "optional", "test")
+    __slots__ = ("constant", "field", "operand", "optional", "test", "variable")
 
     def __init__(
         self, pos: int, operand: Node, field: str, optional: bool = False, test: bool = False
@@ -56,6 +57,7 @@ class Select(Node):
         self.optional = optional
         self.test = test
         self.constant: Any = None
+        self.variable = ""
 
 
 class Call(Node):

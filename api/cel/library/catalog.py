@@ -4,7 +4,22 @@ Spec: k8s.io/apiserver/pkg/cel/environment/base.go (1.36).
 """
 
 from api.cel.declarations import Library, merge
-from api.cel.library import operators, optionals, standard, times
+from api.cel.library import (
+    authorizer,
+    formats,
+    jsonpatch,
+    lists,
+    network,
+    operators,
+    optionals,
+    quantity,
+    regex,
+    semver,
+    standard,
+    strings,
+    times,
+    url,
+)
 from api.cel.types import (
     BOOL,
     BYTES,
@@ -23,7 +38,25 @@ from api.cel.types import (
     type_type,
 )
 
-FUNCTIONS: Library = merge((operators.FUNCTIONS, standard.FUNCTIONS, times.FUNCTIONS, optionals.FUNCTIONS))
+FUNCTIONS: Library = merge(
+    library.FUNCTIONS
+    for library in (
+        operators,
+        standard,
+        times,
+        optionals,
+        strings,
+        lists,
+        regex,
+        url,
+        quantity,
+        network,
+        formats,
+        semver,
+        authorizer,
+        jsonpatch,
+    )
+)
 
 TYPE_NAMES: dict[str, Type] = {
     "bool": BOOL,
@@ -39,4 +72,5 @@ TYPE_NAMES: dict[str, Type] = {
     "google.protobuf.Timestamp": TIMESTAMP,
     "google.protobuf.Duration": DURATION,
     "optional_type": optional_of(DYN),
+    **{of.name: of for of in (url.URL, quantity.QUANTITY, network.IP, network.CIDR, semver.SEMVER)},
 }

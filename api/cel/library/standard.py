@@ -5,6 +5,7 @@ Spec: github.com/google/cel-go common/stdlib/standard.go, common/types; cel-spec
 
 import math
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 from api.cel.cost import PATTERN_CHARACTER, UNBOUNDED, Estimate, Range, Sized, traverse
@@ -119,7 +120,7 @@ def _parse_int(text: str, kind: str, least: int, most: int) -> int:
 def to_double(value: Any) -> float:
     """Convert to double as `double()` does."""
     if value.__class__ is not str:
-        return float(value)
+        return _to_float(value)
     try:
         if "_" in value or value != value.strip():
             raise ValueError
@@ -128,25 +129,39 @@ def to_double(value: Any) -> float:
         raise EvaluationError(f'strconv.ParseFloat: parsing "{value}": invalid syntax') from None
 
 
+def _to_float(value: Any) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise EvaluationError("double overflow") from None
+
+
+def format_int(value: int) -> str:
+    """Return the digits of a number; EvaluationError for one that JSON may hold, but no int can."""
+    if not INT_MIN <= value <= UINT_MAX:
+        raise EvaluationError("integer overflow")
+    return str(int(value))
+
+
 def format_double(value: float) -> str:
-    """Return the shortest text of a number, as Go's `%g` with enough digits has it."""
+    """Return the shortest text of a number as Go's `%g` has it: exponents from seven digits on."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
         return "+Inf" if value > 0 else "-Inf"
-    text = repr(value)
-    mantissa, _, exponent = text.partition("e")
-    mantissa = mantissa.removesuffix(".0")
-    if not exponent:
-        # Python writes exponents from 1e16 on, Go from 1e21 on.
-        return mantissa
-    if 0 <= int(exponent) < 21:
-        return format(value, ".0f")
-    return (
-        f"{mantissa}e{exponent[0]}{exponent[1:].zfill(2)}"
-        if exponent[0] in "+-"
-        else f"{mantissa}e+{exponent}"
-    )
+    plain = format_plain(value)
+    digits = plain.lstrip("-").replace(".", "").strip("0")
+    exponent = Decimal(plain).adjusted()
+    if not digits or -4 <= exponent < 6:
+        return plain
+    sign, rest = ("-" if value < 0 else ""), f".{digits[1:]}" if digits[1:] else ""
+    return f"{sign}{digits[0]}{rest}e{exponent:+03d}"
+
+
+def format_plain(value: float) -> str:
+    """Return the shortest text of a finite number without an exponent."""
+    text = format(Decimal(repr(value)), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def to_string(value: Any) -> str:
@@ -157,7 +172,7 @@ def to_string(value: Any) -> str:
         case bool():
             return "true" if value else "false"
         case int():
-            return str(int(value))
+            return format_int(value)
         case float():
             return format_double(value)
         case bytes():

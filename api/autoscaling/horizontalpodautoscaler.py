@@ -1,13 +1,16 @@
 """HorizontalPodAutoscalers, v1 and v2. Spec: pkg/apis/autoscaling/v2/defaults.go, validation (1.36)."""
 
-from api import field, names
+from api import field
+from api.apps.template import non_negative
+from api.autoscaling.behavior import behavior_errors
+from api.autoscaling.metrics import metric_errors
+from api.autoscaling.reference import reference_errors
 from api.defaulting import defaulting
 from api.field import FieldError, Path
 from api.meta import validate_metadata, validate_metadata_update
 from api.resource import Obj
 
 _SPEC = Path("spec")
-_MAX_WINDOW_S = 3600
 _SCALE_UP = {
     "stabilizationWindowSeconds": 0,
     "selectPolicy": "Max",
@@ -24,10 +27,6 @@ _CPU = {
     "type": "Resource",
     "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}},
 }
-_FIELDS = {
-    "Resource": "resource", "Pods": "pods", "Object": "object", "External": "external",
-    "ContainerResource": "containerResource",
-}  # fmt: skip
 
 
 def _is_v1(obj: Obj) -> bool:
@@ -63,65 +62,14 @@ def _spec_errors(spec: Obj) -> list[FieldError]:
     if least is not None and most < least:
         text = "must be greater than or equal to `minReplicas`"
         errors.append(field.invalid(_SPEC.child("maxReplicas"), most, text))
-    errors += _target_errors(spec.get("scaleTargetRef") or {}, _SPEC.child("scaleTargetRef"))
+    errors += reference_errors(spec.get("scaleTargetRef") or {}, _SPEC.child("scaleTargetRef"))
     percent = spec.get("targetCPUUtilizationPercentage")
     if percent is not None and percent < 1:
         at = _SPEC.child("targetCPUUtilizationPercentage")
         errors.append(field.invalid(at, percent, "must be greater than 0"))
     for number, metric in enumerate(spec.get("metrics") or ()):
-        errors += _metric_errors(metric, _SPEC.child("metrics").index(number))
-    for name in ("scaleUp", "scaleDown"):
-        rules = (spec.get("behavior") or {}).get(name) or {}
-        errors += _rules_errors(rules, _SPEC.child("behavior").child(name))
-    return errors
-
-
-def _target_errors(target: Obj, path: Path) -> list[FieldError]:
-    errors: list[FieldError] = []
-    for name in ("kind", "name"):
-        value = target.get(name, "")
-        if not value:
-            errors.append(field.required(path.child(name)))
-        errors += [
-            field.invalid(path.child(name), value, text)
-            for text in (names.is_path_segment(value) if value else ())
-        ]
-    return errors
-
-
-def _metric_errors(metric: Obj, path: Path) -> list[FieldError]:
-    kind = metric.get("type", "")
-    if kind not in _FIELDS:
-        at = path.child("type")
-        return [
-            field.not_supported(at, kind, sorted(_FIELDS))
-            if kind
-            else field.required(at, "must specify a metric source type")
-        ]
-    name = _FIELDS[kind]
-    if metric.get(name) is None:
-        return [field.required(path.child(name), f"must populate the given metric source ({name})")]
-    target = metric[name].get("target") or {}
-    if target.get("averageUtilization", 1) < 1:
-        at = path.child(name).child("target").child("averageUtilization")
-        return [field.invalid(at, target["averageUtilization"], "must be greater than 0")]
-    if not {"averageUtilization", "averageValue", "value"} & set(target):
-        at = path.child(name).child("target").child("averageUtilization")
-        return [field.required(at, "must set either a target raw value or a target utilization")]
-    return []
-
-
-def _rules_errors(rules: Obj, path: Path) -> list[FieldError]:
-    window = rules.get("stabilizationWindowSeconds")
-    if window is not None and not 0 <= window <= _MAX_WINDOW_S:
-        at = path.child("stabilizationWindowSeconds")
-        text = (
-            "must be greater than or equal to zero"
-            if window < 0
-            else f"must be less than or equal to {_MAX_WINDOW_S}"
-        )
-        return [field.invalid(at, window, text)]
-    return []
+        errors += metric_errors(metric, _SPEC.child("metrics").index(number))
+    return errors + behavior_errors(spec.get("behavior") or {}, _SPEC.child("behavior"))
 
 
 def validate(obj: Obj) -> list[FieldError]:
@@ -130,3 +78,11 @@ def validate(obj: Obj) -> list[FieldError]:
 
 def validate_update(new: Obj, old: Obj) -> list[FieldError]:
     return validate_metadata_update(new, old) + _spec_errors(new.get("spec") or {})
+
+
+def validate_status_update(new: Obj, old: Obj) -> list[FieldError]:
+    """Check a write to the subresource `status`."""
+    errors = validate_metadata_update(new, old)
+    for name in ("currentReplicas", "desiredReplicas"):
+        errors += non_negative(new.get("status") or {}, name, Path("status"))
+    return errors

@@ -50,6 +50,8 @@ def _inline_errors(spec: Obj, path: Path) -> list[FieldError]:
         errors.append(
             field.required(path.child("csi"), "has to be specified in the context of inline volumes")
         )
+    if not spec.get("accessModes"):
+        errors.append(field.required(path.child("accessModes")))
     return errors + access_mode_errors(spec, path)
 
 

@@ -111,8 +111,7 @@ def condition(kind, **fields):
             {"certificate": "bm9uZQ=="},
             [
                 'status.certificate: Invalid value: "<certificate data>": must contain at least one '
-                "CERTIFICATE "
-                "PEM block"
+                "CERTIFICATE PEM block"
             ],
             id="no-certificate",
         ),

@@ -99,14 +99,11 @@ AT = "spec.devices.requests[0]"
             claim(constraints=[{"requests": ["r", "s", "a/b/c"], "matchAttribute": "model"}]),
             [
                 'spec.devices.constraints[0].requests[1]: Invalid value: "s": must be the name of a request '
-                "in "
-                "the claim or the name of a request and a subrequest separated by '/'",
-                'spec.devices.constraints[0].requests[2]: Invalid value: "a/b/c": must be the name of a '
-                "request "
                 "in the claim or the name of a request and a subrequest separated by '/'",
+                'spec.devices.constraints[0].requests[2]: Invalid value: "a/b/c": must be the name of a '
+                "request in the claim or the name of a request and a subrequest separated by '/'",
                 'spec.devices.constraints[0].matchAttribute: Invalid value: "model": a fully qualified name '
-                "must "
-                "be a domain and a name separated by a slash",
+                "must be a domain and a name separated by a slash",
             ],
             id="constraint",
         ),
@@ -176,9 +173,8 @@ def allocated(*results, **fields):
             {},
             [
                 f'status.allocation.devices.results[0].shareID: Invalid value: "{UID.upper()}": uid must be '
-                "in "
-                "RFC 4122 normalized form, `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx` with lowercase hexadecimal "
-                "characters"
+                "in RFC 4122 normalized form, `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx` with lowercase "
+                "hexadecimal characters"
             ],
             id="uppercase-uid",
         ),
@@ -347,8 +343,7 @@ MEM = f"{DEV}.capacity[d.io/mem].requestPolicy"
             slices(nodeName=None, nodeSelector={"nodeSelectorTerms": [{}, {}]}),
             [
                 "spec.nodeSelector.nodeSelectorTerms: Invalid value: [{},{}]: must have exactly one node "
-                "selector "
-                "term"
+                "selector term"
             ],
             id="two-terms",
         ),
@@ -386,8 +381,7 @@ MEM = f"{DEV}.capacity[d.io/mem].requestPolicy"
             ),
             [
                 f'{DEV}.attributes[a].version: Invalid value: "1.0": must be a string compatible with '
-                "semver.org "
-                "spec 2.0.0",
+                "semver.org spec 2.0.0",
                 f'{DEV}.attributes[b]: Invalid value: "": exactly one value must be specified',
                 f'{DEV}.attributes[c]: Invalid value: {{"int":1,"bool":true}}: exactly one value must be '
                 "specified",
@@ -404,8 +398,7 @@ MEM = f"{DEV}.capacity[d.io/mem].requestPolicy"
             device(nodeName="n"),
             [
                 f"{DEV}: Invalid value: \"null\": `nodeName`, `nodeSelector` and `allNodes` can only be set "
-                "if "
-                "`perDeviceNodeSelection` is set to true in the ResourceSlice spec"
+                "if `perDeviceNodeSelection` is set to true in the ResourceSlice spec"
             ],
             id="node-of-a-device",
         ),
@@ -414,8 +407,7 @@ MEM = f"{DEV}.capacity[d.io/mem].requestPolicy"
             [
                 f'{DEV}.bindingConditions[1]: Duplicate value: "a"',
                 f'{DEV}.bindingFailureConditions[0]: Invalid value: "a": bindingFailureConditions must not '
-                "overlap "
-                "with bindingConditions",
+                "overlap with bindingConditions",
             ],
             id="bindings",
         ),
@@ -460,11 +452,9 @@ MEM = f"{DEV}.capacity[d.io/mem].requestPolicy"
             [
                 f'{MEM}.validRange.max: Invalid value: "12Gi": max is larger than capacity value: 10Gi',
                 f'{MEM}.validRange.step: Invalid value: "2Gi": value is not a multiple of a given step (2Gi) '
-                "from "
-                "(1Gi)",
+                "from (1Gi)",
                 f'{MEM}.validRange.step: Invalid value: "12Gi": value is not a multiple of a given step '
-                "(2Gi) from "
-                "(1Gi)",
+                "(2Gi) from (1Gi)",
             ],
             id="range",
         ),

@@ -8,6 +8,7 @@ import binascii
 import re
 
 from cryptography import x509
+from cryptography.x509.oid import NameOID
 
 _BLOCK = re.compile(
     rb"-----BEGIN (?P<kind>[A-Z0-9 ]+)-----\s*?\n(?P<body>.*?)-----END (?P=kind)-----", re.DOTALL
@@ -39,6 +40,25 @@ def certificate_fault(encoded: str) -> str:
         except ValueError as error:
             return f"x509: malformed certificate: {error}"
     return "" if found else "must contain at least one CERTIFICATE PEM block"
+
+
+def common_names(encoded: str) -> list[str]:
+    """Return the common names of a base64 PEM certificate request; [] if it cannot be read."""
+    return _subject(encoded, NameOID.COMMON_NAME)
+
+
+def organizations(encoded: str) -> list[str]:
+    """Return the organizations of a base64 PEM certificate request; [] if it cannot be read."""
+    return _subject(encoded, NameOID.ORGANIZATION_NAME)
+
+
+def _subject(encoded: str, kind: x509.ObjectIdentifier) -> list[str]:
+    try:
+        request = x509.load_pem_x509_csr(_decoded(encoded))
+    except ValueError:
+        # Validation says what is wrong with it.
+        return []
+    return [str(item.value) for item in request.subject.get_attributes_for_oid(kind)]
 
 
 def _decoded(encoded: str) -> bytes:

@@ -8,6 +8,9 @@ from typing import Any
 
 from api.resource import Obj
 
+_CSI_SECRETS = ("controllerPublish", "nodePublish", "nodeStage", "controllerExpand", "nodeExpand")
+_SECRET_DRIVERS = ("cephfs", "flexVolume", "rbd", "scaleIO", "storageos", "iscsi")
+
 
 def service_account_of(pod: Obj) -> str:
     """Return the name of the pod's service account."""
@@ -26,7 +29,7 @@ def secrets_of(pod: Obj) -> Iterator[str]:
             yield volume["secret"].get("secretName", "")
         for source in _projected(volume, "secret"):
             yield source.get("name", "")
-        for driver in ("cephfs", "flexVolume", "rbd", "scaleIO", "storageos", "iscsi"):
+        for driver in _SECRET_DRIVERS:
             yield (volume.get(driver, {}).get("secretRef") or {}).get("name", "")
         yield (volume.get("csi", {}).get("nodePublishSecretRef") or {}).get("name", "")
         yield volume.get("azureFile", {}).get("secretName", "")
@@ -59,6 +62,23 @@ def resource_claims_of(pod: Obj) -> Iterator[str]:
         yield claim.get("resourceClaimName") or ""
     for status in pod.get("status", {}).get("resourceClaimStatuses") or ():
         yield status.get("resourceClaimName") or ""
+
+
+def volume_secrets_of(volume: Obj) -> Iterator[tuple[str, str]]:
+    """Yield namespace and name of the secrets that a persistent volume refers to.
+
+    Without a namespace of its own a reference means the claim's. Source: VisitPVSecretNames (1.36).
+    """
+    spec = volume.get("spec") or {}
+    home = (spec.get("claimRef") or {}).get("namespace", "")
+    csi = spec.get("csi") or {}
+    refs = [csi.get(f"{when}SecretRef") for when in _CSI_SECRETS]
+    refs += [(spec.get(driver) or {}).get("secretRef") for driver in _SECRET_DRIVERS]
+    for ref in refs:
+        if ref and ref.get("name"):
+            yield ref.get("namespace") or home, ref["name"]
+    if name := (spec.get("azureFile") or {}).get("secretName"):
+        yield spec["azureFile"].get("secretNamespace") or home, name
 
 
 def _containers(spec: Obj) -> Iterator[Obj]:

@@ -1,12 +1,15 @@
 """Refusals of classes, addresses, ranges, policies and slices of endpoints, in upstream's words."""
 
+from typing import Any
+
 import pytest
 
 from api.kinds import kind_of
+from api.resource import Resource
 from api.types import discovery_v1, networking_v1, policy_v1
 from tests.unit.api.kinds_sample import texts
 
-OF = {
+OF: dict[str, Resource[Any]] = {
     "ingress": networking_v1.INGRESSES,
     "class": networking_v1.INGRESSCLASSES,
     "address": networking_v1.IPADDRESSES,

@@ -1,12 +1,15 @@
 """Refusals of the kinds of storage, in upstream's words."""
 
+from typing import Any
+
 import pytest
 
 from api.kinds import kind_of
+from api.resource import Resource
 from api.types import storage_v1
 from tests.unit.api.kinds_sample import texts
 
-OF = {
+OF: dict[str, Resource[Any]] = {
     "class": storage_v1.STORAGECLASSES,
     "attributes": storage_v1.VOLUMEATTRIBUTESCLASSES,
     "attachment": storage_v1.VOLUMEATTACHMENTS,

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from api.codec.json import DecodeError
 from api.crd.embedded import compile_embedded, object_errors
 from api.crd.prune import prune_value
+from api.crd.rules import compile_rules
 from api.crd.schema import EMBEDDED, META_FIELDS
 from api.crd.values import complaints
 from api.field import FieldError, Path, invalid
@@ -52,7 +53,12 @@ def _elsewhere(schema: Schema, default: Any, path: Path) -> list[FieldError]:
         found += object_errors(default, path)
     elif (check := compile_embedded(schema)) is not None:
         check(default, path, found)
-    return errors + (found or complaints(schema, default, str(path)))
+    return errors + (found or complaints(schema, default, str(path)) or _rule_errors(schema, default, path))
+
+
+def _rule_errors(schema: Schema, default: Any, path: Path) -> list[FieldError]:
+    rules = compile_rules(schema, bool(schema.get(EMBEDDED)))
+    return rules.check(default, path=path) if rules is not None else []
 
 
 def _in_metadata(schema: Schema, default: Any, path: Path, steps: Steps) -> list[FieldError]:

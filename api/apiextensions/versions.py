@@ -6,8 +6,8 @@ pkg/apis/apiextensions/validation validateCustomResourceDefinitionVersion (1.36)
 
 from collections.abc import Iterator
 
-from api.apiextensions.fieldpath import resolve
 from api.apiextensions.schemas import schema_errors
+from api.crd.fieldpath import resolve
 from api.field import FieldError, Path, duplicate, invalid, required, too_many
 from api.resource import Obj
 from api.schemas import Schema

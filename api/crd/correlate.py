@@ -6,9 +6,11 @@ correspond to nothing. Called by `api.crd.values` and `api.crd.rules`.
 Source: k8s.io/apiserver/pkg/cel/common/equality.go, maplist.go (1.36).
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from api.codec.shapes import equal
+import orjson
+
 from api.crd.schema import LIST_KEYS, LIST_TYPE
 from api.schemas import Schema
 
@@ -26,18 +28,24 @@ def member_of(old: Any, name: str) -> Any:
     return old.get(name, MISSING) if old.__class__ is dict else MISSING
 
 
-def element_of(schema: Schema, old: Any, item: Any) -> Any:
-    """Return the old value of an element of a list with this schema."""
-    if old.__class__ is not list:
-        return MISSING
-    match schema.get(LIST_TYPE):
-        case "set":
-            return next((each for each in old if equal(each, item)), MISSING)
-        case "map" if item.__class__ is dict:
-            keys = schema.get(LIST_KEYS) or ()
-            return next((each for each in old if _same_keys(each, item, keys)), MISSING)
+def matching(schema: Schema, old: Any) -> Callable[[Any], Any]:
+    """Return what finds the old value of an element of a list with this schema; `old`: the old list."""
+    kind = schema.get(LIST_TYPE)
+    if old.__class__ is not list or kind not in ("set", "map"):
+        return _nothing
+    keys = tuple(schema.get(LIST_KEYS) or ()) if kind == "map" else None
+    index: dict[bytes, Any] = {}
+    for element in old:
+        index.setdefault(_name(element, keys), element)
+    return lambda item: index.get(_name(item, keys), MISSING)
+
+
+def _nothing(item: Any) -> Any:
     return MISSING
 
 
-def _same_keys(old: Any, new: Any, keys: Any) -> bool:
-    return old.__class__ is dict and all(equal(old.get(key), new.get(key)) for key in keys)
+def _name(element: Any, keys: tuple[str, ...] | None) -> bytes:
+    """Return what tells an element from its siblings."""
+    if keys is None or element.__class__ is not dict:
+        return orjson.dumps(element, option=orjson.OPT_SORT_KEYS)
+    return orjson.dumps([element.get(key) for key in keys], option=orjson.OPT_SORT_KEYS)

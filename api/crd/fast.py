@@ -16,10 +16,7 @@ from api.crd.schema import EMBEDDED, PRESERVE, drops_null, others_of, types_of
 from api.schemas import Schema
 from api.structure import strict_definitions
 
-_KEPT = (
-    "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties",
-    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum",
-)  # fmt: skip
+_KEPT = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
 _BRANCHES = ("anyOf", "oneOf", "allOf", "not")
 _META_FIELDS: dict[str, Schema] = {
     "apiVersion": {"type": "string"},
@@ -30,9 +27,9 @@ _NO_MEMBERS: Schema = {"not": {"type": ["array", "object"]}}
 
 
 def compile_form(schema: Schema, keeps_unknown: bool = False) -> Any:
-    """Return the validator of objects that decoding leaves as they are."""
+    """Return the validator of objects that decoding leaves as they are; None if there is none."""
     form = {"properties": _META_FIELDS} if keeps_unknown else _form({**schema, EMBEDDED: True})
-    return jsonschema_rs.Draft4Validator({**form, "$defs": strict_definitions(META)})
+    return _validator({**form, "$defs": strict_definitions(META)}, {})
 
 
 def _form(schema: Schema, lenient: bool = False) -> Schema:
@@ -66,7 +63,15 @@ def compile_validity(schema: Schema) -> Any:
         whole = _valid(schema, tests)
     except _Unspeakable:
         return None
-    return jsonschema_rs.Draft4Validator(whole, formats=tests, validate_formats=True)
+    return _validator(whole, tests)
+
+
+def _validator(schema: Schema, tests: dict[str, Test]) -> Any:
+    """Return the validator; None for what JSON schema refuses: negative lengths, too deep nesting."""
+    try:
+        return jsonschema_rs.Draft4Validator(schema, formats=tests, validate_formats=True)
+    except ValueError:
+        return None
 
 
 class _Unspeakable(Exception):
@@ -82,6 +87,7 @@ def _valid(schema: Schema, tests: dict[str, Test], negated: bool = False) -> Sch
         if negated:
             raise _Unspeakable
         made["type"] = [*types, "null"] if schema.get("nullable") else list(types)
+    _add_numbers(schema, made)
     _add_text(schema, made, tests)
     if "properties" in schema:
         fields = schema["properties"].items()
@@ -106,10 +112,16 @@ def _enum(values: list[Any]) -> list[Any]:
     return list({(value.__class__, value): value for value in kept}.values()) or [_Unspeakable.__name__]
 
 
+def _add_numbers(schema: Schema, made: Schema) -> None:
+    if schema.get("multipleOf") is not None:
+        raise _Unspeakable
+    for name, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
+        if schema.get(name) is not None:
+            made |= {name: schema[name], exclusive: bool(schema.get(exclusive))}
+
+
 def _add_text(schema: Schema, made: Schema, tests: dict[str, Test]) -> None:
     """Patterns and formats are tested by the functions that the slow way calls."""
-    if schema.get("multipleOf") is not None or schema.get("uniqueItems"):
-        raise _Unspeakable
     wanted: list[Schema] = []
     if pattern := schema.get("pattern"):
         tests[f"pattern {pattern}"] = pattern_test(pattern)

@@ -17,6 +17,7 @@ from api.crd.embedded import compile_embedded
 from api.crd.fast import compile_form, compile_validity
 from api.crd.lists import compile_lists
 from api.crd.prune import prune
+from api.crd.rules import compile_rules
 from api.crd.scale import Scale
 from api.crd.schema import schema_of_version
 from api.crd.values import complaints
@@ -25,8 +26,12 @@ from api.patch.shape import Shape, shape_of_custom
 from api.resource import Obj
 from api.schemas import Schema
 
-# After such faults rules are not run: they rely on the types that the schema promises.
+# After such faults rules are not run.
 _BLOCKING = frozenset((NOT_SUPPORTED, REQUIRED, TOO_LONG, TOO_MANY, TYPE_INVALID))
+_NOT_CHECKED = (
+    "some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation"
+)
 _ROOT = Path()
 
 
@@ -42,6 +47,7 @@ class Structural:
         self._fill = compile_defaults(schema)
         self._lists = compile_lists(schema)
         self._embedded = compile_embedded(schema)
+        self._rules = compile_rules(schema)
 
     @classmethod
     def compile(cls, version: Obj, crd: Obj) -> "Structural":
@@ -65,7 +71,7 @@ class Structural:
 
         Raises DecodeError for metadata, kinds and versions of a wrong type.
         """
-        if self._form.is_valid(obj):
+        if self._form is not None and self._form.is_valid(obj):
             return Conformed(obj)
         for name in ("apiVersion", "kind"):
             if not isinstance(obj.get(name, ""), str):
@@ -85,14 +91,16 @@ class Structural:
         errors = [] if self._is_valid(obj) else complaints(self.schema, obj)
         if self._scale is not None:
             errors += self._scale.validate(obj)
-        return errors + self._shared_errors(obj) + self._list_errors(obj)
+        errors += self._embedded_errors(obj) + self._list_errors(obj)
+        return errors + self._rule_errors(errors, obj, MISSING)
 
     def validate_update(self, new: Obj, old: Obj) -> list[FieldError]:
         """Return what is wrong with an update, its metadata aside; what did not change may stay wrong."""
         errors = [] if self._is_valid(new) else complaints(self.schema, new, old=old)
         if self._scale is not None:
             errors += self._scale.validate(new)
-        return errors + self._shared_errors(new) + self._new_list_errors(new, old)
+        errors += self._embedded_errors(new) + self._new_list_errors(new, old)
+        return errors + self._rule_errors(errors, new, old)
 
     def validate_status(self, new: Obj, old: Obj) -> list[FieldError]:
         """Return what is wrong with an update of the status."""
@@ -102,12 +110,13 @@ class Structural:
             errors += complaints(self._status_schema, new["status"], "status", before)
         if self._scale is not None:
             errors += self._scale.validate_status(new)
-        return errors + self._new_list_errors(new, old)
+        errors += self._new_list_errors(new, old)
+        return errors + self._rule_errors(errors, new, old)
 
     def _is_valid(self, obj: Obj) -> bool:
         return self._validity is not None and bool(self._validity.is_valid(obj))
 
-    def _shared_errors(self, obj: Obj) -> list[FieldError]:
+    def _embedded_errors(self, obj: Obj) -> list[FieldError]:
         errors: list[FieldError] = []
         if self._embedded is not None:
             self._embedded(obj, _ROOT, errors)
@@ -124,14 +133,10 @@ class Structural:
         errors = self._list_errors(new)
         return errors if errors and not self._list_errors(old) else []
 
-
-def blocking_error(errors: list[FieldError]) -> list[FieldError]:
-    """Return the fault that tells that rules were not run because of others, if there are such."""
-    if not any(error.kind in _BLOCKING for error in errors):
-        return []
-    text = (
-        "some validation rules were not checked because the object was invalid; "
-        "correct the existing errors to complete validation"
-    )
-    unknown: Any = None
-    return [invalid(_ROOT, unknown, text)]
+    def _rule_errors(self, errors: list[FieldError], new: Obj, old: Any) -> list[FieldError]:
+        """Return what the rules find; they rely on the types that the schema promises."""
+        if self._rules is None:
+            return []
+        if any(error.kind in _BLOCKING for error in errors):
+            return [invalid(_ROOT, None, _NOT_CHECKED)]
+        return self._rules.check(new, old)

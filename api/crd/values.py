@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 
 from api.codec.shapes import equal
-from api.crd.correlate import MISSING, element_of, member_of
+from api.crd.correlate import MISSING, matching, member_of
 from api.crd.formats import pattern_test, test_of
 from api.crd.schema import others_of, types_of
 from api.field import (
@@ -134,16 +134,14 @@ class _Judge:
         verdict.matches += 2
         items = schema.get("items")
         if isinstance(items, dict):
+            find = matching(schema, old)
             for number, item in enumerate(value):
-                before = element_of(schema, old, item)
-                verdict.merge(self.judge(items, item, f"{name}[{number}]", before))
+                verdict.merge(self.judge(items, item, f"{name}[{number}]", find(item)))
         least, most = schema.get("minItems"), schema.get("maxItems")
         if least is not None and len(value) < least:
             self._refuse(name, len(value), f"should have at least {least} items", verdict)
         if most is not None and len(value) > most:
             verdict.errors.append(too_many(self._path(name), len(value), most))
-        if schema.get("uniqueItems") and _has_doubles(value):
-            self._refuse(name, "", "shouldn't contain duplicates", verdict)
 
     def _enum(self, schema: Schema, value: Any, name: str, verdict: Verdict) -> None:
         allowed = schema.get("enum")
@@ -288,10 +286,6 @@ def _is_multiple(value: float, factor: float) -> bool:
         return False
     ratio = 1 / factor * value if factor < 1 else value / factor
     return abs(ratio) <= _EXACT and abs(ratio - round(ratio)) <= 1e-9 * max(abs(ratio), 1e-9)
-
-
-def _has_doubles(values: list[Any]) -> bool:
-    return any(equal(value, other) for number, value in enumerate(values) for other in values[:number])
 
 
 def _bound(bound: float, value: float) -> str:

@@ -3,7 +3,7 @@
 import pytest
 
 from api.apiextensions.customresourcedefinition import validate, validate_status_update, validate_update
-from api.apiextensions.fieldpath import resolve
+from api.crd.fieldpath import resolve
 from tests.unit.api.apiextensions.definitions import definition
 
 _V = "spec.versions[0]"

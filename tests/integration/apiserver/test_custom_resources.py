@@ -314,3 +314,29 @@ async def test_openapi_follows_the_definitions(api) -> None:
     again = await api.ask("GET", "/openapi/v2")
     assert again.headers["ETag"] == before.headers["ETag"]
     assert again.body == before.body
+
+
+async def test_quotas_count_custom_objects(api) -> None:
+    await api.ok("POST", CRDS, definition())
+    quotas = "/api/v1/namespaces/default/resourcequotas"
+    hard = {"hard": {"count/widgets.example.com": "1"}}
+    made = await api.ok("POST", quotas, {"metadata": {"name": "q"}, "spec": hard})
+    used = {"used": {"count/widgets.example.com": "0"}}
+    await api.ok("PUT", f"{quotas}/q/status", {**made, "status": {**hard, **used}})
+    await api.ok("POST", WIDGETS, widget("a"))
+    refused = await api.ask("POST", WIDGETS, widget("b"))
+    assert refused.status == 403
+    assert "exceeded quota: q, requested: count/widgets.example.com=1" in refused.json["message"]
+
+
+async def test_tables_and_metadata_alone(api) -> None:
+    columns = [{"name": "Size", "type": "integer", "jsonPath": ".spec.size"}]
+    await api.ok("POST", CRDS, definition(versions=[version(additionalPrinterColumns=columns)]))
+    await api.ok("POST", WIDGETS, widget("a", size=3))
+    accept = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+    table = await api.ok("GET", WIDGETS, headers=accept)
+    assert [column["name"] for column in table["columnDefinitions"]] == ["Name", "Size"]
+    assert table["rows"][0]["cells"] == ["a", 3]
+    accept = {"Accept": "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"}
+    listed = await api.ok("GET", WIDGETS, headers=accept)
+    assert "spec" not in listed["items"][0]

@@ -137,7 +137,7 @@ class Server:
             self.guard.filters[-1],
         ]
         self._handler = compose(filters, self._inner)
-        self.listener = Listener(self.handle)
+        self.listener = Listener(self.handle, lambda path: self.aggregator.route(path) is not None)
         self.health.add("etcd", self._store_health, live=True)
         REGISTRY.collect.append(metrics.observe(lambda: self.feed.caches))
 

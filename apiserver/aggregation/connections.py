@@ -7,7 +7,7 @@ Source: kube-aggregator/pkg/controllers/status/remote BuildTransportConfig (1.36
 import io
 import ssl
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import AsyncIterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +48,14 @@ class Connections:
         method: str,
         path: str,
         headers: Sequence[tuple[str, str]],
-        body: bytes = b"",
+        body: bytes | AsyncIterable[bytes] = b"",
     ) -> aiohttp.ClientResponse:
         """Send a request; the answer's body is yet to be read. Raises `aiohttp.ClientError`, `OSError`."""
         return await self._connected().request(
             method,
             URL(target.origin + path, encoded=True),
             headers=headers,
-            data=io.BytesIO(body) if body else None,
+            data=io.BytesIO(body) if isinstance(body, bytes) and body else body or None,
             ssl=target.context or False,
             server_hostname=target.name,
             allow_redirects=False,

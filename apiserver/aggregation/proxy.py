@@ -24,7 +24,8 @@ from apiserver.webhooks.client import describe
 _HOP = frozenset(
     ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
 )
-_NOT_SENT = _HOP | {"expect", "x-forwarded-for"}
+# The listener has unpacked the body already.
+_NOT_SENT = _HOP | {"expect", "x-forwarded-for", "content-encoding"}
 # This server says these itself.
 _NOT_RETURNED = _HOP | {"content-type", "content-length", "date", "cache-control", "audit-id", "server"}
 _FLOW = "x-kubernetes-pf-"
@@ -62,8 +63,12 @@ async def _ask(
     connections: Connections, target: Target, request: Request, path: str, identity: list[tuple[str, str]]
 ) -> Answer:
     headers = [(name, value) for name, value in forwarded_headers(request) if name not in _NOT_SENT]
+    body = request.body if request.upload is None else request.upload
+    length = request.headers.get("content-length")
+    if request.upload is not None and length and "content-encoding" not in request.headers:
+        headers.append(("Content-Length", length))
     try:
-        answer = await connections.request(target, request.method, path, [*headers, *identity], request.body)
+        answer = await connections.request(target, request.method, path, [*headers, *identity], body)
         return await _answer(answer, request.method)
     except (aiohttp.ClientError, OSError) as error:
         raise ServiceUnavailable(f"error trying to reach service: {describe(error)}") from error

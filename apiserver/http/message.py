@@ -4,7 +4,7 @@ The listener (`server.py`) makes a `Request` and performs the `Response`, `Strea
 back.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -60,9 +60,10 @@ class RequestInfo:
 
 
 class Request:
-    """One request. `body` is complete (bounded by the listener); header names are lower case.
+    """One request. `body` is complete (bounded by the listener) unless there is an `upload`.
 
-    Filters fill in `info`, `user` and `audit`; `peer_cert` is the verified client certificate in DER, if any.
+    Header names are lower case. Filters fill in `info`, `user` and `audit`; `peer_cert` is the verified
+    client certificate in DER, if any.
     """
 
     __slots__ = (
@@ -76,7 +77,7 @@ class Request:
         "peer_cert",
         "query",
         "remote",
-        "upgrade",
+        "upload",
         "user",
     )
 
@@ -98,6 +99,8 @@ class Request:
         self.body = body
         self.peer_cert = peer_cert
         self.remote = remote
+        # The body as it comes in, of a request that is passed on to another server; then `body` is empty.
+        self.upload: AsyncIterable[bytes] | None = None
         self.info: RequestInfo = RequestInfo(False, path, method.lower())
         self.user: User = ANONYMOUS
         # By `kit.clock.monotonic`: when the answer is due.

@@ -12,7 +12,7 @@ import gzip
 import re
 import socket
 import ssl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -51,8 +51,10 @@ HIGH_WATER = 2 << 20
 class Listener:
     """Serves a handler on one or more addresses."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, streams: Callable[[str], bool] = lambda path: False) -> None:
+        """`streams` says of a path that bodies sent there are passed on as they come, and have no limit."""
         self._handler = handler
+        self._streams = streams
         self._server: web.Server | None = None
         self._listening: list[asyncio.Server] = []
 
@@ -93,7 +95,7 @@ class Listener:
 
     async def _serve(self, http: web.BaseRequest) -> web.StreamResponse:
         try:
-            request = await _request(http)
+            request = await _request(http, self._streams)
             answer = await self._handler(request)
         except StatusError as error:
             return await _respond(http, error_response(error))
@@ -157,12 +159,17 @@ class _Server(web.Server):
         return _Connection(self, loop=self._loop, **self._kwargs)
 
 
-async def _request(http: web.BaseRequest) -> Request:
+async def _request(http: web.BaseRequest, streams: Callable[[str], bool]) -> Request:
     url = http.rel_url
     query = parse_qs(url.raw_query_string, keep_blank_values=True) if url.raw_query_string else {}
-    body = await _body(http) if http.body_exists else b""
+    body, upload = b"", None
+    if http.body_exists:
+        if streams(url.path):
+            upload = http.content.iter_any()
+        else:
+            body = await _body(http)
     protocol = http.protocol
-    return Request(
+    request = Request(
         http.method,
         url.path,
         query,
@@ -171,6 +178,8 @@ async def _request(http: web.BaseRequest) -> Request:
         protocol.peer_cert if isinstance(protocol, _Connection) else None,
         http.remote or "",
     )
+    request.upload = upload
+    return request
 
 
 async def _body(http: web.BaseRequest) -> bytes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 
 import orjson
 import pytest
@@ -213,10 +214,31 @@ async def test_redirects_are_not_passed_on(api, ready):
 async def test_bodies_go_through_as_they_are(api, ready):
     assert (await api.ask("GET", f"{ROOT}/stream")).body == b"012"
     assert (await api.ask("GET", f"{ROOT}/large")).body == b"x" * 300_000
-    sent = b"y" * 2_000_000
+    # More than this server would take itself.
+    sent = b"y" * 6_000_000
     answer = await api.ask("POST", f"{ROOT}/echo", sent)
     assert answer.body == sent
     assert answer.headers["X-Size"] == str(len(sent))
+    path = "/api/v1/namespaces/default/configmaps"
+    assert (await api.ask("POST", path, sent)).status == 413
+
+
+async def test_a_packed_body_arrives_unpacked(api, ready):
+    answer = await api.ask("POST", f"{ROOT}/echo", gzip.compress(b"text"), {"Content-Encoding": "gzip"})
+    assert answer.body == b"text"
+    assert "Content-Encoding" not in ready.last(f"{ROOT}/echo")
+
+
+async def test_a_body_is_passed_on_as_it_comes(api, ready):
+    """The other server has the first piece before the second one is sent."""
+
+    async def pieces():
+        yield b"one"
+        await ready.received.wait()
+        yield b"two"
+
+    async with api.session.post(f"{ROOT}/pieces", data=pieces()) as response:
+        assert await response.read() == b"onetwo"
 
 
 async def test_dots_lead_nowhere(api, ready):

@@ -33,6 +33,7 @@ class Wardle:
         self.aggregated = True
         self.down = False
         self.changed = asyncio.Event()
+        self.received = asyncio.Event()
 
     @property
     def users(self) -> list[str]:
@@ -75,6 +76,7 @@ class Wardle:
             (f"{ROOT}/large", _large),
             (f"{ROOT}/socket", _socket),
             (f"{ROOT}/echo", _echo),
+            (f"{ROOT}/pieces", self._pieces),
         ):
             if request.path == path:
                 return await answer(request)
@@ -124,6 +126,11 @@ class Wardle:
                 "resources": [entry, status],
             }
         )
+
+    async def _pieces(self, request: web.Request) -> web.Response:
+        first = await request.content.readany()
+        self.received.set()
+        return web.Response(body=first + await request.content.read())
 
     async def _flunders(self, request: web.Request) -> web.StreamResponse:
         parts = request.path.removeprefix(f"{ROOT}/").split("/")
@@ -233,7 +240,7 @@ async def _socket(request: web.Request) -> web.StreamResponse:
 
 async def start(context: ssl.SSLContext) -> Wardle:
     """Return a server that listens on every address of this machine."""
-    app = web.Application(client_max_size=4 << 20)
+    app = web.Application(client_max_size=8 << 20)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     made = Wardle(runner)
     app.router.add_route("*", "/{path:.*}", made.handle)

@@ -31,6 +31,9 @@ class CustomStrategy(Strategy):
         # The definition is being deleted, and its objects with it. Set by `serving.py`.
         self.terminating = False
 
+    def unknown_field(self, path: str) -> str:
+        return f"field label not supported: {path}"
+
     def fields(self, obj: Obj) -> dict[str, str]:
         metadata = obj["metadata"]
         found = {

@@ -2,6 +2,7 @@
 
     /api/v1/[namespaces/NS/]RESOURCE[/NAME[/SUBRESOURCE[/REST...]]]
     /apis/GROUP/VERSION/[namespaces/NS/]RESOURCE[/NAME[/SUBRESOURCE[/REST...]]]
+    /api/v1/watch/[namespaces/NS/]RESOURCE[/NAME], and so under /apis
     anything else: not a resource request; the verb is the lower-case method
 
 Spec: k8s.io/apiserver/pkg/endpoints/request RequestInfoFactory.NewRequestInfo (1.36).
@@ -34,6 +35,9 @@ def parse(method: str, path: str, query: Mapping[str, list[str]], lookup: Lookup
     if rest is None:
         return RequestInfo(False, path, method.lower())
     verb = _VERBS.get(method, "")
+    if rest[0] == "watch" and len(rest) > 1:
+        # The old form of a watch, which no client uses that is younger than 1.11.
+        verb, rest = "watch" if verb == "get" else "", rest[1:]
     namespace, rest = _namespace(rest)
     resource = rest[0]
     name = rest[1] if len(rest) > 1 else ""

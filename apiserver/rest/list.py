@@ -14,6 +14,7 @@ import orjson
 
 from api import field
 from api.errors import BadRequest, Expired, Timeout, invalid
+from api.fields import escape
 from api.resource import Key
 from apiserver.http.message import Request, Response
 from apiserver.http.negotiate import Form
@@ -82,7 +83,7 @@ def options_of(collection: Collection, request: Request) -> ListOptions:
         raise BadRequest(str(error)) from error
     limit = int64(request.param("limit"))
     token, how = request.param("continue"), request.param("resourceVersionMatch")
-    _check(collection, text, how, token)
+    _check(text, how, token, "sendInitialEvents" in request.query)
     selection, match = selection_of(collection, request)
     return ListOptions(
         selection,
@@ -98,39 +99,50 @@ def options_of(collection: Collection, request: Request) -> ListOptions:
 def selection_of(collection: Collection, request: Request) -> tuple[Selection, Match]:
     """Return what the selectors of a list or watch ask for. Raises `BadRequest`."""
     namespace = request.info.namespace if collection.resource.namespaced else ""
-    selection = Selection(namespace, request.param("labelSelector"), request.param("fieldSelector"))
+    fields = request.param("fieldSelector")
+    if not fields and request.info.name:
+        # The old form of watching one object: its name is in the path.
+        fields = f"metadata.name={escape(request.info.name)}"
+    selection = Selection(namespace, request.param("labelSelector"), fields)
     try:
         match = selection.compiled()
     except ValueError as error:
         raise BadRequest(str(error)) from error
     for path, _, _ in match.fields.terms if match.fields else ():
         if not collection.strategy.knows_field(path):
-            raise BadRequest(f"field label not supported: {path}")
+            raise BadRequest(collection.strategy.unknown_field(path))
     return selection, match
 
 
-def _check(collection: Collection, version: str, how: str, token: str) -> None:
-    """Check how resourceVersion, resourceVersionMatch and continue go together."""
+def _check(version: str, how: str, token: str, sends: bool) -> None:
+    """Check how resourceVersion, resourceVersionMatch and continue go together.
+
+    Spec: apis/meta/internalversion/validation ValidateListOptions (1.36).
+    """
     if token and version not in ("", "0"):
         raise BadRequest("specifying resource version is not allowed when using continue")
-    if not how:
-        return
+    faults = _match_faults(version, how, token) if how else []
+    if sends:
+        path = field.Path("sendInitialEvents")
+        faults.append(field.forbidden(path, "sendInitialEvents is forbidden for list"))
+    if faults:
+        raise invalid("meta.k8s.io", "ListOptions", "", faults)
+
+
+def _match_faults(version: str, how: str, token: str) -> list[field.FieldError]:
     path = field.Path("resourceVersionMatch")
     faults = []
     if not version:
-        faults.append(
-            field.forbidden(path, "resourceVersionMatch is forbidden unless resourceVersion is provided")
-        )
+        text = "resourceVersionMatch is forbidden unless resourceVersion is provided"
+        faults.append(field.forbidden(path, text))
     if token:
         faults.append(field.forbidden(path, "resourceVersionMatch is forbidden when continue is provided"))
     if how not in ("Exact", "NotOlderThan"):
         faults.append(field.not_supported(path, how, ["Exact", "NotOlderThan", ""]))
     elif how == "Exact" and version == "0":
-        faults.append(
-            field.forbidden(path, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
-        )
-    if faults:
-        raise invalid("meta.k8s.io", "ListOptions", "", faults)
+        text = 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'
+        faults.append(field.forbidden(path, text))
+    return faults
 
 
 async def find(hub: Hub, collection: Collection, options: ListOptions) -> Found:

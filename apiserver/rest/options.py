@@ -12,15 +12,18 @@ from api import field
 from api.codec import json, protobuf, yaml
 from api.codec.json import DecodeError
 from api.errors import BadRequest, invalid
+from api.field import FieldError
 from api.resource import Obj
 from api.structure import normalise
 from apiserver.http.message import Request
 from apiserver.http.negotiate import APPLY_PATCH, PROTOBUF, YAML, body_type, media_type
-from apiserver.rest.body import validation_of
 from apiserver.rest.hub import Operation
 from apiserver.rest.strategy import Deletion
 
 _DELETE_OPTIONS = "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"
+# A field manager may be so many bytes long.
+_MANAGER_MAX = 128
+_VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 _POLICIES = ("Foreground", "Background", "Orphan")
 _KINDS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
 
@@ -31,14 +34,33 @@ def operation_of(request: Request) -> Operation:
     options: Obj = {"kind": kind, "apiVersion": "meta.k8s.io/v1"}
     if not request.query:
         return Operation(request.user, False, manager_of(request), request, options)
-    dry_run = _dry_run(request.query.get("dryRun"), kind)
+    if faults := _write_faults(request):
+        raise invalid("meta.k8s.io", kind, "", faults)
+    dry_run = bool(request.query.get("dryRun"))
     if dry_run:
         options["dryRun"] = ["All"]
-    validation_of(request)
     for name in ("fieldManager", "fieldValidation"):
         if value := request.param(name):
             options[name] = value
     return Operation(request.user, dry_run, manager_of(request), request, options)
+
+
+def _write_faults(request: Request) -> list[FieldError]:
+    """Spec: apis/meta/v1/validation ValidateCreateOptions, ValidatePatchOptions (1.36)."""
+    faults: list[FieldError] = []
+    applying = request.method == "PATCH" and media_type(request.headers) == APPLY_PATCH
+    manager, path = request.param("fieldManager"), field.Path("fieldManager")
+    if request.method == "PATCH" and not applying and "force" in request.query:
+        faults.append(field.forbidden(field.Path("force"), "may not be specified for non-apply patch"))
+    if len(manager.encode()) > _MANAGER_MAX:
+        faults.append(field.too_long(path, _MANAGER_MAX))
+    if not manager.isprintable():
+        faults.append(field.invalid(path, manager, "should not contain unprintable characters"))
+    faults += _dry_run_faults(request.query.get("dryRun"))
+    given = request.param("fieldValidation")
+    if given not in _VALIDATIONS:
+        faults.append(field.not_supported(field.Path("fieldValidation"), given, _VALIDATIONS))
+    return faults
 
 
 def manager_of(request: Request) -> str:
@@ -52,12 +74,15 @@ def manager_of(request: Request) -> str:
     return request.headers.get("user-agent", "").partition("/")[0][:128]
 
 
-def _dry_run(values: list[str] | None, kind: str) -> bool:
-    wrong = [value for value in values or () if value != "All"]
-    if wrong:
-        fault = field.not_supported(field.Path("dryRun"), wrong, ["All"])
-        raise invalid("meta.k8s.io", kind, "", [fault])
-    return bool(values)
+def _dry_run_faults(values: list[str] | None) -> list[FieldError]:
+    if all(value == "All" for value in values or ()):
+        return []
+    return [field.not_supported(field.Path("dryRun"), values, ["All"])]
+
+
+def boolean(request: Request, name: str) -> bool:
+    """Return a boolean parameter as upstream reads it: there, and neither `false` nor `0`."""
+    return name in request.query and request.param(name).lower() not in ("false", "0")
 
 
 def deletion_of(request: Request) -> tuple[Deletion, Obj]:
@@ -78,7 +103,7 @@ def deletion_from(body: Obj) -> tuple[Deletion, Obj]:
         orphan_dependents=body.get("orphanDependents"),
         uid=preconditions.get("uid") or "",
         resource_version=preconditions.get("resourceVersion") or "",
-        dry_run=_dry_run(body.get("dryRun"), "DeleteOptions"),
+        dry_run=bool(body.get("dryRun")),
     )
     return deletion, {**body, "kind": "DeleteOptions", "apiVersion": "meta.k8s.io/v1"}
 
@@ -125,20 +150,20 @@ def _query(request: Request) -> dict[str, Any]:
     if policy := request.param("propagationPolicy"):
         found["propagationPolicy"] = policy
     if orphan := request.param("orphanDependents"):
-        found["orphanDependents"] = orphan.lower() in ("true", "1")
+        found["orphanDependents"] = orphan.lower() not in ("false", "0")
     if values := request.query.get("dryRun"):
         found["dryRun"] = list(values)
     return found
 
 
-def _faults(body: Mapping[str, Any]) -> list[field.FieldError]:
-    faults = []
+def _faults(body: Mapping[str, Any]) -> list[FieldError]:
+    """Spec: apis/meta/v1/validation ValidateDeleteOptions (1.36)."""
+    faults: list[FieldError] = []
     policy, orphan = body.get("propagationPolicy"), body.get("orphanDependents")
     path = field.Path("propagationPolicy")
+    if policy and orphan is not None:
+        text = "orphanDependents and deletionPropagation cannot be both set"
+        faults.append(field.invalid(path, policy, text))
     if policy and policy not in _POLICIES:
         faults.append(field.not_supported(path, policy, [*_POLICIES, "nil"]))
-    if policy and orphan is not None:
-        faults.append(
-            field.invalid(path, policy, "orphanDependents and deletionPropagation cannot be both set")
-        )
-    return faults
+    return faults + _dry_run_faults(body.get("dryRun"))

@@ -95,6 +95,12 @@ class Strategy:
             found[path] = text_at(obj, path)
         return found
 
+    def unknown_field(self, path: str) -> str:
+        """Return the complaint about a field that selectors may not ask for."""
+        if self.selectable:
+            return f"field label not supported: {path}"
+        return f'"{path}" is not a known field selector: only "metadata.name", "metadata.namespace"'
+
     def knows_field(self, path: str) -> bool:
         return path in ("metadata.name", "metadata.namespace") or path in self.selectable
 

@@ -20,7 +20,7 @@ from apiserver.http.negotiate import Form
 from apiserver.rest import render
 from apiserver.rest.hub import Collection, Hub
 from apiserver.rest.list import reach, selection_of
-from apiserver.rest.options import int64
+from apiserver.rest.options import boolean, int64
 from apiserver.watchcache.cache import TooOld
 from apiserver.watchcache.channel import Transform, Watcher
 from apiserver.watchcache.entry import Entry
@@ -131,38 +131,34 @@ def options_of(request: Request) -> WatchOptions:
     except InvalidResourceVersion as error:
         raise BadRequest(str(error)) from error
     timeout = int64(request.param("timeoutSeconds"))
-    bookmarks = request.param("allowWatchBookmarks") in ("true", "1")
-    sends = request.param("sendInitialEvents")
+    bookmarks = boolean(request, "allowWatchBookmarks")
+    sends = "sendInitialEvents" in request.query
     _check(sends, request.param("resourceVersionMatch"), request.param("continue"))
-    initial = revision == 0 if not sends else sends in ("true", "1")
+    initial = boolean(request, "sendInitialEvents") if sends else revision == 0
     return WatchOptions(
         revision,
         consistent=text == "",
         initial=initial,
         bookmarks=bookmarks,
-        mark_end=bool(sends) and initial and bookmarks,
+        mark_end=sends and initial and bookmarks,
         timeout_s=min(float(timeout), MOST_S) if timeout > 0 else LEAST_S * (1.0 + rand.fraction()),
     )
 
 
-def _check(sends: str, how: str, token: str) -> None:
+def _check(sends: bool, how: str, token: str) -> None:
+    """Spec: apis/meta/internalversion/validation validateWatchOptions (1.36)."""
     path = field.Path("resourceVersionMatch")
     faults = []
-    if sends:
-        if how != "NotOlderThan":
-            faults.append(
-                field.forbidden(
-                    path, "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-                )
-            )
-    elif how:
-        faults.append(
-            field.forbidden(
-                path, "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-            )
-        )
-    if token:
-        faults.append(field.forbidden(field.Path("continue"), "continue is forbidden for watch"))
+    if sends and how != "NotOlderThan":
+        text = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+        faults.append(field.forbidden(path, text))
+    if how and not sends:
+        text = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+        faults.append(field.forbidden(path, text))
+    if how and how != "NotOlderThan":
+        faults.append(field.not_supported(path, how, ["NotOlderThan"]))
+    if how and token:
+        faults.append(field.forbidden(path, "resourceVersionMatch is forbidden when continue is provided"))
     if faults:
         raise invalid("meta.k8s.io", "ListOptions", "", faults)
 

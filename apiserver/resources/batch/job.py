@@ -12,3 +12,6 @@ class JobStrategy(Strategy):
 
     def prepare_for_create(self, obj: Obj) -> Obj:
         return with_selector(super().prepare_for_create(obj))
+
+    def unknown_field(self, path: str) -> str:
+        return f'field label "{path}" not supported for Job'

@@ -30,6 +30,7 @@ class ServiceStrategy(Strategy):
     """`pools` is called with the pools before the first request."""
 
     returns_deleted = True
+    selectable = ("spec.clusterIP", "spec.type")
     counts_generation = False
 
     def __init__(self, resource: Resource[Any], rules: KindRules) -> None:

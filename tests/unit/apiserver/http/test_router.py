@@ -55,6 +55,20 @@ from apiserver.http.router import parse
             id="list-of-one-name",
         ),
         pytest.param(
+            "GET",
+            "/api/v1/watch/namespaces/a/pods/p",
+            {},
+            ("watch", "", "v1", "pods", "", "a", "p"),
+            id="the-old-form-of-a-watch",
+        ),
+        pytest.param(
+            "GET",
+            "/apis/apps/v1/watch/deployments",
+            {},
+            ("watch", "apps", "v1", "deployments", "", "", ""),
+            id="the-old-form-in-a-group",
+        ),
+        pytest.param(
             "PATCH",
             "/apis/apps/v1/namespaces/a/deployments/d/scale",
             {},

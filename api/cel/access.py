@@ -13,7 +13,7 @@ from api.cel.code import BINDINGS, Frame, Run
 from api.cel.errors import EvaluationError, no_such_key, no_such_overload
 from api.cel.operators import index
 from api.cel.times import parse_date, parse_duration, parse_timestamp
-from api.cel.types import ObjectType, Type
+from api.cel.types import ObjectType, Type, is_optional
 from api.cel.values import ABSENT, Optional
 
 Convert = Callable[[Any], Any]
@@ -130,7 +130,17 @@ def converter(of: Type) -> Convert | None:
     inner = converter(of.params[-1])
     if inner is None:
         return None
+    if is_optional(of):
+        return _optional_converter(inner)
     return _list_converter(inner) if of.kind == "list" else _map_converter(inner)
+
+
+def _optional_converter(inner: Convert) -> Convert:
+    def convert(value: Any) -> Any:
+        present = value.__class__ is Optional and value.present
+        return Optional(inner(value.value), True) if present else value
+
+    return convert
 
 
 def _list_converter(inner: Convert) -> Convert:

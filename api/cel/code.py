@@ -8,8 +8,6 @@ add for it. Costs known beforehand are so added up at compile time; only branche
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from api.cel.errors import CostExceeded
-
 Frame: TypeAlias = "list[Any]"
 Run: TypeAlias = "Callable[[Frame], Any]"
 
@@ -28,10 +26,3 @@ class Code(NamedTuple):
 def constant(value: Any) -> Code:
     """Return the code of a value that is known already; it costs nothing."""
     return Code(lambda frame: value, 0, True, value)
-
-
-def charge(frame: Frame, cost: int) -> None:
-    """Add a cost that depends on values; CostExceeded if that is too much."""
-    frame[COST] += cost
-    if frame[COST] > frame[LIMIT]:
-        raise CostExceeded

@@ -8,8 +8,6 @@ k8s.io/apiserver/pkg/apis/cel/config.go.
 from math import ceil
 from typing import NamedTuple, TypeAlias
 
-from api.cel.errors import BudgetExceeded
-
 # The most that one evaluation of one expression may cost.
 PER_CALL_LIMIT = 1_000_000
 # The most that all rules of one validation of a custom resource, or all expressions of one policy, may cost.
@@ -32,12 +30,6 @@ class Budget:
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.used = 0
-
-    def charge(self, cost: int) -> None:
-        """Add the cost of an evaluation; BudgetExceeded if that was more than there is."""
-        self.used += cost
-        if self.used > self.limit:
-            raise BudgetExceeded
 
 
 class Range(NamedTuple):

@@ -41,21 +41,34 @@ class Program:
 
         Raises EvaluationError, CostExceeded above PER_CALL_LIMIT, BudgetExceeded if the budget is used up.
         """
-        left = budget.limit - budget.used
+        value = self.compute(bindings, budget)
+        return value if value.__class__ in _PLAIN else to_plain(value)
+
+    def compute(self, bindings: Mapping[str, Any], budget: Budget) -> Any:
+        """Return the value as other expressions need it in their bindings: optionals and uints stay such.
+
+        Raises what `evaluate` raises.
+        """
         frame = self._frame.copy()
-        frame[LIMIT] = limit = min(left, PER_CALL_LIMIT)
+        frame[LIMIT] = min(budget.limit - budget.used, PER_CALL_LIMIT)
         frame[BINDINGS] = bindings
+        stopped, value = None, None
         try:
             value = self._run(frame)
-        except CostExceeded:
-            pass
+        except CostExceeded as error:
+            stopped = error
         except RecursionError:
             raise EvaluationError("expression or value is nested too deeply") from None
         finally:
             budget.used += frame[COST]
-        if frame[COST] > limit:
-            raise CostExceeded if frame[COST] > PER_CALL_LIMIT else BudgetExceeded
-        return value if value.__class__ in _PLAIN else to_plain(value)
+        if frame[COST] > PER_CALL_LIMIT:
+            raise CostExceeded
+        # Bindings may have computed something from the same budget.
+        if budget.used > budget.limit:
+            raise BudgetExceeded
+        if stopped is not None:
+            raise stopped
+        return value
 
     def estimate(self) -> CostEstimate:
         """Return what an evaluation may cost, from the sizes that the types of variables allow."""

@@ -6,7 +6,6 @@ Spec: github.com/google/cel-go parser/macro.go, ext/comprehensions.go, interpret
 """
 
 from collections.abc import Callable, Iterable
-from itertools import repeat
 from typing import Any, NamedTuple
 
 from api.cel.code import COST, LIMIT, Code, Frame, Run
@@ -37,20 +36,19 @@ def loop(macro: str, parts: Parts) -> Code:
     return Code(run, parts.over.cost + (2 if macro == "exists_one" else 1))
 
 
-Iterate = Callable[[Any], "Iterable[tuple[Any, ...]]"]
+# Returns items or keys; with two variables pairs of index and item, or of key and value.
+Iterate = Callable[[Any], "Iterable[Any]"]
 
 
-def _one(items: Any) -> Iterable[tuple[Any, ...]]:
-    """Yield items or keys, each with nothing beside it."""
+def _one(items: Any) -> Iterable[Any]:
     if items.__class__ is list:
-        return zip(items, repeat(None))
+        return items
     if items.__class__ is dict:
-        return ((from_key(key), None) for key in items)
+        return map(from_key, items)
     raise no_such_overload()
 
 
-def _two(items: Any) -> Iterable[tuple[Any, ...]]:
-    """Yield index and item, or key and value."""
+def _two(items: Any) -> Iterable[Any]:
     if items.__class__ is list:
         return enumerate(items)
     if items.__class__ is dict:
@@ -61,27 +59,29 @@ def _two(items: Any) -> Iterable[tuple[Any, ...]]:
 _ITERATE: dict[int, Iterate] = {1: _one, 2: _two}
 
 
+def _place(parts: Parts) -> Any:
+    """Return where in a frame an item goes, or a pair."""
+    return parts.slot if parts.variables == 1 else slice(parts.slot, parts.slot + 2)
+
+
 def _quantifier(macro: str, parts: Parts, iterate: Iterate) -> Run:
     """Return the code of `all` and `exists`: the first item that decides ends the loop."""
     over, (predicate, cost, *_) = parts.over.run, parts.args[0]
-    slot, two = parts.slot, parts.variables == 2
-    step = cost + _STEP[macro]
+    place, step = _place(parts), cost + _STEP[macro]
     decisive: bool = macro == "exists"
 
     def run(frame: Frame) -> bool:
         error: EvaluationError | None = None
-        for first, second in iterate(over(frame)):
+        for item in iterate(over(frame)):
             frame[COST] += step
             if frame[COST] > frame[LIMIT]:
                 raise CostExceeded
-            frame[slot] = first
-            if two:
-                frame[slot + 1] = second
+            frame[place] = item
             try:
                 found = predicate(frame)
-            except CostExceeded:
-                raise
             except EvaluationError as raised:
+                if raised.final:
+                    raise
                 error = raised
                 continue
             if found is decisive:
@@ -96,18 +96,16 @@ def _quantifier(macro: str, parts: Parts, iterate: Iterate) -> Run:
 
 
 def _steps(parts: Parts, iterate: Iterate, step: int) -> Callable[[Frame], "Iterable[Any]"]:
-    """Return what runs through the items: it sets the variables and yields the first of them."""
-    over, slot, two = parts.over.run, parts.slot, parts.variables == 2
+    """Return what runs through the items: it charges a step, sets the variables and yields what they are."""
+    over, place = parts.over.run, _place(parts)
 
     def steps(frame: Frame) -> Iterable[Any]:
-        for first, second in iterate(over(frame)):
+        for item in iterate(over(frame)):
             frame[COST] += step
             if frame[COST] > frame[LIMIT]:
                 raise CostExceeded
-            frame[slot] = first
-            if two:
-                frame[slot + 1] = second
-            yield first
+            frame[place] = item
+            yield item
 
     return steps
 
@@ -178,7 +176,7 @@ def _transform_map(macro: str, parts: Parts, iterate: Iterate) -> Run:
 
     def run(frame: Frame) -> dict[Any, Any]:
         made: dict[Any, Any] = {}
-        for key in steps(frame):
+        for key, _ in steps(frame):
             if predicate is not None and not _test(predicate, frame):
                 continue
             frame[COST] += cost + _INSERT

@@ -233,3 +233,37 @@ def test_one_evaluation_has_a_limit_that_nothing_absorbs():
     program = ENVIRONMENT.compile("names.all(a, names.all(b, a == b)) || true")
     with pytest.raises(CostExceeded, match="operation cancelled: actual cost limit exceeded"):
         program.evaluate(many, Budget(10**9))
+
+
+class Lazy(dict[str, Any]):
+    """Bindings that are computed when they are asked for."""
+
+    def __init__(self, program: Any, budget: Budget) -> None:
+        super().__init__()
+        self.program, self.budget = program, budget
+
+    def __missing__(self, name: str) -> Any:
+        return self.program.compute(BINDINGS, self.budget)
+
+
+def test_bindings_may_be_computed_from_the_same_budget():
+    budget = Budget(100)
+    inner = ENVIRONMENT.compile("object.?spec.?foo")
+    outer = Environment({"x": inner.result_type}).compile("x.orValue(7) == 7")
+    assert outer.evaluate(Lazy(inner, budget), budget) is True
+    assert budget.used == 3 + 3
+    with pytest.raises(BudgetExceeded):
+        outer.evaluate(Lazy(inner, budget := Budget(4)), budget)
+
+
+def test_what_a_binding_costs_too_much_ends_the_evaluation():
+    many = ENVIRONMENT.compile("names.all(a, names.all(b, a == b))")
+    bindings = {"names": ["x"] * 2000}
+
+    class Costly(dict[str, Any]):
+        def __missing__(self, name: str) -> Any:
+            return many.compute(bindings, Budget(10**9))
+
+    outer = Environment({"x": DYN}).compile("x || true")
+    with pytest.raises(CostExceeded, match="operation cancelled"):
+        outer.evaluate(Costly(), Budget(10**9))

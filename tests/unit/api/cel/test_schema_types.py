@@ -10,7 +10,8 @@ from api.cel.errors import CompileError
 from api.cel.escaping import escape
 from api.cel.schema_types import type_of_definition, type_of_schema
 from api.cel.times import Duration
-from api.cel.types import ObjectType
+from api.cel.types import ObjectType, optional_of
+from api.cel.values import ABSENT, Optional
 
 KEYED = {"type": "object", "properties": {"k": {"type": "string"}, "v": {"type": "integer"}}}
 SCHEMA: dict[str, Any] = {
@@ -155,6 +156,18 @@ def test_a_definition_may_contain_itself():
     schema = type_of_definition("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps")
     assert isinstance(schema, ObjectType)
     assert schema.fields["not"] is schema.fields["not"].fields["not"]  # type: ignore[attr-defined]
+
+
+def test_an_old_value_may_be_absent():
+    when = type_of_schema({"type": "string", "format": "date-time"})
+    environment = Environment({"old": optional_of(when), "oldSelf": optional_of(TYPE)})
+    bindings = {"old": Optional("2024-01-01T00:00:00Z", True), "oldSelf": Optional(SELF, True)}
+    asked = environment.compile(
+        "old.value().getFullYear() == 2024 && oldSelf.span.value() == duration('90s')"
+    )
+    assert asked.evaluate(bindings, Budget(100)) is True
+    absent = environment.compile("old.hasValue() || oldSelf.hasValue()")
+    assert absent.evaluate({"old": ABSENT, "oldSelf": ABSENT}, Budget(100)) is False
 
 
 def test_a_scalar_variable_is_converted_too():

@@ -69,6 +69,7 @@ from apiserver.webhooks.client import WebhookClient
 from kit import clock, log, tls
 from kit.metrics import REGISTRY
 from kit.tasks import Tasks, retry
+from kit.watchdog import Watchdog
 from store.backend import Backend, StoreError, Unavailable
 from store.open import open_backend
 
@@ -225,6 +226,7 @@ class Server:
         await retry(self.feed.fill, on=(Unavailable,), name="fill the caches")
         self.tasks.spawn(self.feed.run(), "feed", fatal=True)
         self.tasks.spawn(self.gate.run(), "gate", fatal=True)
+        self.tasks.spawn(Watchdog().watch(), "watchdog")
         path = self.config.encryption_provider_config
         if self.sealing is not None and path and self.config.encryption_provider_config_automatic_reload:
             self.tasks.spawn(encryption.follow(path, self.sealing), "encryption configuration")

@@ -28,7 +28,7 @@ from apiserver.authz.rbac import RBAC
 from apiserver.authz.rules import Rule
 from apiserver.http.message import Handler, Request, RequestInfo, Response, User, user_info
 from apiserver.rest import render
-from apiserver.rest.body import read_object
+from apiserver.rest.reading import read
 from kit import clock
 
 Answerer: TypeAlias = Callable[[Request, Obj], Awaitable[Obj]]
@@ -70,7 +70,7 @@ class Reviews:
         if request.info.verb != "create" or request.info.name:
             raise errors.MethodNotAllowed("the server does not allow this method on the requested resource")
         form = render.form_of(request)
-        review = read_object(request, resource)
+        review = await read(request, resource)
         status = await self._answerers[resource](request, review)
         metadata = {**(review.get("metadata") or {}), "creationTimestamp": None}
         if resource is SELFSUBJECTREVIEWS:

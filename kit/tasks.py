@@ -7,6 +7,7 @@ Every task belongs to a `asyncio.TaskGroup` or to a `Tasks` set; nothing is star
 import asyncio
 import gc
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -95,6 +96,8 @@ def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    # A thread that computes (`kit.apart`) gives the loop its turn after this long.
+    sys.setswitchinterval(0.001)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_signal(main))
 

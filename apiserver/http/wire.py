@@ -107,6 +107,8 @@ class Ready(web.StreamResponse):
             if waiting >= WRITE_BYTES:
                 waiting = 0
                 await drained(request.protocol)
+                # Others get their turn, however fast this client reads.
+                await clock.sleep(0)
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:

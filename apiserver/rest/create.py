@@ -11,6 +11,7 @@ from apiserver.rest import meta
 from apiserver.rest.hub import Collection, Hub, Operation, Stored, translated
 from apiserver.rest.managed import stamped
 from kit import rand
+from kit.apart import apart
 from store.backend import KeyExists, StoreError
 
 # How often another generated name is tried.
@@ -35,7 +36,9 @@ async def create(hub: Hub, collection: Collection, namespace: str, body: Obj, op
 async def _once(hub: Hub, collection: Collection, namespace: str, body: Obj, operation: Operation) -> Stored:
     resource, strategy = collection.resource, collection.strategy
     strategy.check_create()
-    obj = strategy.defaults(meta.for_create(resource, body, namespace, hub.now(), rand.uid(), rand.suffix()))
+    weight = operation.weight
+    fresh = meta.for_create(resource, body, namespace, hub.now(), rand.uid(), rand.suffix())
+    obj = await apart(weight, strategy.defaults, fresh)
     if not obj["metadata"]["name"]:
         raise meta.name_required(resource)
     request = AdmissionRequest(
@@ -57,14 +60,14 @@ async def _once(hub: Hub, collection: Collection, namespace: str, body: Obj, ope
         obj = meta.with_metadata(obj, generation=1)
     obj, guard = await strategy.reserve(obj, None, operation.dry_run)
     try:
-        if faults := strategy.validate(obj):
+        if faults := await apart(weight, strategy.validate, obj):
             raise errors.invalid(resource.group, resource.kind, obj["metadata"]["name"], faults)
         if operation.request:
             for text in strategy.warnings(obj):
                 operation.request.warn(text)
         await hub.admission.validate(request.with_object(obj))
         if not operation.managed:
-            obj = stamped(hub, resource, obj, None, operation)
+            obj = await apart(weight, stamped, hub, resource, obj, None, operation)
         return await _write(hub, collection, obj, operation)
     except StatusError as error:
         # After a timeout the write may have happened: then its event, or a restart, tells.
@@ -76,7 +79,7 @@ async def _once(hub: Hub, collection: Collection, namespace: str, body: Obj, ope
 async def _write(hub: Hub, collection: Collection, obj: Obj, operation: Operation) -> Stored:
     namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
     key = collection.key(namespace, name)
-    value = await collection.encode(obj)
+    value = await collection.encode(obj, operation.weight)
     served = await collection.convert(value)
     if operation.dry_run:
         if await _exists(hub, key):

@@ -12,7 +12,6 @@ from api.errors import BadRequest, MethodNotAllowed, NotFound
 from api.resource import Key, Obj
 from apiserver.http.message import Answer, Request
 from apiserver.rest import render
-from apiserver.rest.body import read_object
 from apiserver.rest.create import create
 from apiserver.rest.delete import delete, delete_entries
 from apiserver.rest.get import fetch
@@ -20,8 +19,10 @@ from apiserver.rest.hub import Collection, Hub
 from apiserver.rest.list import handle_list, present_entries, selection_of
 from apiserver.rest.options import deletion_of, operation_of
 from apiserver.rest.patch import patch
+from apiserver.rest.reading import read
 from apiserver.rest.update import Change, update
 from apiserver.rest.watch import handle_watch
+from kit.apart import apart
 
 # Answers a request to a subresource, whatever its method.
 Sub: TypeAlias = Callable[[Hub, Collection, Request], Awaitable[Answer]]
@@ -82,7 +83,7 @@ async def _create(hub: Hub, collection: Collection, request: Request) -> Answer:
     info = request.info
     if info.name:
         raise MethodNotAllowed("the server does not allow this method on the requested resource")
-    obj = read_object(request, collection.resource, conform=collection.strategy.conform)
+    obj = await read(request, collection.resource, conform=collection.strategy.conform)
     if collection.resource.namespaced and not info.namespace:
         raise BadRequest("an empty namespace may not be set during creation")
     stored = await create(hub, collection, info.namespace, obj, operation_of(request))
@@ -106,14 +107,14 @@ async def _watch(hub: Hub, collection: Collection, request: Request) -> Answer:
 async def _update(hub: Hub, collection: Collection, request: Request) -> Answer:
     form = render.form_of(request, render.OBJECT_VIEWS)
     key, operation = key_of(collection, request), operation_of(request)
-    obj = read_object(request, collection.resource, conform=collection.strategy.conform)
+    obj = await read(request, collection.resource, conform=collection.strategy.conform)
     change = replacement(collection, key, obj)
     try:
         stored = await update(hub, collection, key, change, operation)
     except NotFound:
         if not collection.strategy.create_on_update:
             raise
-        obj = read_object(request, collection.resource, conform=collection.strategy.conform)
+        obj = await read(request, collection.resource, conform=collection.strategy.conform)
         stored = await create(hub, collection, key.namespace, obj, operation)
     status = 201 if stored.created else 200
     return render.object_response(form, collection.resource, stored.data, request, hub.now(), status)
@@ -177,10 +178,11 @@ async def _deletecollection(hub: Hub, collection: Collection, request: Request) 
     operation = type(operation)(operation.user, deletion.dry_run, "", request, options)
     objects = await delete_entries(hub, collection, entries, deletion, operation)
     metadata = {"resourceVersion": str(revision)}
-    view = render.list_view(
-        form, collection.resource, objects, metadata, render.include_of(request), hub.now()
+    weight = sum(len(entry.data) for entry in entries)
+    include, now = render.include_of(request), hub.now()
+    return await apart(
+        weight, render.list_response, form, collection.resource, objects, metadata, include, now
     )
-    return render.response(form, view)
 
 
 def key_of(collection: Collection, request: Request) -> Key:

@@ -18,6 +18,7 @@ from apiserver.watchcache.gate import Gate
 from apiserver.watchcache.lane import Lane
 from apiserver.watchcache.translation import Translation
 from kit import clock, log
+from kit.apart import apart
 from store.backend import Backend, KeyValue, NoSpace, StoreError, TooLarge, Unavailable
 from store.keys import key_for, prefix_of
 
@@ -82,10 +83,14 @@ class Collection:
         """Return the prefix of the keys of a namespace, of all of them for ""."""
         return prefix_of(self.stored, namespace)
 
-    async def encode(self, obj: Obj) -> bytes:
-        """Return the store value of an object of the served version. Raises `StatusError`."""
+    async def encode(self, obj: Obj, weight: int = 0) -> bytes:
+        """Return the store value of an object of the served version; `weight`: its bytes, if they may be
+        many.
+
+        Raises `StatusError`.
+        """
         if self.translation is None:
-            return self.layout.encode(obj)
+            return await apart(weight, self.layout.encode, obj)
         return await self.translation.stored(obj)
 
     async def served(self, value: bytes, revision: int) -> bytes:
@@ -130,6 +135,11 @@ class Operation:
     managed: bool = False
     # None: admission sees the object itself.
     view: View | None = None
+
+    @property
+    def weight(self) -> int:
+        """Return how much the client brought, in bytes of JSON; work on much is done apart from the loop."""
+        return self.request.weight if self.request is not None else 0
 
 
 @dataclass(frozen=True)

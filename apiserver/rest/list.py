@@ -23,6 +23,7 @@ from apiserver.rest.hub import Collection, Hub, translated
 from apiserver.rest.options import int64
 from apiserver.watchcache.entry import Entry
 from apiserver.watchcache.select import Match, Selection
+from kit.apart import apart
 from store.backend import Compacted, FutureRevision, Page, StoreError
 from store.versions import (
     ANY_REVISION,
@@ -71,7 +72,8 @@ async def handle_list(hub: Hub, collection: Collection, request: Request) -> Res
     metadata = _metadata(found)
     if form.plain:
         return Response(200, _plain(collection, found, metadata))
-    return _other(collection, request, form, found, metadata, hub)
+    weight = sum(map(len, found.pieces))
+    return await apart(weight, _other, collection, request, form, found, metadata, hub)
 
 
 def options_of(collection: Collection, request: Request) -> ListOptions:
@@ -157,14 +159,16 @@ async def find(hub: Hub, collection: Collection, options: ListOptions) -> Found:
         await hub.fresh()
     if collection.lane is not None and not await collection.lane.complete():
         return await _at(hub, collection, options, 0, None)
-    return _from_cache(collection, options, None)
+    return await _from_cache(collection, options, None)
 
 
 async def present_entries(hub: Hub, collection: Collection, selection: Selection) -> tuple[int, list[Entry]]:
     """Return all objects that a selection means, as no acknowledged write is missed, and their revision."""
-    match, revision = selection.compiled(), await hub.fresh()
+    match = selection.compiled()
+    await hub.fresh()
     if collection.lane is None or await collection.lane.complete():
-        return revision, collection.cache.select(selection, match)
+        await collection.cache.prepare(match)
+        return collection.cache.revision, collection.cache.select(selection, match)
     found = await _page_of(hub, collection.space(selection.namespace), 0, "", 0, None)
     return found.revision, [entry for entry in await _entries(collection, found) if match(entry)]
 
@@ -182,8 +186,10 @@ async def reach(hub: Hub, revision: int) -> None:
         raise Timeout(f"Timeout: {text}", {"causes": [cause], "retryAfterSeconds": 1}) from error
 
 
-def _from_cache(collection: Collection, options: ListOptions, after: Key | None) -> Found:
+async def _from_cache(collection: Collection, options: ListOptions, after: Key | None) -> Found:
     cache, match = collection.cache, options.match
+    if not options.limit or not match.everything:
+        await cache.prepare(match)
     if match.everything and after is None and not options.limit:
         pieces = [block.joined() for space in cache.spaces(match.namespace) for block in space.blocks]
         return Found(cache.revision, pieces)
@@ -248,12 +254,15 @@ async def _continued(hub: Hub, collection: Collection, options: ListOptions) -> 
         await hub.fresh()
         if not cached:
             return await _at(hub, collection, options, 0, token.after)
-        return _from_cache(collection, options, after)
+        return await _from_cache(collection, options, after)
     if token.revision < hub.compacted:
         raise _expired(space, token.after)
+    if cached:
+        # Now, so that nothing comes between what is asked next and the answer.
+        await collection.cache.prepare(options.match)
     if cached and collection.cache.changed <= token.revision <= collection.cache.revision:
         # Nothing has changed since: the cache is what the store held then.
-        found = _from_cache(collection, options, after)
+        found = await _from_cache(collection, options, after)
         token_text = found.token and _retimed(found.token, space, token.revision)
         return Found(token.revision, found.pieces, token_text, found.remaining)
     return await _at(hub, collection, options, token.revision, token.after)
@@ -360,5 +369,5 @@ def _other(
     collection: Collection, request: Request, form: Form, found: Found, metadata: dict[str, Any], hub: Hub
 ) -> Response:
     items = [obj for piece in found.pieces for obj in orjson.loads(b"[" + piece + b"]")]
-    view = render.list_view(form, collection.resource, items, metadata, render.include_of(request), hub.now())
-    return render.response(form, view)
+    include = render.include_of(request)
+    return render.list_response(form, collection.resource, items, metadata, include, hub.now())

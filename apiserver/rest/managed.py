@@ -15,6 +15,7 @@ from api.resource import Obj, Resource
 from api.schemas import schema_name
 from apiserver.customresources.resource import CustomResource
 from apiserver.rest.hub import Hub, Operation
+from kit.apart import HEAVY_BYTES
 
 # What `/status` does not write, though the client sends it. Spec: GetResetFields of the strategies (1.36).
 _NOT_STATUS = fieldset.of(
@@ -77,7 +78,11 @@ _fields_of: OrderedDict[tuple[Resource[Any], bytes], Any] = OrderedDict()
 def _stamped_new(resource: Resource[Any], new: Obj, writer: Writer) -> Obj:
     metadata = {key: value for key, value in new["metadata"].items() if key not in _UNMANAGED}
     key = (resource, orjson.dumps({**new, "metadata": metadata}))
-    fields = _fields_of.get(key)
+    if len(key[1]) >= HEAVY_BYTES:
+        # Too large to remember.
+        return manage_update(None, new, shape_of(resource), writer)
+    # Threads come here too (`kit.apart`): each step is one that nothing comes between.
+    fields = _fields_of.pop(key, None)
     if fields is None:
         made = manage_update(None, new, shape_of(resource), writer)
         entries = made["metadata"].get("managedFields") or []
@@ -86,6 +91,6 @@ def _stamped_new(resource: Resource[Any], new: Obj, writer: Writer) -> Obj:
             if len(_fields_of) > _REMEMBERED:
                 _fields_of.popitem(last=False)
         return made
-    _fields_of.move_to_end(key)
+    _fields_of[key] = fields
     entries = [writer.entry(UPDATE, fields)]
     return {**new, "metadata": {**new["metadata"], "managedFields": entries}}

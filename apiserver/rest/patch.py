@@ -32,6 +32,7 @@ from apiserver.rest.create import create
 from apiserver.rest.hub import Collection, Hub, Operation, Stored
 from apiserver.rest.managed import shape_of, writer_of
 from apiserver.rest.update import Change, update
+from kit.apart import apart
 
 
 async def patch(
@@ -43,7 +44,7 @@ async def patch(
     """
     if media_type(request.headers) == APPLY_PATCH:
         return await _apply(hub, collection, key, request, operation, subresource)
-    change = change_of(collection, request)
+    change = await apart(request.weight, change_of, collection, request)
     return await update(hub, collection, key, change, operation, subresource)
 
 
@@ -55,7 +56,7 @@ async def _apply(
     if not operation.field_manager:
         fault = field.required(field.Path("fieldManager"), "is required for apply patch")
         raise invalid("meta.k8s.io", "PatchOptions", "", [fault])
-    config = _configuration(request, key)
+    config = await apart(request.weight, _configuration, request, key)
     shape, writer = shape_of(resource), writer_of(hub, resource, operation, subresource, config)
     name, force = schema_name(resource), request.param("force") in ("true", "1")
     managed = replace(operation, managed=True)
@@ -68,7 +69,7 @@ async def _apply(
     except NotFound:
         if subresource:
             raise
-    made = change(None)
+    made = await apart(request.weight, change, None)
     named = {**made, "metadata": {**(made.get("metadata") or {}), "name": key.name}}
     return await create(hub, collection, key.namespace, named, managed)
 

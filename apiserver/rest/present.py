@@ -16,6 +16,7 @@ from api.errors import InternalError, StatusError, Timeout
 from api.resource import Key, Obj
 from apiserver.rest.hub import Collection, Hub, translated
 from apiserver.watchcache.layout import decode
+from kit.apart import HEAVY_BYTES, apart
 from store.backend import KeyValue, RevisionMismatch, StoreError
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ class Moved(Exception):
 
 async def write(hub: Hub, collection: Collection, key: Key, attempt: Callable[[Present], Awaitable[T]]) -> T:
     """Call `attempt` with the present object until it does not raise `Moved`. Raises `NotFound`, ..."""
-    present = _cached(collection, key) or await _read(hub, collection, key)
+    present = await _cached(collection, key) or await _read(hub, collection, key)
     while True:
         try:
             return await attempt(present)
@@ -86,8 +87,10 @@ async def _stored(collection: Collection, found: KeyValue) -> Present:
     return Present(data, found.revision, decode(data), True)
 
 
-def _cached(collection: Collection, key: Key) -> Present | None:
+async def _cached(collection: Collection, key: Key) -> Present | None:
     entry = collection.cache.get(key)
     if entry is None:
         return None
-    return Present(entry.data, entry.revision, collection.cache.decoded(entry), False)
+    heavy = len(entry.data) >= HEAVY_BYTES
+    obj = await apart(len(entry.data), decode, entry.data) if heavy else collection.cache.decoded(entry)
+    return Present(entry.data, entry.revision, obj, False)

@@ -137,3 +137,15 @@ def list_view(
         }
     kind = resource.list_kind or f"{resource.kind}List"
     return {"kind": kind, "apiVersion": resource.group_version, "metadata": metadata, "items": objects}
+
+
+def list_response(
+    form: Form,
+    resource: Resource[Any],
+    items: Iterable[Obj],
+    metadata: dict[str, Any],
+    include: str,
+    now: datetime,
+) -> Response:
+    """Return a whole list as an answer."""
+    return response(form, list_view(form, resource, items, metadata, include, now))

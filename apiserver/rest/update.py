@@ -22,6 +22,7 @@ from apiserver.rest.managed import stamped
 from apiserver.rest.present import Moved, Present, failed, write
 from apiserver.rest.strategy import Strategy
 from apiserver.watchcache.layout import decode
+from kit.apart import apart
 from store.backend import StoreError
 
 # Makes the new object of the present one; it may raise API errors. It must not change what it is given.
@@ -66,11 +67,12 @@ async def _attempt(
     subresource: str,
 ) -> Stored:
     resource, strategy, old = collection.resource, collection.strategy, present.obj
-    changed = change(old)
+    weight = max(operation.weight, len(present.data)) if operation.request is not None else 0
+    changed = await apart(weight, change, old)
     if changed is old:
         return await _unchanged(hub, collection, key, present, old) or Stored(present.data, old)
     meta.check_version(resource, changed, old, strategy.unconditional_update)
-    new = strategy.defaults(meta.for_update(resource, changed, old))
+    new = await apart(weight, strategy.defaults, meta.for_update(resource, changed, old))
     request = _asked(resource, key, new, old, operation, subresource)
     mutated = await hub.admission.mutate(request)
     if mutated is not request.object:
@@ -78,11 +80,11 @@ async def _attempt(
     new = _prepared(collection, new, old, subresource)
     new, guard = (new, None) if subresource else await strategy.reserve(new, old, operation.dry_run)
     try:
-        if faults := _faults(strategy, new, old, subresource):
+        if faults := await apart(weight, _faults, strategy, new, old, subresource):
             raise errors.invalid(resource.group, resource.kind, key.name, faults)
         await hub.admission.validate(request.with_object(_shown(new, operation.view)))
         if not operation.managed:
-            new = stamped(hub, resource, new, old, operation, subresource)
+            new = await apart(weight, stamped, hub, resource, new, old, operation, subresource)
         return await _store(hub, collection, key, new, present, operation)
     except (StatusError, Moved) as error:
         # After a timeout the write may have happened: then its event, or a restart, tells.
@@ -149,7 +151,7 @@ async def _store(
         current = await _unchanged(hub, collection, key, present, new)
         if current is not None:
             return current
-    value = await collection.encode(new)
+    value = await collection.encode(new, max(operation.weight, len(present.data)))
     served = await collection.convert(value)
     if operation.dry_run:
         return Stored(collection.layout.serve(served, present.revision), new)

@@ -101,6 +101,8 @@ async def handle_watch(hub: Hub, collection: Collection, request: Request) -> St
     if collection.lane is not None and not await collection.lane.complete():
         raise collection.lane.failure or InternalError("the objects cannot be converted")
     transform, name = transform_of(collection, form, request, hub)
+    if not match.everything:
+        await collection.cache.prepare(match)
 
     async def run(sink: Sink) -> None:
         stop = asyncio.Event()
@@ -207,6 +209,8 @@ async def _write(sink: Sink, outlet: SinkOutlet, frames: Iterable[bytes]) -> Non
             outlet.send(b"".join(batch))
             batch, size = [], 0
             await sink.drain()
+            # Others get their turn, however fast this client reads.
+            await clock.sleep(0)
     if batch:
         outlet.send(b"".join(batch))
 

@@ -13,9 +13,9 @@ from api.types.core_v1 import BINDINGS, PODS
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.http.message import Answer, Request
 from apiserver.rest import meta, render
-from apiserver.rest.body import read_object
 from apiserver.rest.hub import Collection, Hub
 from apiserver.rest.options import operation_of
+from apiserver.rest.reading import read
 from apiserver.rest.update import rewrite
 
 _SUCCESS = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
@@ -31,7 +31,7 @@ async def bind(hub: Hub, request: Request) -> Answer:
     if request.info.verb != "create":
         raise MethodNotAllowed("the server does not allow this method on the requested resource")
     form, pods = render.form_of(request), hub.of(PODS)
-    binding = read_object(request, BINDINGS)
+    binding = await read(request, BINDINGS)
     namespace = request.info.namespace
     name = request.info.name or (binding.get("metadata") or {}).get("name") or ""
     meta.check_namespace(PODS, binding.get("metadata") or {}, namespace)

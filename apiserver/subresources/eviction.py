@@ -21,11 +21,11 @@ from api.types.policy_v1 import PODDISRUPTIONBUDGETS
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.http.message import Answer, Request
 from apiserver.rest import render
-from apiserver.rest.body import read_object
 from apiserver.rest.delete import delete
 from apiserver.rest.get import fetch
 from apiserver.rest.hub import Collection, Hub, Operation
 from apiserver.rest.options import deletion_from, operation_of
+from apiserver.rest.reading import read
 from apiserver.rest.strategy import Deletion
 from apiserver.rest.update import rewrite
 from apiserver.watchcache.layout import decode
@@ -50,7 +50,7 @@ async def handle(hub: Hub, collection: Collection, request: Request) -> Answer:
     if request.info.verb != "create":
         raise MethodNotAllowed("the server does not allow this method on the requested resource")
     form, info = render.form_of(request), request.info
-    eviction = read_object(request, collection.resource, "Eviction", "policy/v1")
+    eviction = await read(request, collection.resource, "Eviction", "policy/v1")
     if (eviction.get("metadata") or {}).get("name", info.name) != info.name:
         raise BadRequest("name in URL does not match name in Eviction object")
     operation = operation_of(request)

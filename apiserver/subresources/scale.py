@@ -21,6 +21,7 @@ from apiserver.rest.get import fetch
 from apiserver.rest.hub import Collection, Hub, View
 from apiserver.rest.options import operation_of
 from apiserver.rest.patch import applied, parsed
+from apiserver.rest.reading import read
 from apiserver.rest.update import Change, update
 from apiserver.watchcache.layout import decode
 
@@ -36,7 +37,7 @@ async def handle(hub: Hub, collection: Collection, request: Request) -> Answer:
         entry = await fetch(hub, collection, key, request)
         return render.response(form, to_scale(collection.resource, decode(entry.data)))
     if verb == "update":
-        change = _put(collection, key, body.read_object(request, collection.resource, "Scale", _VERSION))
+        change = _put(collection, key, await read(request, collection.resource, "Scale", _VERSION))
     elif verb == "patch":
         change = _patch(collection, request)
     else:

@@ -4,12 +4,12 @@ from api.errors import MethodNotAllowed
 from api.resource import Key
 from apiserver.http.message import Answer, Request
 from apiserver.rest import render
-from apiserver.rest.body import read_object
 from apiserver.rest.dispatch import key_of, replacement
 from apiserver.rest.get import fetch
 from apiserver.rest.hub import Collection, Hub, Stored
 from apiserver.rest.options import operation_of
 from apiserver.rest.patch import patch
+from apiserver.rest.reading import read
 from apiserver.rest.update import update
 
 
@@ -30,6 +30,6 @@ async def _write(hub: Hub, collection: Collection, key: Key, request: Request) -
     operation, subresource = operation_of(request), request.info.subresource
     if request.info.verb == "patch":
         return await patch(hub, collection, key, request, operation, subresource)
-    obj = read_object(request, collection.resource, conform=collection.strategy.conform)
+    obj = await read(request, collection.resource, conform=collection.strategy.conform)
     change = replacement(collection, key, obj)
     return await update(hub, collection, key, change, operation, subresource)

@@ -19,8 +19,8 @@ from apiserver.authn.service_account import user_name
 from apiserver.http.message import Answer, Request
 from apiserver.registry import Registry
 from apiserver.rest import render
-from apiserver.rest.body import read_object
 from apiserver.rest.hub import Collection, Hub
+from apiserver.rest.reading import read
 from kit import clock, rand
 
 _DEFAULT_S = 3600
@@ -59,7 +59,7 @@ class TokenRequests:
         if request.info.verb != "create":
             raise errors.MethodNotAllowed("the server does not allow this method on the requested resource")
         form = render.form_of(request)
-        asked = read_object(request, collection.resource, "TokenRequest", _GROUP_VERSION)
+        asked = await read(request, collection.resource, "TokenRequest", _GROUP_VERSION)
         namespace, name = request.info.namespace, request.info.name
         admitted = AdmissionRequest(
             "CREATE",

@@ -17,7 +17,7 @@ from apiserver.watchcache.entry import Entry, FieldsOf
 from apiserver.watchcache.layout import Layout, decode
 from apiserver.watchcache.ring import ADDED, DELETED, MODIFIED, Ring, RingEvent
 from apiserver.watchcache.select import Match, Selection, equal_labels
-from kit import log
+from kit import clock, log
 
 _log = log.get("apiserver.watchcache")
 
@@ -26,6 +26,9 @@ _log = log.get("apiserver.watchcache")
 DECODED = 256
 # Label keys indexed at most, so that a client cannot make the cache grow without bound.
 INDEXED_LABELS = 16
+# What is done in one turn of the event loop: objects decoded for their labels, bytes copied for lists.
+INSPECTED_AT_ONCE = 256
+JOINED_AT_ONCE = 1 << 20
 
 Index = dict[str, dict[Key, Entry]]
 
@@ -65,6 +68,8 @@ class Cache:
         self.ring = Ring(0)
         self._pump = pump
         self._entries: dict[Key, Entry] = {}
+        # True once anybody has asked by labels or fields: from then on every entry knows its own.
+        self._inspecting = False
         # Keys in the store whose values are no objects of this resource, or cannot be decrypted.
         self.unreadable: set[Key] = set()
         self._spaces: dict[str, Blocks] = {}
@@ -132,6 +137,31 @@ class Cache:
         self.spaces("")
         return [name for name in self._ordered_spaces or [] if name + "/" >= first + "/"]
 
+    async def prepare(self, match: Match) -> None:
+        """Do in turns, between which others are served, what `select` or a list of all would do at once.
+
+        Labels and fields are worked out, blocks are joined: once for everything that is there, since what
+        comes later is looked at when it comes.
+        """
+        if match.everything:
+            await self._join(match.namespace)
+        elif not self._inspecting:
+            self._inspecting = True
+            for number, entry in enumerate(list(self._entries.values()), 1):
+                entry.inspect()
+                if not number % INSPECTED_AT_ONCE:
+                    await clock.sleep(0)
+
+    async def _join(self, namespace: str) -> None:
+        joined = 0
+        for space in self.spaces(namespace):
+            for block in list(space.blocks):
+                if block.body is None:
+                    joined += len(block.joined())
+                    if joined > JOINED_AT_ONCE:
+                        joined = 0
+                        await clock.sleep(0)
+
     def select(self, selection: Selection, match: Match) -> list[Entry]:
         """Return the matching entries in the order of keys."""
         if match.name and (selection.namespace or not self.resource.namespaced):
@@ -196,6 +226,8 @@ class Cache:
             return
         labels, fields = known or (None, None)
         entry = Entry(key, revision, data, self.fields_of, labels, fields)
+        if self._inspecting:
+            entry.inspect()
         before = self._entries.get(key)
         self._put(entry, before)
         self._tell(RingEvent(MODIFIED if before else ADDED, entry, before))

@@ -47,6 +47,11 @@ class Entry:
             self._inspect()
         return self._fields or {}
 
+    def inspect(self) -> None:
+        """Work out labels and fields now, if they are not known."""
+        if self._labels is None or self._fields is None:
+            self._inspect()
+
     def _inspect(self) -> None:
         obj = decode(self.data)
         self._labels = obj["metadata"].get("labels") or _NO_LABELS

@@ -155,9 +155,13 @@ def _with_finalizers(obj: Obj, finalizers: list[str]) -> Obj:
 async def delete_entries(
     hub: Hub, collection: Collection, entries: Sequence[Entry], deletion: Deletion, operation: Operation
 ) -> list[Obj]:
-    """Delete these objects, several at once; return their last states. Those gone meanwhile are left out."""
+    """Delete these objects, several at once; return their last states. Those gone meanwhile are left out.
+
+    Raises the first refusal of one; none is begun after it.
+    """
     waiting = list(reversed(entries))
     done: dict[Key, Obj] = {}
+    refusals: list[StatusError] = []
 
     async def worker() -> None:
         while waiting:
@@ -166,19 +170,17 @@ async def delete_entries(
                 obj, _ = await delete(hub, collection, entry.key, deletion, operation)
             except NotFound:
                 continue
+            except StatusError as error:
+                refusals.append(error)
+                waiting.clear()
+                return
             done[entry.key] = obj
             # A store in memory never waits: others get their turn all the same.
             await clock.sleep(0)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(COLLECTION_WORKERS, len(waiting))):
-                group.create_task(worker())
-    except* StatusError as failures:
-        raise _first(failures) from None
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(COLLECTION_WORKERS, len(waiting))):
+            group.create_task(worker())
+    if refusals:
+        raise refusals[0]
     return [done[entry.key] for entry in entries if entry.key in done]
-
-
-def _first(failures: BaseExceptionGroup[StatusError]) -> StatusError:
-    first = failures.exceptions[0]
-    return first if isinstance(first, StatusError) else _first(first)

@@ -13,9 +13,11 @@ import orjson
 from api.catalog import ALL
 from api.errors import ServiceUnavailable, StatusError, Timeout
 from api.resource import Resource
+from api.types.admissionregistration_v1 import VALIDATINGADMISSIONPOLICIES
 from api.types.core_v1 import BINDINGS, SERVICES
 from api.types.flowcontrol_v1 import FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS
 from apiserver import metrics
+from apiserver.admission.policies.status import PolicyStatus
 from apiserver.aggregation.aggregator import Aggregator
 from apiserver.allocators.cluster_ip import ClusterIPs
 from apiserver.allocators.node_port import NodePorts
@@ -96,12 +98,15 @@ class Server:
         self.hub.is_stale = self.sealing.is_stale if self.sealing is not None else None
         self.registry = HubRegistry(self.hub)
         self.webhooks = WebhookClient(ServiceResolver(self.registry))
-        self.guard = build_guard(config, self.registry, Versions(self.hub), self.webhooks)
+        versions = Versions(self.hub)
+        self.guard = build_guard(config, self.registry, versions, self.webhooks)
+        self.policy_status = PolicyStatus(self.registry, versions)
         self.hub.admission = self.guard.chain
         self.health = Health()
         for resource in ALL:
             if "list" in resource.verbs and "create" in resource.verbs:
                 self.serve(resource)
+        self.hub.of(VALIDATINGADMISSIONPOLICIES).cache.listeners.append(self.policy_status.notice)
         self._serve_services()
         self.hub.add_virtual(BINDINGS, lambda request: bind(self.hub, request))
         self._serve_reviews()
@@ -238,6 +243,7 @@ class Server:
         self.tasks.spawn(self.aggregator.run(), "aggregation")
         if self.flow_control is not None:
             self.tasks.spawn(self.flow_control.maintain(), "flow control")
+        self.tasks.spawn(self.policy_status.run(), "policy status")
 
     async def listen(self) -> int:
         """Serve HTTPS as the configuration says; return the port."""

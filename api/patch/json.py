@@ -26,11 +26,22 @@ class _Failed(Exception):
     """An operation does not apply; the text says why."""
 
 
+class _Unequal(_Failed):
+    """A test found something else."""
+
+
+class TestFailed(errors.Invalid):
+    """An operation `test` found something else than it should."""
+
+    # Not a class of tests, whatever pytest thinks of its name.
+    __test__ = False
+
+
 def apply_patch(obj: Obj, operations: Any) -> Obj:
     """Return the object after all operations, in order; the given object stays as it is.
 
     Raises BadRequest for what is no JSON patch, RequestEntityTooLarge for too many operations, Invalid if one
-    does not apply (upstream's message hides the reason; we add it to `details.causes`).
+    does not apply, `TestFailed` among it (upstream's message hides the reason; `details.causes` has it).
     """
     checked = _check(operations)
     document = {"": shapes.copy(obj)}
@@ -46,7 +57,8 @@ def apply_patch(obj: Obj, operations: Any) -> Obj:
         _size(document)
     except _Failed as failure:
         causes = [{"reason": "UnexpectedServerResponse", "message": str(failure)}]
-        raise errors.Invalid(_REJECTED, {"causes": causes}) from failure
+        kind = TestFailed if isinstance(failure, _Unequal) else errors.Invalid
+        raise kind(_REJECTED, {"causes": causes}) from failure
     result = document[""]
     if not isinstance(result, dict):
         raise errors.BadRequest("the patched document is not an object")
@@ -172,7 +184,7 @@ def _test(document: Obj, path: list[str], wanted: Any) -> None:
     else:
         actual = holder[_position(holder, step, len(holder) - 1, path, "test")]
     if not shapes.equal(actual, wanted):
-        raise _Failed(f"testing value {_shown(path)} failed: test failed")
+        raise _Unequal(f"testing value {_shown(path)} failed: test failed")
 
 
 def _transfer(document: Obj, path: list[str], source: list[str], kind: str) -> int:

@@ -33,6 +33,7 @@ from apiserver.admission.plugins.event_rate_limit import EventRateLimit
 from apiserver.admission.plugins.extended_resource_toleration import ExtendedResourceToleration
 from apiserver.admission.plugins.limit_pod_hard_anti_affinity_topology import LimitPodHardAntiAffinityTopology
 from apiserver.admission.plugins.limit_ranger import LimitRanger
+from apiserver.admission.plugins.mutating_admission_policy import MutatingAdmissionPolicy
 from apiserver.admission.plugins.mutating_webhook import MutatingWebhook
 from apiserver.admission.plugins.namespace_auto_provision import NamespaceAutoProvision
 from apiserver.admission.plugins.namespace_exists import NamespaceExists
@@ -55,6 +56,7 @@ from apiserver.admission.plugins.service_account import ServiceAccount
 from apiserver.admission.plugins.storage_object_in_use_protection import StorageObjectInUseProtection
 from apiserver.admission.plugins.taint_nodes_by_condition import TaintNodesByCondition
 from apiserver.admission.plugins.timestamps import Timestamps
+from apiserver.admission.plugins.validating_admission_policy import ValidatingAdmissionPolicy
 from apiserver.admission.plugins.validating_webhook import ValidatingWebhook
 from apiserver.authz.authorizer import Authorizer
 from apiserver.authz.rbac import RBAC
@@ -209,7 +211,9 @@ def build_chain(
         PodTopologyLabels(registry),
         RBACEscalation(registry, parts.rbac, authorizer),
         ResourceClaimRights(registry, authorizer),
+        MutatingAdmissionPolicy(registry, parts.versions, authorizer),
         MutatingWebhook(registry, parts.versions, parts.webhooks),
+        ValidatingAdmissionPolicy(registry, parts.versions, authorizer),
         ValidatingWebhook(registry, parts.versions, parts.webhooks),
         ResourceQuota(registry),
     ]

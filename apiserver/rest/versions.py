@@ -33,6 +33,17 @@ class Versions:
         others = (item for item in self._hub.collections if item.prefix == own.prefix and item is not own)
         return [item.resource for item in others]
 
+    def find(self, group: str, version: str, plural: str) -> Resource[Any] | None:
+        """Return the served resource of a name."""
+        return self._hub.lookup(group, version, plural)
+
+    def by_kind(self, group_version: str, kind: str) -> Resource[Any] | None:
+        """Return the served resource whose objects have this `apiVersion` and `kind`."""
+        for item in self._hub.collections:
+            if item.resource.kind == kind and item.resource.group_version == group_version:
+                return item.resource
+        return None
+
     async def convert(self, obj: Obj, source: Resource[Any], target: Resource[Any]) -> Obj:
         """Return an object of `source` as `target` serves it; one of another kind (a Scale) stays as it is.
 

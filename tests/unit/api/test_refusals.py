@@ -221,7 +221,10 @@ def test_defaults(where, body, path, value):
             {"spec": {"matchConstraints": MATCH}},
             [
                 "spec.validations: Required value: validations or auditAnnotations must contain at least one "
-                "item"
+                "item",
+                "spec.auditAnnotations: Required value: validations or auditAnnotations must contain at "
+                "least "
+                "one item",
             ],
             id="policy-without-validations",
         ),

@@ -1,6 +1,7 @@
 """Nobody grants more than they hold: roles and bindings are checked against the rights of who writes them.
 
-    role      its rules must be held by the writer, who otherwise needs `escalate` on the role
+    role      its rules must be held by the writer, who otherwise needs `escalate` on the role; one that
+              aggregates takes all rights
     binding   the rules of the bound role must be held by the writer, who otherwise needs `bind` on the role
 
 Source: pkg/registry/rbac/{role,clusterrole,rolebinding,clusterrolebinding}/policybased (1.36).
@@ -9,6 +10,7 @@ Source: pkg/registry/rbac/{role,clusterrole,rolebinding,clusterrolebinding}/poli
 from typing import Any
 
 from api import errors
+from api.codec.shapes import equal
 from api.resource import Obj, Resource
 from api.types.rbac_v1 import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, ROLES
 from apiserver.admission.plugin import AdmissionRequest
@@ -20,6 +22,7 @@ from apiserver.http.message import RequestInfo, User
 from apiserver.registry import Registry
 
 _MASTERS = "system:masters"
+_COLLECTION = ("ownerReferences", "finalizers", "managedFields", "resourceVersion", "generation")
 _EVERYTHING = [
     {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]},
     {"nonResourceURLs": ["*"], "verbs": ["*"]},
@@ -48,22 +51,20 @@ class RBACEscalation:
             await self._check_binding(request, request.object)
 
     def _check_role(self, request: AdmissionRequest, role: Obj) -> None:
-        old = request.old or {}
-        same = old.get("rules") == role.get("rules") and old.get("aggregationRule") == role.get(
-            "aggregationRule"
-        )
-        name = role["metadata"].get("name", "")
-        if (request.old is not None and same) or self._may(request, request.resource, name, "escalate"):
+        if _only_collected(request, role):
             return
-        wanted = [*(role.get("rules") or ())]
-        if role.get("aggregationRule") and role.get("aggregationRule") != old.get("aggregationRule"):
-            wanted = _EVERYTHING
-        self._check_rules(request, compile_rules(wanted))
+        if self._may(request, request.resource, role["metadata"].get("name", ""), "escalate"):
+            return
+        # An aggregated role gathers whatever its labels find, and nobody can take rules from it.
+        if role.get("aggregationRule") or (request.old or {}).get("aggregationRule"):
+            owned = self._rbac.rules(request.user, request.namespace)
+            if uncovered(owned, compile_rules(_EVERYTHING)):
+                why = "must have cluster-admin privileges to use the aggregationRule"
+                raise errors.forbidden(request.resource, name_of(request), why)
+        self._check_rules(request, compile_rules(role.get("rules")))
 
     async def _check_binding(self, request: AdmissionRequest, binding: Obj) -> None:
-        old = request.old or {}
-        same = old.get("subjects") == binding.get("subjects") and old.get("roleRef") == binding.get("roleRef")
-        if request.old is not None and same:
+        if _only_collected(request, binding):
             return
         ref = binding["roleRef"]
         resource = ROLES if ref["kind"] == "Role" else CLUSTERROLES
@@ -87,6 +88,19 @@ class RBACEscalation:
             True, "", verb, resource.group, resource.version, resource.plural, "", namespace, name
         )
         return self._authorizer.authorize(request.user, info).verdict is Verdict.ALLOW
+
+
+def _only_collected(request: AdmissionRequest, obj: Obj) -> bool:
+    """Tell whether an update changes only what the garbage collector needs to change.
+
+    A new label is more than that: it may let an aggregated role gather the rules of this one.
+    """
+    return request.old is not None and equal(_without_collection(obj), _without_collection(request.old))
+
+
+def _without_collection(obj: Obj) -> Obj:
+    metadata = {name: value for name, value in obj["metadata"].items() if name not in _COLLECTION}
+    return {**obj, "metadata": metadata}
 
 
 def _who(user: User) -> str:

@@ -3,6 +3,7 @@
 Source: plugin/pkg/admission/serviceaccount (1.36).
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from api.errors import NotFound
@@ -20,6 +21,12 @@ _MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _ENFORCE_SECRETS = "kubernetes.io/enforce-mountable-secrets"
 # A pod may follow its namespace faster than the controller that makes the account `default`.
 _DEFAULT_ATTEMPTS = 10
+# Kinds of containers, as refusals name them.
+_CONTAINERS = {
+    "initContainers": "init container",
+    "containers": "container",
+    "ephemeralContainers": "ephemeral container",
+}
 _RETRY_S = 0.1
 
 
@@ -30,18 +37,30 @@ class ServiceAccount:
         self._registry = registry
 
     def handles(self, request: AdmissionRequest) -> bool:
-        return request.resource is PODS and request.operation == "CREATE" and not request.subresource
+        if request.resource is not PODS:
+            return False
+        created = request.operation == "CREATE" and not request.subresource
+        return created or (request.operation == "UPDATE" and request.subresource == "ephemeralcontainers")
 
     async def mutate(self, request: AdmissionRequest) -> Obj:
         pod = request.object or {}
         if is_mirror(pod):
             _check_mirror(request, pod)
             return pod
+        if request.subresource:
+            return await self._with_new_containers(request, pod)
         name = pod["spec"].get("serviceAccountName") or pod["spec"].get("serviceAccount") or "default"
         account = await self._account(request, name)
-        if (account["metadata"].get("annotations") or {}).get(_ENFORCE_SECRETS) == "true":
-            _check_secrets(request, pod, account)
+        if is_limited(account):
+            _refuse_first(request, secret_faults(pod, account))
         return with_account(pod, account, _VOLUME_PREFIX + rand.suffix())
+
+    async def _with_new_containers(self, request: AdmissionRequest, pod: Obj) -> Obj:
+        """Return the pod: a debug container may use no other secrets than the rest of it."""
+        account = await self._account(request, pod["spec"].get("serviceAccountName") or "default")
+        if is_limited(account):
+            _refuse_first(request, container_faults(pod, account, "ephemeralContainers"))
+        return pod
 
     async def _account(self, request: AdmissionRequest, name: str) -> Obj:
         found = self._registry.cached(SERVICEACCOUNTS, request.namespace, name)
@@ -129,21 +148,57 @@ def _check_mirror(request: AdmissionRequest, pod: Obj) -> None:
                 raise refuse(request, "a mirror pod may not use ServiceAccountToken volume projections")
 
 
-def _check_secrets(request: AdmissionRequest, pod: Obj, account: Obj) -> None:
-    """Refuse secrets that the account does not list, in every kind of container and reference."""
-    allowed = {item.get("name") for item in account.get("secrets") or ()}
-    pulls = {item.get("name") for item in account.get("imagePullSecrets") or ()}
-    given = {item.get("name") for item in pod["spec"].get("imagePullSecrets") or ()}
-    name = account["metadata"]["name"]
-    for secret in references.secrets_of(pod):
-        if secret and secret not in allowed and secret not in given:
-            raise refuse(
-                request,
-                f'secret "{secret}" is not referenced by service account {name}, which has to list it',
-            )
-    for secret in given - pulls:
-        raise refuse(
-            request,
-            f'imagePullSecrets[].name="{secret}" is not allowed because service account {name} '
-            "does not reference that imagePullSecret",
-        )
+def _refuse_first(request: AdmissionRequest, faults: Iterator[str]) -> None:
+    why = next(faults, "")
+    if why:
+        raise refuse(request, why)
+
+
+def is_limited(account: Obj) -> bool:
+    """Tell whether the pods of an account may use only the secrets that it lists."""
+    return (account["metadata"].get("annotations") or {}).get(_ENFORCE_SECRETS) == "true"
+
+
+def secret_faults(pod: Obj, account: Obj) -> Iterator[str]:
+    """Yield what a pod uses of secrets that its account does not list, in upstream's words."""
+    allowed, name = _listed(account, "secrets"), account["metadata"]["name"]
+    for volume in pod["spec"].get("volumes") or ():
+        secret = (volume.get("secret") or {}).get("secretName", "")
+        if "secret" in volume and secret not in allowed:
+            yield f'volume with secret.secretName="{secret}" {_not_listed(name)}'
+    for kind in _CONTAINERS:
+        yield from container_faults(pod, account, kind)
+    pulls = _listed(account, "imagePullSecrets")
+    for number, item in enumerate(pod["spec"].get("imagePullSecrets") or ()):
+        if item.get("name", "") not in pulls:
+            why = f"is not allowed because service account {name} does not reference that imagePullSecret"
+            yield f'imagePullSecrets[{number}].name="{item.get("name", "")}" {why}'
+
+
+def container_faults(pod: Obj, account: Obj, kind: str) -> Iterator[str]:
+    """Yield what the containers of one kind use of secrets that the account does not list."""
+    allowed, name = _listed(account, "secrets"), account["metadata"]["name"]
+    for container in pod["spec"].get(kind) or ():
+        for place, secret in _secrets_of_container(container):
+            if secret not in allowed:
+                what = f"{_CONTAINERS[kind]} {container.get('name', '')} with {place}"
+                yield f'{what} referencing secret.secretName="{secret}" {_not_listed(name)}'
+
+
+def _secrets_of_container(container: Obj) -> Iterator[tuple[str, str]]:
+    """Yield where a container refers to a secret, and its name."""
+    for variable in container.get("env") or ():
+        source = (variable.get("valueFrom") or {}).get("secretKeyRef")
+        if source is not None:
+            yield f"envVar {variable.get('name', '')}", source.get("name", "")
+    for whole in container.get("envFrom") or ():
+        if whole.get("secretRef") is not None:
+            yield "envFrom", whole["secretRef"].get("name", "")
+
+
+def _listed(account: Obj, field: str) -> set[str]:
+    return {item.get("name", "") for item in account.get(field) or ()}
+
+
+def _not_listed(account: str) -> str:
+    return f"is not allowed because service account {account} does not reference that secret"

@@ -198,7 +198,7 @@ class Server:
 
     def _serve_reviews(self) -> None:
         guard = self.guard
-        reviews = Reviews(guard.authenticators, guard.authorizer, guard.rbac, guard.audiences)
+        reviews = Reviews(guard.authenticators, guard.authorizer, guard.rbac, guard.audiences, guard.chain)
         for resource in reviews.resources():
             self.hub.add_virtual(resource, reviews.handler(resource))
 

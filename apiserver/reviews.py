@@ -22,12 +22,15 @@ from api.types.authorization_v1 import (
     SELFSUBJECTRULESREVIEWS,
     SUBJECTACCESSREVIEWS,
 )
+from apiserver.admission.plugin import AdmissionRequest
 from apiserver.authn.authenticator import Authenticators
 from apiserver.authz.authorizer import Authorizer, Verdict
 from apiserver.authz.rbac import RBAC
 from apiserver.authz.rules import Rule
 from apiserver.http.message import Handler, Request, RequestInfo, Response, User, user_info
 from apiserver.rest import render
+from apiserver.rest.hub import Admission
+from apiserver.rest.options import operation_of
 from apiserver.rest.reading import read
 from kit import clock
 
@@ -43,11 +46,13 @@ class Reviews:
         authorizer: Authorizer,
         rbac: RBAC,
         audiences: tuple[str, ...],
+        admission: Admission,
     ) -> None:
         self._authenticators = authenticators
         self._authorizer = authorizer
         self._rbac = rbac
         self._audiences = audiences
+        self._admission = admission
         self._answerers: Mapping[Resource[Any], Answerer] = {
             SUBJECTACCESSREVIEWS: self._subject_access,
             LOCALSUBJECTACCESSREVIEWS: self._local_subject_access,
@@ -70,12 +75,22 @@ class Reviews:
         if request.info.verb != "create" or request.info.name:
             raise errors.MethodNotAllowed("the server does not allow this method on the requested resource")
         form = render.form_of(request)
-        review = await read(request, resource)
+        review = await self._admitted(resource, request, await read(request, resource))
         status = await self._answerers[resource](request, review)
         metadata = {**(review.get("metadata") or {}), "creationTimestamp": None}
         if resource is SELFSUBJECTREVIEWS:
             metadata["creationTimestamp"] = clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
         return render.response(form, {**review, "metadata": metadata, "status": status}, 201)
+
+    async def _admitted(self, resource: Resource[Any], request: Request, review: Obj) -> Obj:
+        options = operation_of(request).options
+        asked = AdmissionRequest(
+            "CREATE", resource, request.info.namespace, "", request.user, review, options=options,
+            request=request,
+        )  # fmt: skip
+        admitted = await self._admission.mutate(asked)
+        await self._admission.validate(asked.with_object(admitted))
+        return admitted
 
     async def _subject_access(self, request: Request, review: Obj) -> Obj:
         spec = review.get("spec") or {}

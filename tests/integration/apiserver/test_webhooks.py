@@ -290,3 +290,12 @@ async def test_the_older_review(api, hook):
     await register(api, MUTATING, webhook(hook.url("/old"), admissionReviewVersions=["v0", "v1beta1", "v1"]))
     assert (await configmap(api)).json["data"] == {"new": "yes"}
     assert hook.reviews[0][1]["apiVersion"] == "admission.k8s.io/v1beta1"
+
+
+async def test_reviews_are_asked_about_as_well(api, hook):
+    group = "authorization.k8s.io"
+    reviews = rule("selfsubjectaccessreviews", groups=(group,))
+    await register(api, VALIDATING, webhook(hook.url("/always-deny"), reviews))
+    body = {"spec": {"nonResourceAttributes": {"path": "/", "verb": "get"}}}
+    answer = await api.ask("POST", f"/apis/{group}/v1/selfsubjectaccessreviews", body)
+    assert "this webhook denies all requests" in answer.json["message"]

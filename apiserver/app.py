@@ -250,7 +250,12 @@ class Server:
         config = self.config
         if config.tls_cert_file is None or config.tls_private_key_file is None:
             raise ValueError("--tls-cert-file and --tls-private-key-file are required")
-        context = tls.server_context(config.tls_cert_file, config.tls_private_key_file, config.client_ca_file)
+        context = tls.server_context(
+            config.tls_cert_file,
+            config.tls_private_key_file,
+            config.client_ca_file,
+            config.requestheader_client_ca_file,
+        )
         return await self.listener.start(config.bind_address, config.secure_port, context, config.reuse_port)
 
     async def withdraw(self) -> None:

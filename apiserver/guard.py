@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+from cryptography import x509
 
 from apiserver.admission import configuration
 from apiserver.admission.chain import Chain, Parts, build_chain
@@ -105,7 +106,9 @@ def _request_authenticators(config: Config) -> list[RequestAuthenticator]:
     if config.requestheader_client_ca_file is not None:
         found.append(FrontProxy(config.requestheader_client_ca_file, config.requestheader_allowed_names))
     if config.client_ca_file is not None:
-        found.append(ClientCertificates())
+        apart = config.requestheader_client_ca_file is not None
+        own = x509.load_pem_x509_certificates(config.client_ca_file.read_bytes()) if apart else ()
+        found.append(ClientCertificates(own))
     return found
 
 

@@ -109,15 +109,15 @@ def client_context(ca_file: Path | None, cert: Path | None = None, key: Path | N
     return context
 
 
-def server_context(cert: Path, key: Path, client_ca: Path | None = None) -> ssl.SSLContext:
-    """Return a TLS 1.2+ server context; with `client_ca`, client certificates are asked for but not
+def server_context(cert: Path, key: Path, *client_cas: Path | None) -> ssl.SSLContext:
+    """Return a TLS 1.2+ server context; with client authorities, client certificates are asked for but not
     required.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(cert, key)
-    if client_ca is not None:
-        context.load_verify_locations(client_ca)
+    for authority in filter(None, client_cas):
+        context.load_verify_locations(authority)
         context.verify_mode = ssl.CERT_OPTIONAL
     return context
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import NameOID
 
 from apiserver.authn.authenticator import with_authenticated
+from apiserver.authn.x509 import is_issued_by
 from apiserver.http.headers import all_values
 from apiserver.http.message import Request, User
 
@@ -52,12 +52,4 @@ class FrontProxy:
         names = [str(item.value) for item in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         if self._allowed and not self._allowed.intersection(names):
             return False
-        return any(_is_issued_by(certificate, authority) for authority in self._authorities)
-
-
-def _is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except (InvalidSignature, ValueError, TypeError):
-        return False
-    return True
+        return is_issued_by(certificate, self._authorities)

@@ -5,10 +5,12 @@ Source: k8s.io/apiserver/pkg/authentication/request/x509 CommonNameUserConversio
 """
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 from api.errors import Unauthorized
@@ -29,9 +31,15 @@ class _Known:
 
 
 class ClientCertificates:
-    """Authenticates by the verified peer certificate."""
+    """Authenticates by the verified peer certificate.
 
-    def __init__(self) -> None:
+    The listener also lets the front proxy's authority vouch for a connection, if there is one. Then
+    `authorities` are the clients' own, and only what one of them has issued itself names a user: whoever
+    holds a certificate of the other one is a proxy or nobody.
+    """
+
+    def __init__(self, authorities: Sequence[x509.Certificate] = ()) -> None:
+        self._authorities = tuple(authorities)
         self._known: dict[bytes, _Known] = {}
 
     def authenticate(self, request: Request) -> User | None:
@@ -50,7 +58,10 @@ class ClientCertificates:
     def _learn(self, der: bytes) -> _Known:
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        known = self._known[der] = parse(der)
+        known = parse(der)
+        if self._authorities and not is_issued_by(x509.load_der_x509_certificate(der), self._authorities):
+            known = _Known(None, known.expires)
+        self._known[der] = known
         return known
 
 
@@ -70,6 +81,19 @@ def parse(der: bytes) -> _Known:
         {CREDENTIAL_ID: (f"X509SHA256={hashlib.sha256(der).hexdigest()}",)},
     )
     return _Known(with_authenticated(user), expires)
+
+
+def is_issued_by(certificate: x509.Certificate, authorities: Iterable[x509.Certificate]) -> bool:
+    """Tell whether one of the authorities has signed a certificate itself."""
+    return any(_has_signed(authority, certificate) for authority in authorities)
+
+
+def _has_signed(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
 
 
 def _values(subject: x509.Name, oid: ObjectIdentifier) -> list[str]:

@@ -204,6 +204,29 @@ async def test_who_may_not_is_refused_here(api, ready):
     assert "nobody" not in ready.users
 
 
+async def _as(api, pki, certificate, **headers):
+    """Ask who one is, with a certificate of the front proxy's authority."""
+    cert, key = certificate.with_suffix(".crt"), certificate.with_suffix(".key")
+    context = tls.client_context(pki / "ca.crt", cert, key)
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    url = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
+    async with api.session.post(url, json=review, ssl=context, headers=headers) as response:
+        return response.status, await response.json()
+
+
+async def test_this_server_believes_a_front_proxy_too(api, pki, proxy_pki):
+    proxy, other = proxy_pki / "client", proxy_pki / "other"
+    tls.issue(tls.KeyPair.load(proxy_pki / "front"), "admin", ["system:masters"]).save(other)
+    headers = {"X-Remote-User": "jane", "X-Remote-Group": "system:masters"}
+    status, review = await _as(api, pki, proxy, **headers)
+    assert status == 201
+    assert review["status"]["userInfo"]["username"] == "jane"
+    # Its authority vouches for proxies, not for users; and not everybody it knows is the proxy.
+    assert (await _as(api, pki, proxy))[0] == 401
+    assert (await _as(api, pki, other))[0] == 401
+    assert (await _as(api, pki, other, **headers))[0] == 401
+
+
 async def test_redirects_are_not_passed_on(api, ready):
     answer = await api.ask("GET", f"{ROOT}/redirect")
     assert answer.status == 502

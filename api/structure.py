@@ -49,7 +49,12 @@ def normalise(obj: Obj, name: str) -> Conformed:
     KeyError for a definition that does not exist. The given object is not changed; it is returned if nothing
     was to do.
     """
-    return Conformed(obj) if _validator(name).is_valid(obj) else conform(obj, name)
+    return Conformed(obj) if has_form(obj, name) else conform(obj, name)
+
+
+def has_form(obj: Obj, name: str) -> bool:
+    """Tell whether `normalise` surely has nothing to do."""
+    return bool(_validator(name).is_valid(obj))
 
 
 def normalise_for(obj: Obj, resource: Resource[Any]) -> Conformed:
@@ -64,8 +69,9 @@ def _validator(name: str) -> Any:
     return jsonschema_rs.Draft4Validator({"$defs": strict_definitions(name), "$ref": f"#/$defs/{name}"})
 
 
+@cache
 def strict_definitions(name: str) -> dict[str, Schema]:
-    """Return the strict forms of a definition and of all that it leads to, to stand under `$defs`."""
+    """Return the strict forms of a definition and of all that it leads to, to stand under `$defs`; shared."""
     definitions: dict[str, Schema] = {}
     _collect(name, definitions)
     return definitions

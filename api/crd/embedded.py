@@ -8,7 +8,7 @@ from typing import Any
 from api import names
 from api.codec.json import DecodeError, go_kind
 from api.crd.prune import META
-from api.crd.schema import EMBEDDED, Visit, sparse
+from api.crd.schema import EMBEDDED, Trail, Visit, path_of, sparse
 from api.field import FieldError, Path, invalid, required
 from api.meta import validate_metadata
 from api.resource import Obj
@@ -26,8 +26,8 @@ def _local(schema: Schema) -> Visit | None:
     return _check if schema.get(EMBEDDED) else None
 
 
-def _check(value: Any, path: Path, errors: list[FieldError]) -> None:
-    errors += object_errors(value, path)
+def _check(value: Any, trail: Trail, errors: list[FieldError]) -> None:
+    errors += object_errors(value, path_of(trail))
 
 
 def object_errors(value: Any, path: Path) -> list[FieldError]:

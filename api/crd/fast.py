@@ -6,17 +6,25 @@ Draft 4 has limits and exclusive limits as OpenAPI writes them; for it 1.0 is no
 the slow way, where it is one.
 """
 
+import re
+from functools import lru_cache
 from typing import Any
 
 import jsonschema_rs
 
-from api.crd.formats import Test, pattern_test, test_of
+from api.crd.formats import Test, pattern_test, format_test
 from api.crd.prune import META
 from api.crd.schema import EMBEDDED, PRESERVE, drops_null, others_of, types_of
 from api.schemas import Schema
 from api.structure import strict_definitions
 
 _KEPT = ("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties")
+# Neither flags, nor classes beyond ASCII, nor what one engine takes literally and the other does not.
+_PORTABLE = re.compile(
+    r"(?!.*(?:\[:|\{,))(?:[^\\(]|\\[dw]|\\[^A-Za-z0-9]|\((?!\?)|\(\?:)*", re.ASCII | re.DOTALL
+)
+# The engine that takes linear time, whatever the pattern.
+_LINEAR = jsonschema_rs.RegexOptions()
 _BRANCHES = ("anyOf", "oneOf", "allOf", "not")
 _META_FIELDS: dict[str, Schema] = {
     "apiVersion": {"type": "string"},
@@ -27,9 +35,22 @@ _NO_MEMBERS: Schema = {"not": {"type": ["array", "object"]}}
 
 
 def compile_form(schema: Schema, keeps_unknown: bool = False) -> Any:
-    """Return the validator of objects that decoding leaves as they are; None if there is none."""
-    form = {"properties": _META_FIELDS} if keeps_unknown else _form({**schema, EMBEDDED: True})
-    return _validator({**form, "$defs": strict_definitions(META)}, {})
+    """Return the validator of objects that decoding leaves as they are, but for what their metadata is; None
+    if there is none.
+    """
+    form = {} if keeps_unknown else _form({**schema, EMBEDDED: False})
+    named = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
+    form["properties"] = {**form.get("properties", {}), **named}
+    if _has_embedded(schema):
+        form["$defs"] = strict_definitions(META)
+    return _validator(form, {})
+
+
+def _has_embedded(schema: Schema) -> bool:
+    children = [*(schema.get("properties") or {}).values(), others_of(schema), schema.get("items")]
+    return any(
+        isinstance(child, dict) and (child.get(EMBEDDED) or _has_embedded(child)) for child in children
+    )
 
 
 def _form(schema: Schema, lenient: bool = False) -> Schema:
@@ -69,9 +90,19 @@ def compile_validity(schema: Schema) -> Any:
 def _validator(schema: Schema, tests: dict[str, Test]) -> Any:
     """Return the validator; None for what JSON schema refuses: negative lengths, too deep nesting."""
     try:
-        return jsonschema_rs.Draft4Validator(schema, formats=tests, validate_formats=True)
+        return jsonschema_rs.Draft4Validator(
+            schema, formats=tests, validate_formats=True, pattern_options=_LINEAR
+        )
     except ValueError:
         return None
+
+
+@lru_cache(maxsize=4096)
+def is_portable(pattern: str) -> bool:
+    """Tell whether a pattern means the same to the validator's own engine as to RE2."""
+    if not pattern.isprintable() or not _PORTABLE.fullmatch(pattern):
+        return False
+    return _validator({"pattern": pattern}, {}) is not None
 
 
 class _Unspeakable(Exception):
@@ -121,12 +152,15 @@ def _add_numbers(schema: Schema, made: Schema) -> None:
 
 
 def _add_text(schema: Schema, made: Schema, tests: dict[str, Test]) -> None:
-    """Patterns and formats are tested by the functions that the slow way calls."""
+    """Formats, and patterns where engines differ, are tested by the functions that the slow way calls."""
     wanted: list[Schema] = []
-    if pattern := schema.get("pattern"):
+    pattern = schema.get("pattern")
+    if pattern and pattern.isascii() and is_portable(pattern):
+        made["pattern"] = pattern
+    elif pattern:
         tests[f"pattern {pattern}"] = pattern_test(pattern)
         wanted.append({"format": f"pattern {pattern}"})
-    if test := test_of(schema.get("format") or ""):
+    if test := format_test(schema.get("format") or ""):
         tests[f"format {schema['format']}"] = test
         wanted.append({"format": f"format {schema['format']}"})
     if wanted:

@@ -178,7 +178,7 @@ TESTS: Mapping[str, Test] = {
 }
 
 
-def test_of(format_name: str) -> Test | None:
+def format_test(format_name: str) -> Test | None:
     """Return the test of a format; None if every text will do."""
     return TESTS.get(format_name.replace("-", "")) if format_name else None
 

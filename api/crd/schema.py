@@ -18,8 +18,10 @@ MAP_TYPE = "x-kubernetes-map-type"
 RULES = "x-kubernetes-validations"
 META_FIELDS = frozenset(("apiVersion", "kind", "metadata"))
 
+# A path that is made only for messages: (path before, method of `Path`, argument), None at the root.
+Trail: TypeAlias = "tuple[Trail, Callable[[Path, Any], Path], Any] | Path"
 # Looks at one value of an object and adds what is wrong with it.
-Visit: TypeAlias = Callable[[Any, Path, list[FieldError]], None]
+Visit: TypeAlias = Callable[[Any, Trail, list[FieldError]], None]
 
 
 def schema_of_version(version: Schema) -> Schema:
@@ -47,6 +49,14 @@ def drops_null(schema: Schema) -> bool:
     return not schema.get("nullable") and schema.get("default") is None
 
 
+def path_of(trail: Trail) -> Path:
+    """Return the path that a trail stands for."""
+    if isinstance(trail, Path):
+        return trail
+    before, step, argument = trail
+    return step(path_of(before), argument)
+
+
 def sparse(schema: Schema, local: Callable[[Schema], Visit | None]) -> Visit | None:
     """Return a function that visits the values for whose schemas `local` returns something, and no others.
 
@@ -71,37 +81,37 @@ def sparse(schema: Schema, local: Callable[[Schema], Visit | None]) -> Visit | N
 
 
 def _one_after_another(parts: tuple[Visit, ...]) -> Visit:
-    def visit(value: Any, path: Path, errors: list[FieldError]) -> None:
+    def visit(value: Any, trail: Trail, errors: list[FieldError]) -> None:
         for part in parts:
-            part(value, path, errors)
+            part(value, trail, errors)
 
     return visit
 
 
 def _visiting_fields(fields: tuple[tuple[str, Visit], ...]) -> Visit:
-    def visit(value: Any, path: Path, errors: list[FieldError]) -> None:
+    def visit(value: Any, trail: Trail, errors: list[FieldError]) -> None:
         if value.__class__ is dict:
             for name, inner in fields:
                 if name in value:
-                    inner(value[name], path.child(name), errors)
+                    inner(value[name], (trail, Path.child, name), errors)
 
     return visit
 
 
 def _visiting_others(named: frozenset[str], others: Visit) -> Visit:
-    def visit(value: Any, path: Path, errors: list[FieldError]) -> None:
+    def visit(value: Any, trail: Trail, errors: list[FieldError]) -> None:
         if value.__class__ is dict:
             for name, item in value.items():
                 if name not in named:
-                    others(item, path.key(name), errors)
+                    others(item, (trail, Path.key, name), errors)
 
     return visit
 
 
 def _visiting_items(items: Visit) -> Visit:
-    def visit(value: Any, path: Path, errors: list[FieldError]) -> None:
+    def visit(value: Any, trail: Trail, errors: list[FieldError]) -> None:
         if value.__class__ is list:
             for number, item in enumerate(value):
-                items(item, path.index(number), errors)
+                items(item, (trail, Path.index, number), errors)
 
     return visit

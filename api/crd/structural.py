@@ -16,7 +16,7 @@ from api.crd.default import compile_defaults
 from api.crd.embedded import compile_embedded
 from api.crd.fast import compile_form, compile_validity
 from api.crd.lists import compile_lists
-from api.crd.prune import prune
+from api.crd.prune import META, prune
 from api.crd.rules import compile_rules
 from api.crd.scale import Scale
 from api.crd.schema import schema_of_version
@@ -25,6 +25,7 @@ from api.field import NOT_SUPPORTED, REQUIRED, TOO_LONG, TOO_MANY, TYPE_INVALID,
 from api.patch.shape import Shape, shape_of_custom
 from api.resource import Obj
 from api.schemas import Schema
+from api.structure import has_form
 
 # After such faults rules are not run.
 _BLOCKING = frozenset((NOT_SUPPORTED, REQUIRED, TOO_LONG, TOO_MANY, TYPE_INVALID))
@@ -71,7 +72,8 @@ class Structural:
 
         Raises DecodeError for metadata, kinds and versions of a wrong type.
         """
-        if self._form is not None and self._form.is_valid(obj):
+        metadata = obj.get("metadata") or {}
+        if self._form is not None and self._form.is_valid(obj) and has_form(metadata, META):
             return Conformed(obj)
         for name in ("apiVersion", "kind"):
             if not isinstance(obj.get(name, ""), str):

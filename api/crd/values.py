@@ -17,7 +17,7 @@ import orjson
 
 from api.codec.shapes import equal
 from api.crd.correlate import MISSING, matching, member_of
-from api.crd.formats import pattern_test, test_of
+from api.crd.formats import pattern_test, format_test
 from api.crd.schema import others_of, types_of
 from api.field import (
     INVALID,
@@ -34,6 +34,7 @@ from api.schemas import Schema
 
 # Beyond this, a floating-point number is no integer for sure.
 _EXACT = 2.0**53 - 1
+_JUNCTORS = ("anyOf", "oneOf", "allOf", "not")
 
 
 @dataclass
@@ -106,7 +107,7 @@ class _Judge:
             self._refuse(name, value, f"should be at least {least} chars long", verdict)
         elif pattern and not pattern_test(pattern)(value):
             self._refuse(name, value, f"should match '{pattern}'", verdict)
-        test = test_of(schema.get("format") or "")
+        test = format_test(schema.get("format") or "")
         if test is not None:
             verdict.matches += 1
             if not test(value):
@@ -175,6 +176,10 @@ class _Judge:
     # Branches.
 
     def _branches(self, schema: Schema, value: Any, name: str, verdict: Verdict) -> None:
+        verdict.matches += 2
+        if not any(name in schema for name in _JUNCTORS):
+            return
+
         def judged(branch: Schema) -> Verdict:
             # Within branches nothing is known of the old value: one that is wrong must stay wrong.
             return self.judge(branch, value, name, MISSING)
@@ -189,7 +194,6 @@ class _Judge:
             refused, value, name, MISSING
         ).errors:
             self._general(f"{quote(name)} must not validate the schema (not)", verdict)
-        verdict.matches += 2
 
     def _any_of(
         self, branches: Sequence[Schema], judged: Callable[[Schema], Verdict], name: str, verdict: Verdict

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from api.codec.json import DecodeError
 from api.codec.shapes import copy, equal
 from api.crd.fast import compile_form, compile_validity
+from api.crd.formats import compile_pattern, pattern_test
 from api.crd.prune import prune
 from api.crd.structural import Structural
 from api.crd.values import complaints
@@ -135,7 +136,7 @@ def test_decoding_and_defaulting_twice_is_as_once(schema, value, metadata):
 def test_what_has_its_form_is_not_changed(schema, value, metadata):
     root, obj = _root(schema), _obj(value, metadata)
     form = compile_form(root)
-    if form is not None and form.is_valid(obj):
+    if form is not None and form.is_valid(obj) and "odd" not in metadata:
         made, unknown = prune(obj, root)
         assert equal(made, obj)
         assert unknown == []
@@ -159,6 +160,31 @@ def _has_whole_double(value: Any) -> bool:
     if isinstance(value, dict | list):
         return any(map(_has_whole_double, value.values() if isinstance(value, dict) else value))
     return isinstance(value, float) and value.is_integer()
+
+
+_PIECES = st.one_of(
+    st.sampled_from("ab.^$()|*+?{-/"),
+    st.sampled_from(
+        ["[a-c]", "[^a]", "[]a]", "[a&&b]", "[[:alpha:]]", r"[\d-]", "(?:", "(?i)", "{2}", "{,2}"]
+    ),
+    st.sampled_from([r"\d", r"\w", r"\s", r"\b", r"\n", r"\.", r"\-"]),
+)
+
+
+@given(st.lists(_PIECES, max_size=6).map("".join), st.text("ab.1é\n-[&{2}", max_size=5))
+@settings(max_examples=500, deadline=None)
+def test_portable_patterns_mean_the_same_to_both_engines(pattern, text):
+    validity = compile_validity({"type": "string", "pattern": pattern}) if _compiles(pattern) else None
+    if validity is not None:
+        assert validity.is_valid(text) == pattern_test(pattern)(text)
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        compile_pattern(pattern)
+    except ValueError:
+        return False
+    return True
 
 
 @given(SCHEMAS, VALUES, VALUES, _METADATA)

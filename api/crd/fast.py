@@ -12,7 +12,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from api.crd.formats import Test, pattern_test, format_test
+from api.crd.formats import Test, format_test, pattern_test
 from api.crd.prune import META
 from api.crd.schema import EMBEDDED, PRESERVE, drops_null, others_of, types_of
 from api.schemas import Schema

@@ -17,7 +17,7 @@ import orjson
 
 from api.codec.shapes import equal
 from api.crd.correlate import MISSING, matching, member_of
-from api.crd.formats import pattern_test, format_test
+from api.crd.formats import format_test, pattern_test
 from api.crd.schema import others_of, types_of
 from api.field import (
     INVALID,

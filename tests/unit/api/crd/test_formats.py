@@ -2,7 +2,7 @@
 
 import pytest
 
-from api.crd.formats import compile_pattern, pattern_test, format_test
+from api.crd.formats import compile_pattern, format_test, pattern_test
 
 _GOOD = {
     "bsonobjectid": ["507f1f77bcf86cd799439011"],

@@ -4,7 +4,13 @@ from typing import Any
 
 import orjson
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
+from apiserver.app import build
+from apiserver.config import Config
+from apiserver.http.message import Request, Response
+from store.memory import MemoryBackend
 from tests.integration.apiserver.customresources import CRDS, definition, widget
 
 ADMISSION = "/apis/admissionregistration.k8s.io/v1"
@@ -461,3 +467,99 @@ async def test_collections_are_judged_object_by_object(api, put) -> None:
         await api.ok("POST", CONFIGMAPS, configmap(name, {"x": "y"}))
     assert (await api.ask("DELETE", CONFIGMAPS, labelSelector="x=y")).status == 422
     assert (await api.ask("GET", f"{CONFIGMAPS}/kept")).status == 200
+
+
+async def test_what_the_audit_log_is_told(pki, tmp_path) -> None:
+    certificate = x509.load_pem_x509_certificate((pki / "admin.crt").read_bytes())
+    admin, log = certificate.public_bytes(Encoding.DER), tmp_path / "audit.log"
+    config = Config(client_ca_file=pki / "ca.crt", audit_log_path=log)
+    backend = MemoryBackend()
+    server = await build(config, backend)
+
+    async def post(path: str, body: dict) -> dict:
+        headers = {"content-type": "application/json"}
+        answer = await server.handle(Request("POST", path, {}, headers, orjson.dumps(body), admin))
+        assert isinstance(answer, Response)
+        assert answer.status == 201, answer.body
+        found: dict = orjson.loads(log.read_text().splitlines()[-1]).get("annotations", {})
+        return found
+
+    try:
+        policy = validating("p", {"expression": "object.metadata.name != 'm'", "message": "no m"}, rule=MAPS)
+        policy["spec"]["auditAnnotations"] = [
+            {"key": "who", "valueExpression": "request.userInfo.username + ' made ' + object.metadata.name"}
+        ]
+        await post(f"{ADMISSION}/validatingadmissionpolicies", policy)
+        binding = {"policyName": "p", "validationActions": ["Audit"]}
+        await post(
+            f"{ADMISSION}/validatingadmissionpolicybindings", {"metadata": {"name": "b"}, "spec": binding}
+        )
+        notes = await post("/api/v1/namespaces/default/configmaps", configmap("m"))
+        assert notes["p/who"] == "admin made m"
+        (failure,) = orjson.loads(notes["validation.policy.admission.k8s.io/validation_failure"])
+        assert failure == {
+            "message": "no m",
+            "policy": "p",
+            "binding": "b",
+            "expressionIndex": 0,
+            "validationActions": ["Audit"],
+        }
+    finally:
+        await server.close()
+        await backend.close()
+
+
+async def test_conditions_of_mutations(api, put) -> None:
+    conditions = [{"name": "marked", "expression": "has(object.metadata.labels)"}]
+    text = "Object{metadata: Object.metadata{annotations: {'seen': 'yes'}}}"
+    await put(mutating("p", text, matchConditions=conditions))
+    assert "annotations" not in (await api.ok("POST", CONFIGMAPS, configmap("m")))["metadata"]
+    made = await api.ok("POST", CONFIGMAPS, configmap("n", {"a": "b"}))
+    assert made["metadata"]["annotations"] == {"seen": "yes"}
+    broken = [{"name": "broken", "expression": "object.nothing == 1"}]
+    await put(mutating("q", text, matchConditions=broken))
+    refused = await api.ask("POST", CONFIGMAPS, configmap("o"))
+    assert (refused.status, refused.json["reason"]) == (403, "Invalid")
+    assert refused.json["message"].startswith(
+        "policy 'q' with binding 'q-b' denied request: expression 'object.n"
+    )
+
+
+async def test_mutations_with_parameters(api, put) -> None:
+    await api.ok("POST", CONFIGMAPS, configmap("colours", colour="green"))
+    text = "Object{metadata: Object.metadata{labels: {'colour': params.data.colour}}}"
+    policy = mutating("p", text, paramKind=PARAMS)
+    await put(policy, paramRef={"name": "colours", "parameterNotFoundAction": "Deny"})
+    made = await api.ok("POST", CONFIGMAPS, configmap("m"))
+    assert made["metadata"]["labels"] == {"colour": "green"}
+    await api.ok("DELETE", f"{CONFIGMAPS}/colours")
+    refused = await api.ask("POST", CONFIGMAPS, configmap("n"))
+    assert (refused.status, refused.json["reason"]) == (403, "Forbidden")
+    assert refused.json["message"] == (
+        "policy 'p' with binding 'p-b' denied request: failed to configure binding: no params found for "
+        "policy "
+        "binding with `Deny` parameterNotFoundAction"
+    )
+
+
+async def test_parameters_of_cluster_scope_and_of_none(api, put) -> None:
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["nodes"]}
+    namespaced = validating("a", {"expression": "true"}, rule=rule, paramKind=PARAMS)
+    await put(namespaced, paramRef={"name": "x", "parameterNotFoundAction": "Allow"})
+    refused = await api.ask("POST", "/api/v1/nodes", {"metadata": {"name": "n"}})
+    assert (
+        "cannot use namespaced paramRef in policy binding that matches cluster-scoped"
+        in refused.json["message"]
+    )
+    await api.ok("DELETE", f"{ADMISSION}/validatingadmissionpolicybindings/a-b")
+    kind = {"apiVersion": "v1", "kind": "Namespace"}
+    wide = validating("b", {"expression": "params.metadata.labels.team == 'b'"}, rule=rule, paramKind=kind)
+    await put(wide, paramRef={"name": "ns", "parameterNotFoundAction": "Allow"})
+    assert (await api.ask("POST", "/api/v1/nodes", {"metadata": {"name": "n"}})).status == 422
+    await api.ok("DELETE", f"{ADMISSION}/validatingadmissionpolicybindings/b-b")
+    wrong = validating("c", {"expression": "true"}, rule=rule, paramKind=kind)
+    await put(wrong, paramRef={"name": "ns", "namespace": "ns", "parameterNotFoundAction": "Allow"})
+    refused = await api.ask("POST", "/api/v1/nodes", {"metadata": {"name": "n"}})
+    assert (
+        "paramRef.namespace must not be provided for a cluster-scoped `paramKind`" in refused.json["message"]
+    )

@@ -6,7 +6,7 @@ import pytest
 
 from api.admissionregistration import policies, policybindings
 from api.admissionregistration.compiled import compile_policy
-from api.names import is_qualified_name
+from api.names import is_dns1035_label, is_dns1123_subdomain, is_label_value, is_qualified_name
 
 RULE = {"apiGroups": ["apps"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["deployments"]}
 
@@ -229,6 +229,67 @@ def test_defaults() -> None:
             id="parameter-kind",
         ),
         pytest.param(
+            {"matchConditions": [{"name": "", "expression": "true"}, {"name": "no good", "expression": "1"}]},
+            [
+                "spec.matchConditions[0].name: Required value",
+                'spec.matchConditions[1].expression: Invalid value: "1": must evaluate to bool',
+                'spec.matchConditions[1].name: Invalid value: "no good": ' + is_qualified_name("no good")[0],
+            ],
+            id="names-of-match-conditions",
+        ),
+        pytest.param(
+            {"matchConditions": [{"name": f"c{number}", "expression": "true"} for number in range(65)]},
+            ["spec.matchConditions: Too many: 65: must have at most 64 items"],
+            id="too-many-match-conditions",
+        ),
+        pytest.param(
+            {"matchConstraints": {"resourceRules": [RULE], "matchPolicy": "Roughly"}},
+            [
+                'spec.matchConstraints.matchPolicy: Unsupported value: "Roughly": supported values: '
+                '"Equivalent", "Exact"'
+            ],
+            id="match-policy",
+        ),
+        pytest.param(
+            {
+                "matchConstraints": {
+                    "resourceRules": [RULE],
+                    "namespaceSelector": {"matchLabels": {"a": "b c"}},
+                }
+            },
+            [
+                'spec.matchConstraints.namespaceSelector.matchLabels: Invalid value: "b c": '
+                + is_label_value("b c")[0]
+            ],
+            id="selector",
+        ),
+        pytest.param(
+            {"paramKind": {"apiVersion": "", "kind": ""}},
+            ["spec.paramKind.apiVersion: Required value", "spec.paramKind.kind: Required value"],
+            id="empty-parameter-kind",
+        ),
+        pytest.param(
+            {"paramKind": {"apiVersion": "A_/", "kind": "K"}},
+            [
+                'spec.paramKind.apiVersion: Invalid value: "A_": ' + is_dns1123_subdomain("A_")[0],
+                'spec.paramKind.apiVersion: Invalid value: "A_/": version must be specified',
+            ],
+            id="parameter-kind-without-version",
+        ),
+        pytest.param(
+            {"paramKind": {"apiVersion": "1", "kind": "K"}},
+            ['spec.paramKind.apiVersion: Invalid value: "1": ' + is_dns1035_label("1")[0]],
+            id="parameter-kind-of-an-odd-version",
+        ),
+        pytest.param(
+            {"auditAnnotations": [{"key": "k", "valueExpression": f"'{'x' * 5120}'"}]},
+            [
+                "spec.auditAnnotations[0].valueExpression: Required value: must not exceed 5120 bytes in "
+                "length"
+            ],
+            id="long-audit-annotation",
+        ),
+        pytest.param(
             {"failurePolicy": "Maybe"},
             ['spec.failurePolicy: Unsupported value: "Maybe": supported values: "Fail", "Ignore"'],
             id="failure-policy",
@@ -237,6 +298,39 @@ def test_defaults() -> None:
 )
 def test_validating(spec: dict, expected: list[str]) -> None:
     assert first_lines(validating(**spec)) == expected
+
+
+def test_too_many_audit_annotations() -> None:
+    annotations = [{"key": f"k{number}", "valueExpression": "'x'"} for number in range(21)]
+    (fault,) = first_lines(validating(auditAnnotations=annotations))
+    assert fault.startswith("spec.auditAnnotations: Invalid value: [{")
+    assert fault.endswith("must not have more than 20 auditAnnotations")
+
+
+def test_audit_annotations_of_a_policy_without_a_name() -> None:
+    obj = validating(auditAnnotations=[{"key": "k", "valueExpression": "'x'"}])
+    obj["metadata"] = {"generateName": "p-"}
+    assert (
+        'spec.auditAnnotations[0].key: Invalid value: "k": requires metadata.name be non-empty'
+        in first_lines(obj)
+    )
+
+
+def test_selectors_match_constraints_and_failure_policy_are_required() -> None:
+    bare = {"kind": "ValidatingAdmissionPolicy", "metadata": {"name": "p"}}
+    spec = {"validations": [{"expression": "true"}]}
+    assert first_lines({**bare, "spec": spec}) == [
+        "spec.failurePolicy: Required value",
+        "spec.matchConstraints: Required value",
+    ]
+    constraints = {"resourceRules": [RULE]}
+    assert first_lines(
+        {**bare, "spec": {**spec, "failurePolicy": "Fail", "matchConstraints": constraints}}
+    ) == [
+        "spec.matchConstraints.matchPolicy: Required value",
+        "spec.matchConstraints.namespaceSelector: Required value",
+        "spec.matchConstraints.objectSelector: Required value",
+    ]
 
 
 def patch(expression: str) -> list[dict]:
@@ -289,6 +383,21 @@ def patch(expression: str) -> list[dict]:
             {"mutations": []},
             ["spec.mutations: Required value: mutations must contain at least one item"],
             id="nothing-to-do",
+        ),
+        pytest.param(
+            {"mutations": [{**patch("[]")[0], "applyConfiguration": {"expression": "Object{}"}}]},
+            [
+                'spec.mutations[0].applyConfiguration: Invalid value: {"expression":"Object{}"}: must not be '
+                "specified when patchType is JSONPatch",
+                'spec.mutations[0].jsonPatch.expression: Invalid value: "[]": must evaluate to '
+                "list(JSONPatch)",
+            ],
+            id="both-patches",
+        ),
+        pytest.param(
+            {"reinvocationPolicy": "Often"},
+            ['spec.reinvocationPolicy: Unsupported value: "Often": supported values: "IfNeeded", "Never"'],
+            id="reinvocation-policy",
         ),
         pytest.param(
             {"reinvocationPolicy": ""},
@@ -366,6 +475,22 @@ def binding(kind: str = "ValidatingAdmissionPolicyBinding", **spec: Any) -> dict
 )
 def test_bindings(obj: dict, expected: list[str]) -> None:
     assert [str(fault) for fault in policybindings.validate(obj)] == expected
+
+
+def test_parameters_are_named_as_objects_are() -> None:
+    ref = {"name": "a/b", "parameterNotFoundAction": ""}
+    assert [str(fault) for fault in policybindings.validate(binding(paramRef=ref))] == [
+        "spec.paramRef.name: Invalid value: \"a/b\": may not contain '/'",
+        "spec.paramRef.parameterNotFoundAction: Required value",
+    ]
+
+
+def test_a_changed_binding_is_checked_again() -> None:
+    old = binding()
+    old["metadata"] = {"name": "b", "resourceVersion": "1", "uid": "u"}
+    new = {**old, "spec": {**old["spec"], "policyName": "P"}}
+    assert policybindings.validate_update(old, old) == []
+    assert [fault.path for fault in policybindings.validate_update(new, old)] == ["spec.policyName"]
 
 
 def test_what_is_stored_stays_valid() -> None:

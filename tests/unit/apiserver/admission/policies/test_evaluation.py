@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from api.admissionregistration.compiled import compile_policy
-from api.admissionregistration.expressions import condition
+from api.admissionregistration.compiled import CompiledPolicy, compile_policy
+from api.admissionregistration.expressions import Scope, base_environment, compiled, condition
+from api.cel.errors import EvaluationError
 from api.cel.library.authorizer import Authorizer, Decision
-from apiserver.admission.policies.evaluation import Denial, Failed, Verdict, are_met, decide
+from apiserver.admission.policies.evaluation import Denial, Failed, Variables, Verdict, are_met, decide
 
 OBJECT = {"metadata": {"name": "web"}, "spec": {"replicas": 3}}
 GIVEN = {
@@ -189,3 +190,61 @@ def test_all_expressions_share_a_budget() -> None:
             "validation failed due to running out of cost budget, no further validation rules will be run",
         )
     ]
+
+
+def test_variables_are_a_mapping() -> None:
+    spec = {"variables": [{"name": "a", "expression": "1"}, {"name": "b", "expression": "("}]}
+    variables = Variables(compile_policy({"spec": spec}).variables, {})
+    assert (list(variables), len(variables), variables["a"]) == (["a", "b"], 2, 1)
+    with pytest.raises(EvaluationError, match='composited variable "b" fails to compile: compilation failed'):
+        _ = variables["b"]
+
+
+def test_conditions_have_a_budget_of_their_own() -> None:
+    check = "authorizer.group('').resource('pods').check('get').allowed()"
+    conditions = [condition(f"{check} && {check}")] * 4
+    allow = {**GIVEN, "authorizer": Authorizer(lambda question: Decision(allowed=True))}
+    with pytest.raises(Failed, match="running out of cost budget"):
+        are_met(conditions, allow, False)
+    assert are_met(conditions[:3], allow, False)
+
+
+def test_several_conditions_that_fail_are_told_together() -> None:
+    with pytest.raises(Failed, match=r"^\[expression 'object.a == 1' .*, expression 'object.b == 1' .*\]$"):
+        are_met([condition("object.a == 1"), condition("object.b == 1")], GIVEN, False)
+
+
+def test_a_condition_that_fails_is_a_fault_of_the_policy() -> None:
+    conditions = [{"name": "c", "expression": "object.nothing == 1"}]
+    (denial,) = verdict(matchConditions=conditions, validations=[{"expression": "true"}]).denials
+    assert denial == Denial(0, "expression 'object.nothing == 1' resulted in error: no such key: nothing")
+    lax = verdict(matchConditions=conditions, validations=[{"expression": "false"}], failurePolicy="Ignore")
+    assert lax.denials == []
+
+
+def test_an_annotation_of_another_type() -> None:
+    expression = compiled(base_environment(Scope()), "object.spec.replicas")
+    policy = CompiledPolicy((), {}, annotations=(expression,))
+    found = decide(
+        {"auditAnnotations": [{"key": "k", "valueExpression": "object.spec.replicas"}]}, policy, GIVEN
+    )
+    assert found.faults == [
+        "valueExpression 'object.spec.replicas' resulted in unsupported return type: int. Return type must "
+        "be "
+        "either string or null."
+    ]
+
+
+def test_a_message_may_cost_no_more_than_is_left() -> None:
+    check = "authorizer.group('').resource('pods').check('get').allowed()"
+    variables = [{"name": "x", "expression": f"{check} && {check} ? 'a' : 'b'"}]
+    spec: dict = {
+        "failurePolicy": "Fail",
+        "variables": variables,
+        "validations": [*([{"expression": f"{check} && {check}"}] * 14), {"expression": "false"}],
+    }
+    spec["validations"][-1]["messageExpression"] = "variables.x"
+    policy = {"kind": "ValidatingAdmissionPolicy", "metadata": {"name": "p"}, "spec": spec}
+    allow = {**GIVEN, "authorizer": Authorizer(lambda question: Decision(allowed=True))}
+    (denial,) = decide(spec, compile_policy(policy), allow).denials
+    assert denial.message.startswith("failed messageExpression: ")

@@ -93,3 +93,20 @@ def test_other_versions_match_unless_asked_for_exactly() -> None:
     assert plan.seen_as("x") is HPA_V1
     exact = Match({**rules, "matchPolicy": "Exact"})
     assert exact.plan("CREATE", HPA_V2, "", lambda resource: (HPA_V1,)) is None
+
+
+def test_a_selector_that_is_none_selects_nothing() -> None:
+    broken = Match({"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "Near"}]}})
+    assert not broken.namespaces.matches({"a": "b"})
+    assert broken.objects.matches({"a": "b"})
+
+
+def test_a_policy_whose_bindings_are_about_something_else() -> None:
+    narrow = {"matchResources": {"resourceRules": [rule("", "configmaps")]}}
+    hooks = hooks_of([policy("p", rule("*", "*"))], [binding("maps", "p", **narrow)])
+    assert planned(hooks, "CREATE", DEPLOYMENTS, "", alone) == ()
+
+
+def test_expressions_are_compiled_once() -> None:
+    (hook,) = hooks_of([policy("p", rule("*", "*"))], [binding("b", "p")])
+    assert hook.compiled is hook.compiled

@@ -110,3 +110,21 @@ def test_a_json_patch_whose_test_fails_changes_nothing() -> None:
 def test_a_json_patch_that_does_not_apply() -> None:
     with pytest.raises(Failed, match=r"^JSONPath: remove operation does not apply"):
         made("JSONPatch", "[JSONPatch{op: 'remove', path: '/spec/nothing'}]")
+
+
+def test_what_costs_too_much() -> None:
+    with pytest.raises(Failed, match="actual cost limit exceeded"):
+        made("ApplyConfiguration", f"{DEAR} ? Object{{}} : Object{{}}")
+
+
+NUMBERS = "[1,2,3,4,5,6,7,8,9,10]"
+DEAR = "".join(f"{NUMBERS}.all({name}, " for name in "abcdef") + "a + b + c + d + e + f > 0))))))"
+
+
+def test_lists_without_keys_are_atomic() -> None:
+    text = """Object{spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{
+        tolerations: [Object.spec.template.spec.tolerations{key: 'a'}]}}}}"""
+    with pytest.raises(
+        Failed, match=r"may not mutate atomic arrays, maps or structs: .spec.template.spec.tolerations"
+    ):
+        made("ApplyConfiguration", text)

@@ -19,8 +19,10 @@ from api.types.flowcontrol_v1 import FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS
 from apiserver import metrics
 from apiserver.admission.policies.status import PolicyStatus
 from apiserver.aggregation.aggregator import Aggregator
+from apiserver.allocators.claims import AddressClaims, Claims, NumbersOf, PortClaims
 from apiserver.allocators.cluster_ip import ClusterIPs
 from apiserver.allocators.node_port import NodePorts
+from apiserver.allocators.repair import maintain as maintain_claims
 from apiserver.bootstrap.objects import Settings
 from apiserver.bootstrap.reconcile import Bootstrap
 from apiserver.config import Config
@@ -44,7 +46,7 @@ from apiserver.http.server import Listener, error_response
 from apiserver.openapi.serve import OpenAPI
 from apiserver.paths import Paths
 from apiserver.resources.catalog import VIEWS, strategy_of
-from apiserver.resources.core.service import ServiceStrategy
+from apiserver.resources.core.service import ServiceStrategy, addresses_of, ports_of
 from apiserver.resources.events.event import EventStrategy, NewEventStrategy
 from apiserver.rest.dispatch import Dispatch, Sub, not_served
 from apiserver.rest.hub import Collection, Hub
@@ -107,6 +109,10 @@ class Server:
             if "list" in resource.verbs and "create" in resource.verbs:
                 self.serve(resource)
         self.hub.of(VALIDATINGADMISSIONPOLICIES).cache.listeners.append(self.policy_status.notice)
+        self._claims: dict[NumbersOf, Claims] = {
+            addresses_of: AddressClaims(self.registry, addresses_of),
+            ports_of: PortClaims(backend, self.registry, ports_of),
+        }
         self._serve_services()
         self.hub.add_virtual(BINDINGS, lambda request: bind(self.hub, request))
         self._serve_reviews()
@@ -114,7 +120,6 @@ class Server:
         self.discovery = build_discovery(f"{self._address()}:{config.secure_port}", lambda: served)
         self.openapi = OpenAPI(served)
         self.served = Served(served, self.discovery, self.openapi)
-        self.webhooks = WebhookClient(ServiceResolver(self.registry))
         self.custom_resources = CustomResources(self.hub, self.served, self.webhooks)
         self.definitions = Definitions(self.hub, self.registry, self.custom_resources)
         self.aggregator = Aggregator(
@@ -209,6 +214,7 @@ class Server:
             strategy.pools(
                 ClusterIPs(config.service_cluster_ip_range), NodePorts(config.service_node_port_range)
             )
+            strategy.claim_with(self._claims[addresses_of], self._claims[ports_of], self.tasks.spawn)
             collection.cache.listeners.append(strategy.learn)
 
     def _address(self) -> str:
@@ -240,6 +246,7 @@ class Server:
         await self.definitions.start()
         await retry(self.bootstrap.ensure, on=(Timeout, ServiceUnavailable), name="bootstrap objects")
         self.tasks.spawn(self.bootstrap.maintain(), "bootstrap")
+        self.tasks.spawn(maintain_claims(self.registry, self._claims), "claims of services")
         self.tasks.spawn(self.aggregator.run(), "aggregation")
         if self.flow_control is not None:
             self.tasks.spawn(self.flow_control.maintain(), "flow control")

@@ -3,6 +3,7 @@
 Source: pkg/registry/core/service/ipallocator (1.36).
 """
 
+from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 
 from api.resource import Key
@@ -23,7 +24,7 @@ class ClusterIPs:
         static = min(max(16, size // 16), 256) if size > 16 else 0
         self.pool = Pool(int(self.network.network_address) + 1, size, static, rand.integer)
 
-    def learn(self, key: Key, addresses: list[str]) -> None:
+    def learn(self, key: Key, addresses: Iterable[str]) -> None:
         self.pool.learn(key, [number for text in addresses if (number := _number(text)) is not None])
 
     def reserve(self, address: str, key: Key) -> None:

@@ -6,23 +6,32 @@
 Source: pkg/registry/core/service/{strategy.go,storage/alloc.go} (1.36).
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeAlias
 
 from api import errors, field
 from api.core.service_spec import needs_health_check
-from api.errors import InternalError
+from api.errors import InternalError, Invalid, Timeout
 from api.field import FieldError, Path
 from api.kinds import KindRules
 from api.resource import Key, Obj, Resource
+from apiserver.allocators.claims import Claims
 from apiserver.allocators.cluster_ip import ClusterIPs
 from apiserver.allocators.node_port import NodePorts
 from apiserver.allocators.pool import Exhausted, OutOfRange, Taken
 from apiserver.rest.strategy import Guard, Strategy
 from apiserver.watchcache.entry import Entry
 from apiserver.watchcache.layout import decode
+from store.backend import StoreError
+
+# Runs a coroutine that nobody waits for.
+Later: TypeAlias = Callable[[Coroutine[Any, Any, None], str], object]
 
 HEADLESS = "None"
+# Stands for the services of other servers that this one has not heard of.
+_OTHERS = Key("", "")
 _WITH_PORTS = ("NodePort", "LoadBalancer")
 
 
@@ -37,17 +46,32 @@ class ServiceStrategy(Strategy):
         super().__init__(resource, rules)
         self._addresses = ClusterIPs("10.96.0.0/16")
         self._ports = NodePorts("30000-32767")
+        # Of addresses and of ports; none: this server is the only one.
+        self._claims: tuple[Claims, ...] = ()
+        self._later: Later = _never
+        # What each stored service has: addresses and ports, as text.
+        self._known: dict[Key, tuple[Sequence[str], Sequence[str]]] = {}
 
     def pools(self, addresses: ClusterIPs, ports: NodePorts) -> None:
         """Hand out from these pools."""
         self._addresses, self._ports = addresses, ports
 
+    def claim_with(self, addresses: Claims, ports: Claims, later: Later) -> None:
+        """Claim what is handed out, so that other servers know; `later` runs what need not be waited for."""
+        self._claims, self._later = (addresses, ports), later
+
     def learn(self, key: Key, entry: Entry | None) -> None:
         """Take in what a stored service has; None when it is gone. For the watch cache."""
-        spec = (decode(entry.data).get("spec") or {}) if entry is not None else {}
-        addresses = spec.get("clusterIPs") or [spec.get("clusterIP") or ""]
-        self._addresses.learn(key, addresses)
-        self._ports.learn(key, node_ports(spec))
+        service = decode(entry.data) if entry is not None else {}
+        found = (addresses_of(service), ports_of(service))
+        before = self._known.pop(key, ((), ()))
+        if any(found):
+            self._known[key] = found
+        self._addresses.learn(key, found[0])
+        self._ports.learn(key, [int(port) for port in found[1]])
+        for claims, old, new in zip(self._claims, before, found, strict=False):
+            for number in set(old) - set(new):
+                self._give(claims, number, key)
 
     def prepare_for_create(self, obj: Obj) -> Obj:
         return super().prepare_for_create({**obj, "spec": shaped(obj.get("spec") or {}, None)})
@@ -59,20 +83,65 @@ class ServiceStrategy(Strategy):
     async def reserve(self, obj: Obj, old: Obj | None, dry_run: bool) -> tuple[Obj, Guard | None]:
         """Return the service with addresses and ports. Raises `Invalid`, `InternalError` (nothing is
         free)."""
-        metadata = obj["metadata"]
-        held = _Held(Key(metadata.get("namespace", ""), metadata["name"]))
+        key = Key(obj["metadata"].get("namespace", ""), obj["metadata"]["name"])
+        avoided = _Held(_OTHERS)
+        try:
+            while True:
+                made, held = self._picked(obj, old, key)
+                if dry_run:
+                    held.release()
+                    return made, held
+                lost = await self._claim(made, old or {}, held)
+                if not lost:
+                    return made, held
+                held.release()
+                if lost in (*addresses_of(obj), *ports_of(obj)):
+                    raise _taken(obj, lost)
+                self._avoid(lost, avoided)
+        finally:
+            avoided.release()
+
+    def _avoid(self, lost: str, avoided: "_Held") -> None:
+        """Hold what another server has given out, until its event comes, so that it is not picked again."""
+        with suppress(Taken):
+            if lost.isdigit():
+                self._ports.reserve(int(lost), _OTHERS)
+                avoided.add(partial(self._ports.release, int(lost), _OTHERS))
+            else:
+                self._addresses.reserve(lost, _OTHERS)
+                avoided.add(partial(self._addresses.release, lost, _OTHERS))
+
+    def _picked(self, obj: Obj, old: Obj | None, key: Key) -> tuple[Obj, "_Held"]:
+        """Return the service with what it gets from this server's pools."""
+        held = _Held(key)
         try:
             spec = self._address(obj["spec"], (old or {}).get("spec") or {}, held)
             spec = self._node_ports(spec, held)
         except _Refused as refusal:
             held.release()
-            raise errors.invalid("", "Service", metadata["name"], [refusal.fault]) from refusal
+            raise errors.invalid("", "Service", key.name, [refusal.fault]) from refusal
         except Exhausted as error:
             held.release()
             raise InternalError("failed to allocate for the service: range is full") from error
-        if dry_run:
-            held.release()
         return {**obj, "spec": spec}, held
+
+    async def _claim(self, made: Obj, old: Obj, held: "_Held") -> str:
+        """Claim what the service did not have before; return the number that another server gave out, if
+        one."""
+        for claims, numbers_of in zip(self._claims, (addresses_of, ports_of), strict=False):
+            for number in set(numbers_of(made)) - set(numbers_of(old)):
+                try:
+                    await claims.take(number, held.key)
+                except Taken:
+                    return number
+                except StoreError as error:
+                    held.release()
+                    raise Timeout(f"the store is not available: {error}") from error
+                held.add(partial(self._give, claims, number, held.key))
+        return ""
+
+    def _give(self, claims: Claims, number: str, key: Key) -> None:
+        self._later(claims.give(number, key), "give up a claim")
 
     def _address(self, spec: Obj, old: Obj, held: "_Held") -> Obj:
         if spec["type"] == "ExternalName":
@@ -167,6 +236,40 @@ class ServiceStrategy(Strategy):
         except Taken as error:
             raise _Refused(field.invalid(path, port, "provided port is already allocated")) from error
         held.add(lambda: self._ports.release(port, held.key))
+
+
+def _never(work: Coroutine[Any, Any, None], name: str) -> None:
+    work.close()
+
+
+def addresses_of(service: Obj) -> tuple[str, ...]:
+    """Return the cluster addresses of a service."""
+    spec = service.get("spec") or {}
+    found = spec.get("clusterIPs") or [spec.get("clusterIP") or ""]
+    return tuple(address for address in found if address and address != HEADLESS)
+
+
+def ports_of(service: Obj) -> tuple[str, ...]:
+    """Return the node ports of a service, as text."""
+    return tuple(map(str, node_ports(service.get("spec") or {})))
+
+
+def _taken(obj: Obj, number: str) -> Invalid:
+    """Return the refusal of a number that the client asked for and another server has given out."""
+    spec, name = Path("spec"), obj["metadata"]["name"]
+    if number in addresses_of(obj):
+        text = f"failed to allocate IP {number}: provided IP is already allocated"
+        return errors.invalid("", "Service", name, [field.invalid(spec.child("clusterIPs"), [number], text)])
+    at = next(
+        (
+            spec.child("ports").index(place).child("nodePort")
+            for place, port in enumerate(obj["spec"].get("ports") or ())
+            if str(port.get("nodePort")) == number
+        ),
+        spec.child("healthCheckNodePort"),
+    )
+    fault = field.invalid(at, int(number), "provided port is already allocated")
+    return errors.invalid("", "Service", name, [fault])
 
 
 class _Refused(Exception):

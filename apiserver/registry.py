@@ -35,6 +35,11 @@ class Registry(Protocol):
         """Return the objects whose selectable field (`spec.nodeName` of pods) has this value: by index if
         there is."""
 
+    def cached_by_label(
+        self, resource: Resource[Any], label: str, value: str, namespace: str = ""
+    ) -> Iterable[Obj]:
+        """Return the objects whose label has this value, by index."""
+
     def cached_revision(self, resource: Resource[Any]) -> int:
         """Return a number that grows whenever `cached_list(resource)` may answer differently: for derived
         tables.

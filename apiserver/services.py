@@ -31,7 +31,7 @@ class ServiceResolver:
         spec = service.get("spec") or {}
         if spec.get("type") == "ExternalName":
             return str(spec["externalName"]), port
-        slices = self._registry.cached_list(ENDPOINTSLICES, namespace)
+        slices = self._registry.cached_by_label(ENDPOINTSLICES, SERVICE_NAME, name, namespace)
         return service_address(service, str(port), slices, rand.integer)
 
 

@@ -61,7 +61,7 @@ class Aggregator:
 
         self._wake = asyncio.Event()
         hub.of(APISERVICES).cache.listeners.append(changed)
-        hub.of(CUSTOMRESOURCEDEFINITIONS).cache.listeners.append(lambda key, entry: self._registration.mark())
+        hub.of(CUSTOMRESOURCEDEFINITIONS).cache.listeners.append(self._registration.learn)
         hub.of(SERVICES).cache.listeners.append(touched)
         hub.of(ENDPOINTSLICES).cache.listeners.append(touched)
 

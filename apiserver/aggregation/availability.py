@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from api.errors import NotFound, StatusError
 from api.resource import Obj
+from api.slices import SERVICE_NAME
 from api.times import format_time
 from api.types.apiregistration_v1 import APISERVICES
 from api.types.core_v1 import SERVICES
@@ -131,7 +132,9 @@ class Availability:
     async def _finding(self, backend: Backend) -> Finding:
         reference = {"name": backend.service, "namespace": backend.namespace, "port": backend.port}
         service = self._registry.cached(SERVICES, backend.namespace, backend.service)
-        slices = self._registry.cached_list(ENDPOINTSLICES, backend.namespace)
+        slices = self._registry.cached_by_label(
+            ENDPOINTSLICES, SERVICE_NAME, backend.service, backend.namespace
+        )
         finding = conditions.service_finding(reference, service, slices)
         if finding is not None:
             return finding

@@ -38,18 +38,17 @@ def builtin(resources: Iterable[Resource[Any]] = ALL) -> list[Obj]:
     ]
 
 
-def of_definitions(definitions: Iterable[Obj]) -> dict[str, Obj]:
-    """Return the APIServices of the served versions of CustomResourceDefinitions, by name."""
+def of_definition(definition: Obj) -> dict[str, Obj]:
+    """Return the APIServices of the served versions of a CustomResourceDefinition, by name."""
     found: dict[str, Obj] = {}
-    for definition in definitions:
-        if (definition["metadata"]).get("deletionTimestamp"):
-            continue
-        spec = definition["spec"]
-        for version in spec.get("versions") or ():
-            if version.get("served"):
-                priorities = (_CUSTOM_GROUP_PRIORITY, _CUSTOM_VERSION_PRIORITY)
-                made = new_local(spec["group"], version["name"], ALWAYS, priorities)
-                found[made["metadata"]["name"]] = made
+    if definition["metadata"].get("deletionTimestamp"):
+        return found
+    spec = definition["spec"]
+    for version in spec.get("versions") or ():
+        if version.get("served"):
+            priorities = (_CUSTOM_GROUP_PRIORITY, _CUSTOM_VERSION_PRIORITY)
+            made = new_local(spec["group"], version["name"], ALWAYS, priorities)
+            found[made["metadata"]["name"]] = made
     return found
 
 

@@ -7,12 +7,13 @@ kube-aggregator/pkg/controllers/{autoregister,status/local} (1.36).
 import asyncio
 
 from api.errors import AlreadyExists, NotFound, StatusError
-from api.resource import Obj
+from api.resource import Key, Obj
 from api.times import format_time
-from api.types.apiextensions_v1 import CUSTOMRESOURCEDEFINITIONS
 from api.types.apiregistration_v1 import APISERVICES
 from apiserver.aggregation import conditions, registered
 from apiserver.registry import Registry
+from apiserver.watchcache.entry import Entry
+from apiserver.watchcache.layout import decode
 from kit import clock, log
 
 _log = log.get("apiserver.aggregation")
@@ -23,14 +24,23 @@ _RETRY_S = 1.0
 
 
 class Registration:
-    """`mark` says that definitions or APIServices have changed."""
+    """`mark` says that APIServices have changed, `learn` that a definition has."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._work = asyncio.Event()
         self._work.set()
+        # Definitions not yet looked at; they are large, and there may be hundreds.
+        self._pending: dict[Key, Entry | None] = {}
+        # The APIServices of each definition, by name.
+        self._wanted: dict[Key, dict[str, Obj]] = {}
 
     def mark(self) -> None:
+        self._work.set()
+
+    def learn(self, key: Key, entry: Entry | None) -> None:
+        """A definition has changed, or is gone (None)."""
+        self._pending[key] = entry
         self._work.set()
 
     async def run(self) -> None:
@@ -47,7 +57,8 @@ class Registration:
                 await clock.sleep(_RETRY_S)
 
     async def _round(self) -> None:
-        wanted = registered.of_definitions(self._registry.cached_list(CUSTOMRESOURCEDEFINITIONS))
+        await self._digest()
+        wanted = {name: obj for found in self._wanted.values() for name, obj in found.items()}
         present = {obj["metadata"]["name"]: obj for obj in self._registry.cached_list(APISERVICES)}
         for name in wanted.keys() - present.keys():
             await self._create(wanted[name])
@@ -56,6 +67,14 @@ class Registration:
                 await self._delete(name)
             elif _as_local(obj, "") is not obj:
                 await self._tell(name)
+
+    async def _digest(self) -> None:
+        while self._pending:
+            key, entry = self._pending.popitem()
+            self._wanted.pop(key, None)
+            if entry is not None:
+                self._wanted[key] = registered.of_definition(decode(entry.data))
+                await clock.sleep(0)
 
     async def _create(self, obj: Obj) -> None:
         try:

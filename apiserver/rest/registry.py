@@ -44,6 +44,13 @@ class HubRegistry:
         selection = Selection(namespace, "", f"{field}={value}")
         return [cache.decoded(entry) for entry in cache.select(selection, selection.compiled())]
 
+    def cached_by_label(
+        self, resource: Resource[Any], label: str, value: str, namespace: str = ""
+    ) -> Iterable[Obj]:
+        cache = self._hub.of(resource).cache
+        selection = Selection(namespace, f"{label}={value}", "")
+        return [cache.decoded(entry) for entry in cache.select(selection, selection.compiled())]
+
     def cached_revision(self, resource: Resource[Any]) -> int:
         return self._hub.of(resource).cache.changed
 

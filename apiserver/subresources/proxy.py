@@ -19,6 +19,7 @@ from yarl import URL
 from api import errors
 from api.errors import BadRequest
 from api.resource import Obj, Resource
+from api.slices import SERVICE_NAME
 from api.types.core_v1 import NODES, PODS, SERVICES
 from api.types.discovery_v1 import ENDPOINTSLICES
 from apiserver.http.message import Answer, Request, Response, Sink, Stream
@@ -81,7 +82,7 @@ class Proxy:
             host, port = pod_address(pod, named.port)
         else:
             service = await self._registry.get(SERVICES, namespace, named.name)
-            slices = self._registry.cached_list(ENDPOINTSLICES, namespace)
+            slices = self._registry.cached_by_label(ENDPOINTSLICES, SERVICE_NAME, named.name, namespace)
             host, port = service_address(service, named.port, slices, rand.integer)
         check_address(host)
         return Target(host, port, context)

@@ -76,6 +76,7 @@ def config_map(number):
 async def test_a_flood_is_refused_and_nodes_do_not_wait(small):
     tenant = User("tenant", ("system:authenticated",))
     await ask(small, MASTER, "POST", NODES.path(), {"metadata": {"name": "n1"}})
+    node = {"metadata": {"name": "n1"}, "status": {"conditions": []}}
     lease = {"metadata": {"name": "n1"}, "spec": {"holderIdentity": "n1"}}
     await ask(small, MASTER, "POST", LEASES.path("kube-node-lease"), lease)
     small.backend.turtle = True
@@ -89,7 +90,7 @@ async def test_a_flood_is_refused_and_nodes_do_not_wait(small):
         codes = []
         while not all(task.done() for task in flood):
             renewed = await ask(small, NODE, "PUT", LEASES.path("kube-node-lease", "n1"), lease)
-            status = await ask(small, NODE, "GET", NODES.path("", "n1", "status"))
+            status = await ask(small, NODE, "PUT", NODES.path("", "n1", "status"), node)
             codes += [renewed.status, status.status]
             await asyncio.sleep(0.005)
     answers = [task.result() for task in flood]

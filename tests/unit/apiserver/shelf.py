@@ -34,5 +34,11 @@ class Shelf:
     ) -> Iterable[Obj]:
         return [obj for obj in self.cached_list(resource, namespace) if text_at(obj, field) == value]
 
+    def cached_by_label(
+        self, resource: Resource[Any], label: str, value: str, namespace: str = ""
+    ) -> Iterable[Obj]:
+        objects = self.cached_list(resource, namespace)
+        return [obj for obj in objects if (obj["metadata"].get("labels") or {}).get(label) == value]
+
     def cached_revision(self, resource: Resource[Any]) -> int:
         return len(self._objects)

@@ -85,12 +85,12 @@ def test_definitions_are_registered_by_served_version():
             "versions": [{"name": "v1", "served": True}, {"name": "v1alpha1", "served": False}],
         },
     }
-    found = registered.of_definitions([definition])
+    found = registered.of_definition(definition)
     assert list(found) == ["v1.g"]
     assert found["v1.g"]["spec"]["groupPriorityMinimum"] == 1000
     assert registered.is_managed(found["v1.g"], "true")
     deleting = {**definition, "metadata": {"name": "foos.g", "deletionTimestamp": "t"}}
-    assert registered.of_definitions([deleting]) == {}
+    assert registered.of_definition(deleting) == {}
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,8 @@ go. Called by `definitions.py`.
 
 A version whose part of the definition is the same keeps its cache and its watches. Any other gets a new
 cache, since new defaults are to be seen in old objects; the watches of the old one end, as upstream ends
-them, and go on with the new one. The storage version always has a collection, though perhaps not a served
+them, and begin anew. The storage version's cache is always filled, those of others when somebody reads them
+(`watchcache/lane.py`). The storage version always has a collection, though perhaps not a served
 one: objects are deleted through it.
 """
 
@@ -85,7 +86,7 @@ class CustomResources:
             return
         made, joining = await self._made(definition, key, before)
         if joining:
-            await self._hub.feed.join(joining, made.stored)
+            await self._hub.feed.join(joining, made.stored, anew=before is not None)
         self._put(name, before, made)
 
     async def remove(self, name: str) -> None:
@@ -117,6 +118,9 @@ class CustomResources:
         self._tell()
 
     def _leave(self, definition: Definition, gone: Sequence[Collection]) -> None:
+        for collection in gone:
+            if collection.lane is not None:
+                collection.lane.retire()
         self._hub.feed.leave([collection.cache for collection in gone], definition.stored)
 
     async def _drop(self, definition: Definition, gone: Sequence[Collection]) -> None:
@@ -155,7 +159,7 @@ class CustomResources:
             old = present.get(resource.version)
             made_of = _made_of(definition, resource, storage)
             kept = old if old is not None and old.made_of == made_of else None
-            collection, intake = self._collection(resource, storage, converter, kept)
+            collection, intake = self._collection(resource, storage, converter, old, kept)
             if intake is not None:
                 joining.append(intake)
             _strategy_of(collection).terminating = is_terminating(definition)
@@ -169,6 +173,7 @@ class CustomResources:
         resource: CustomResource,
         storage: CustomResource,
         converter: Converter | None,
+        old: Version | None,
         kept: Version | None,
     ) -> tuple[Collection, Intake | None]:
         """Return a version's collection, and its cache's intake if that is to join the feed now."""
@@ -181,8 +186,9 @@ class CustomResources:
         def make(progress: Reached) -> Cache:
             return Cache(resource, strategy.fields, strategy.indexed_fields, self._hub.feed.pump, progress)
 
-        if converter is not None:
-            lane = Lane(make, translation, self._hub.feed, (storage.group, storage.plural))
+        if converter is not None or resource is not storage:
+            stored = (storage.group, storage.plural)
+            lane = Lane(make, translation, self._hub.feed, stored, anew=old is not None)
             return Collection(strategy, lane.cache, storage, translation, lane), None
         cache = make(self._hub.feed.progress)
         return Collection(strategy, cache, storage, translation), Direct(cache, translation)
@@ -214,4 +220,6 @@ def _made_of(definition: Obj, resource: CustomResource, storage: CustomResource)
     spec = definition["spec"]
     conversion = spec.get("conversion") or {}
     asked = (conversion, storage.version) if conversion.get("strategy") == "Webhook" else None
-    return (resource.spec, resource.kind, resource.list_kind, spec["scope"], asked)
+    shape = {key: value for key, value in resource.spec.items() if key not in ("storage", "served")}
+    stored = resource is storage
+    return (shape, resource.kind, resource.list_kind, spec["scope"], asked, stored)

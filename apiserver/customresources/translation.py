@@ -7,12 +7,18 @@ So what was stored before a default or a field came or went looks as if it had b
 Source: apiextensions-apiserver customresource_handler.go, schemaCoercingConverter (1.36).
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from typing import TypeVar
 
 from api.resource import Obj
 from apiserver.customresources.resource import CustomResource
 from apiserver.customresources.webhook import Converter
 from apiserver.watchcache.layout import Layout, decode
+from kit import clock
+
+T = TypeVar("T")
+# Objects read before the event loop may do something else: some milliseconds' worth.
+SLICE = 64
 
 
 class CustomTranslation:
@@ -22,6 +28,7 @@ class CustomTranslation:
         self, resource: CustomResource, storage: CustomResource, converter: Converter | None
     ) -> None:
         self.asks = converter is not None
+        self.same = resource.version == storage.version
         self._resource = resource
         self._storage = storage
         self._converter = converter
@@ -37,17 +44,18 @@ class CustomTranslation:
         return self._read({**obj, "apiVersion": self._resource.group_version})
 
     async def in_time(self, values: Sequence[bytes]) -> list[bytes]:
-        made = [self.at_once(value) for value in values]
+        made = [self.at_once(value) async for value in _in_slices(values)]
         late = [number for number, found in enumerate(made) if found is None]
         if late and self._converter is not None:
             objects = [decode(values[number]) for number in late]
             wanted = self._resource.group_version
-            for number, obj in zip(late, await self._converter.convert(objects, wanted), strict=True):
-                made[number] = self._read(obj)
+            converted = _in_slices(await self._converter.convert(objects, wanted))
+            for number, found in zip(late, [self._read(obj) async for obj in converted], strict=True):
+                made[number] = found
         return [found for found in made if found is not None]
 
     async def stored(self, obj: Obj) -> bytes:
-        if self._storage.group_version == self._resource.group_version:
+        if self.same:
             return self._stored.encode(obj)
         wanted = self._storage.group_version
         if self._converter is None:
@@ -61,6 +69,14 @@ class CustomTranslation:
         structural = self._resource.structural
         made = structural.default(structural.conform(obj).obj)
         return value if made is obj and value is not None else self._served.encode(made)
+
+
+async def _in_slices(values: Sequence[T]) -> AsyncIterator[T]:
+    """Yield values, and let others have the event loop now and then."""
+    for number, value in enumerate(values):
+        if number % SLICE == SLICE - 1:
+            await clock.sleep(0)
+        yield value
 
 
 def _unversioned(obj: Obj) -> Obj:

@@ -80,7 +80,7 @@ async def _write(hub: Hub, collection: Collection, obj: Obj, operation: Operatio
     namespace, name = obj["metadata"].get("namespace", ""), obj["metadata"]["name"]
     key = collection.key(namespace, name)
     value = await collection.encode(obj, operation.weight)
-    served = await collection.convert(value)
+    served = await collection.told(value)
     if operation.dry_run:
         if await _exists(hub, key):
             raise errors.already_exists(collection.resource, name)

@@ -104,6 +104,12 @@ class Collection:
         found = self.translation.at_once(value)
         return found if found is not None else (await self.translation.in_time([value]))[0]
 
+    async def told(self, value: bytes) -> bytes:
+        """Return `convert` of a value that `encode` has just made. Raises `StatusError`."""
+        if self.translation is None or self.translation.same:
+            return value
+        return await self.convert(value)
+
     async def served_all(self, items: Sequence[KeyValue]) -> list[bytes]:
         """Return the wire bytes of several store values, converted together. Raises `StatusError`."""
         if self.translation is None:

@@ -152,7 +152,7 @@ async def _store(
         if current is not None:
             return current
     value = await collection.encode(new, max(operation.weight, len(present.data)))
-    served = await collection.convert(value)
+    served = await collection.told(value)
     if operation.dry_run:
         return Stored(collection.layout.serve(served, present.revision), new)
     hub.remember(collection, path, value, served, new)

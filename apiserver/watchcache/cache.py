@@ -66,6 +66,8 @@ class Cache:
         # Revision of the last change of any object of this resource.
         self.changed = 0
         self.ring = Ring(0)
+        # Nothing comes in any more: the feed has been left. New watches end at once.
+        self.left = False
         self._pump = pump
         self._entries: dict[Key, Entry] = {}
         # True once anybody has asked by labels or fields: from then on every entry knows its own.
@@ -204,7 +206,7 @@ class Cache:
     # Writing: by the feed.
 
     def load(self, items: Iterable[tuple[Key, int, bytes]], revision: int) -> None:
-        """Fill the empty cache with what the store held at `revision`."""
+        """Fill the empty cache with what the store holds, and has held since `revision`."""
         for key, changed, value in items:
             data = self._served(key, changed, value)
             if data is None:
@@ -215,6 +217,7 @@ class Cache:
                 listener(key, entry)
         self.ring = Ring(revision)
         self.changed = revision
+        self.left = False
 
     def put(
         self, key: Key, revision: int, value: bytes, known: tuple[Mapping[str, str], Mapping[str, str]] | None
@@ -321,6 +324,8 @@ class Cache:
             channel.emptied = lambda: self._close(selection, form)
         watcher = Watcher(channel, outlet)
         channel.watchers[watcher] = None
+        if self.left:
+            outlet.end()
         return watcher
 
     def history(self, watcher: Watcher, revision: int) -> Iterable[bytes]:

@@ -8,7 +8,8 @@ of any resource needs no notice of its own from the store.
         end all watches, fill the caches anew, watch from there
     another store error:  wait, watch again from where the caches stand
     join:   a cache that comes later: note what happens to its keys, list them at R, wait until the stream is
-        at R, load, apply what was noted after R; from then on it is one of the others
+        at R, convert, load, apply what was noted after R; from then on it is one of the others. Its history
+        begins with the last change before R, if that is known: nothing has happened since
     leave:  a cache that goes: its watches end
 """
 
@@ -30,6 +31,8 @@ _log = log.get("apiserver.feed")
 
 # Keys read per page when the caches are filled.
 PAGE = 1000
+# Resources of which it is known when they changed last; definitions come and go.
+MOST_TOUCHED = 10_000
 # How long to wait before the store is asked again after an error.
 RETRY_S = 0.5
 
@@ -56,8 +59,20 @@ class Intake(Protocol):
 
     cache: Cache
 
-    def load(self, items: Sequence[tuple[Key, KeyValue]], revision: int) -> None:
-        """Fill the empty cache with what the store held at `revision`."""
+    async def prepare(self, items: Sequence[tuple[Key, KeyValue]]) -> Sequence[bytes] | None:
+        """Return the values of `items` as the cache is to have them, if that takes time."""
+
+    def load(
+        self,
+        items: Sequence[tuple[Key, KeyValue]],
+        revision: int,
+        since: int,
+        values: Sequence[bytes] | None = None,
+    ) -> None:
+        """Fill the empty cache with what the store held at `revision`, and has not changed since `since`.
+
+        `values`: what `prepare` made of the items.
+        """
 
     def put(self, key: Key, revision: int, value: bytes, own: Own | None) -> None: ...
 
@@ -76,8 +91,22 @@ class Direct:
         self.cache = cache
         self._translation = translation
 
-    def load(self, items: Sequence[tuple[Key, KeyValue]], revision: int) -> None:
-        self.cache.load(((key, kv.revision, self._served(kv.value)) for key, kv in items), revision)
+    async def prepare(self, items: Sequence[tuple[Key, KeyValue]]) -> Sequence[bytes] | None:
+        if self._translation is None:
+            return None
+        return await self._translation.in_time([kv.value for _, kv in items])
+
+    def load(
+        self,
+        items: Sequence[tuple[Key, KeyValue]],
+        revision: int,
+        since: int,
+        values: Sequence[bytes] | None = None,
+    ) -> None:
+        if values is None:
+            values = [self._served(kv.value) for _, kv in items]
+        found = zip(items, values, strict=True)
+        self.cache.load(((key, kv.revision, value) for (key, kv), value in found), since)
 
     def put(self, key: Key, revision: int, value: bytes, own: Own | None) -> None:
         if own is not None and own.cache is self.cache:
@@ -110,7 +139,16 @@ class _Joining:
         # The store's history broke off: the list must be read again.
         self.broken = False
 
-    def load(self, items: Sequence[tuple[Key, KeyValue]], revision: int) -> None:
+    async def prepare(self, items: Sequence[tuple[Key, KeyValue]]) -> Sequence[bytes] | None:
+        return None
+
+    def load(
+        self,
+        items: Sequence[tuple[Key, KeyValue]],
+        revision: int,
+        since: int,
+        values: Sequence[bytes] | None = None,
+    ) -> None:
         return
 
     def put(self, key: Key, revision: int, value: bytes, own: Own | None) -> None:
@@ -134,6 +172,10 @@ class Feed:
         self.progress = Progress()
         # Writes of this process under way, so that nobody decodes their objects again.
         self.pending: dict[str, Own] = {}
+        # When something of a resource changed last, for those that did since the caches were filled at
+        # `_filled`.
+        self._touched: dict[Stored, int] = {}
+        self._filled = 0
 
     @property
     def revision(self) -> int:
@@ -149,39 +191,45 @@ class Feed:
         holds."""
         self._intakes.setdefault(stored, []).append(Direct(cache, translation))
 
-    async def join(self, intakes: Sequence[Intake], stored: Stored) -> None:
+    async def join(self, intakes: Sequence[Intake], stored: Stored, anew: bool = False) -> None:
         """Fill empty caches from the keys of `stored`, and feed them from then on. Raises the store's errors.
 
-        When this returns they are as complete as all others, and have missed nothing.
+        When this returns they are as complete as all others, and have missed nothing. `anew`: nobody may go
+        on from before, since the objects look different now.
         """
         joining = [_Joining(intake) for intake in intakes]
         present = self._intakes.setdefault(stored, [])
         present.extend(joining)
+        since = self._touched.get(stored, self._filled)
         try:
-            items, revision = await self._settled(stored, joining)
+            items, revision, values = await self._settled(stored, intakes, joining)
         except BaseException:
             self._take_out(stored, joining)
             raise
         # Nothing may be awaited from here on: no event comes between.
-        for one, intake in zip(joining, intakes, strict=True):
-            intake.load(items, revision)
+        for one, intake, made in zip(joining, intakes, values, strict=True):
+            before = [changed for _, changed, _, _ in one.noted if changed <= revision]
+            intake.load(items, revision, revision if anew else max(before, default=since), made)
             for key, changed, value, own in one.noted:
                 if changed > revision:
                     _bring(intake, key, changed, value, own)
             present[present.index(one)] = intake
 
     async def _settled(
-        self, stored: Stored, joining: Sequence[_Joining]
-    ) -> tuple[list[tuple[Key, KeyValue]], int]:
-        """Return the keys of `stored` at a revision that the stream has reached."""
+        self, stored: Stored, intakes: Sequence[Intake], joining: Sequence[_Joining]
+    ) -> tuple[list[tuple[Key, KeyValue]], int, list[Sequence[bytes] | None]]:
+        """Return the keys of `stored` at a revision that the stream has reached, and what the caches are to
+        have of them."""
         while True:
             for one in joining:
                 one.broken = False
             found, revision = await self._read(prefix_at(*stored))
             await self._backend.progress()
             await self.progress.wait(revision)
+            items = [(_split(item.key)[1], item) for item in found]
+            values = [await intake.prepare(items) for intake in intakes]
             if not any(one.broken for one in joining):
-                return [(_split(item.key)[1], item) for item in found], revision
+                return items, revision, values
 
     def leave(self, caches: Sequence[Cache], stored: Stored) -> None:
         """Feed these caches no more; end their watches."""
@@ -189,8 +237,12 @@ class Feed:
         self._take_out(stored, gone)
         for intake in gone:
             intake.clear(self.revision)
+            intake.cache.left = True
         for key in [key for key, own in self.pending.items() if own.cache in caches]:
             del self.pending[key]
+        if len(self._touched) > MOST_TOUCHED:
+            self._touched.clear()
+            self._filled = self.revision
 
     def _take_out(self, stored: Stored, gone: Sequence[Intake]) -> None:
         left = [intake for intake in self._intakes.get(stored, ()) if intake not in gone]
@@ -213,7 +265,9 @@ class Feed:
                 parts.setdefault(stored, []).append((key, item))
         for stored, intakes in self._intakes.items():
             for intake in intakes:
-                intake.load(parts.get(stored, []), revision)
+                intake.load(parts.get(stored, []), revision, revision)
+        self._touched.clear()
+        self._filled = revision
 
     async def run(self) -> None:
         """Follow the store until cancelled."""
@@ -273,6 +327,7 @@ class Feed:
                 del self.pending[event.key]
             else:
                 own = None
+        self._touched[stored] = event.revision
         # A listener of one cache may have others join or leave.
         for intake in tuple(self._intakes.get(stored, ())):
             _bring(intake, key, event.revision, event.value, own)

@@ -1,7 +1,8 @@
-"""Fills the cache of a version whose objects a webhook may have to convert: in order, but in its own time.
+"""Fills the cache of a version in which objects are not stored: only if somebody reads it, and in its own
+time if a webhook must convert them.
 
     cold:     nobody has read this version yet, or the webhook failed; the cache is empty and not fed
-    filling:  somebody reads: the cache joins the feed, what is stored is converted in one call
+    filling:  somebody reads: the cache joins the feed, what is stored is converted, by one call
     live:     events that need no webhook go straight into the cache; one that does, and all after it, wait in
               a queue, which a task converts several at a time
 
@@ -11,6 +12,7 @@ find, so that each gets the error of the objects it asks for, as upstream's read
 """
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
@@ -49,13 +51,20 @@ class Lane:
     """See the module's text. An intake of the feed (`feed.Intake`)."""
 
     def __init__(
-        self, make: Callable[[LaneProgress], Cache], translation: Translation, feed: "Feed", stored: "Stored"
+        self,
+        make: Callable[[LaneProgress], Cache],
+        translation: Translation,
+        feed: "Feed",
+        stored: "Stored",
+        anew: bool = False,
     ) -> None:
+        """`anew`: this version was served before, but its objects look different now."""
         self._progress = LaneProgress(feed)
         self.cache = make(self._progress)
         self._translation = translation
         self._feed = feed
         self._stored = stored
+        self._anew = anew
         self._tasks = Tasks()
         self.live = False
         # Why the cache is cold, if it was not always.
@@ -87,7 +96,7 @@ class Lane:
 
     async def _join(self) -> None:
         try:
-            await self._feed.join([self], self._stored)
+            await self._feed.join([self], self._stored, self._anew)
             if self._worker is not None:
                 await asyncio.wait([self._worker])
         except StoreError:
@@ -95,14 +104,29 @@ class Lane:
         finally:
             self._start = None
 
+    def retire(self) -> None:
+        """Never be filled again: another lane takes over. Call it before the cache leaves the feed."""
+        self._cold_until = math.inf
+        if self._start is not None:
+            self._start.cancel()
+
     async def close(self) -> None:
         """End what is under way; the cache has left the feed."""
         await self._tasks.close()
 
     # The feed.
 
-    def load(self, items: Sequence[tuple[Key, KeyValue]], revision: int) -> None:
-        self._work(self._load(items, revision))
+    async def prepare(self, items: Sequence[tuple[Key, KeyValue]]) -> Sequence[bytes] | None:
+        return None
+
+    def load(
+        self,
+        items: Sequence[tuple[Key, KeyValue]],
+        revision: int,
+        since: int,
+        values: Sequence[bytes] | None = None,
+    ) -> None:
+        self._work(self._load(items, since))
 
     def put(self, key: Key, revision: int, value: bytes, own: "Own | None") -> None:
         if not self._progress.waiting and self.live and self._take(key, revision, value, own):
@@ -142,10 +166,11 @@ class Lane:
             self._feed.leave([self.cache], self._stored)
         self._tell()
 
-    async def _load(self, items: Sequence[tuple[Key, KeyValue]], revision: int) -> None:
+    async def _load(self, items: Sequence[tuple[Key, KeyValue]], since: int) -> None:
         values = await self._translation.in_time([kv.value for _, kv in items])
         found = zip(items, values, strict=True)
-        self.cache.load(((key, kv.revision, value) for (key, kv), value in found), revision)
+        self.cache.load(((key, kv.revision, value) for (key, kv), value in found), since)
+        self._anew = False
         self.live = True
         await self._drain()
 

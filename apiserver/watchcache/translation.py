@@ -18,6 +18,8 @@ class Translation(Protocol):
 
     # Whether a value may have to be converted by somebody else: then `at_once` may return None.
     asks: bool
+    # Whether objects of the served version are stored as they are.
+    same: bool
 
     def at_once(self, value: bytes) -> bytes | None:
         """Return what would be stored if the served version were the stored one; None: that takes time."""
@@ -40,7 +42,7 @@ class Conversion:
 class View:
     """The translation of a built-in second version."""
 
-    asks = False
+    asks = same = False
 
     def __init__(self, conversion: Conversion, served: Layout, stored: Layout) -> None:
         self._conversion = conversion

@@ -113,6 +113,10 @@ async def test_a_cache_that_leaves_ends_its_watches() -> None:
     await backend.create(path("b"), value("b", 1))
     await feed.progress.wait(await backend.current_revision())
     assert (len(cache), len(other)) == (0, 2)
+    # One who asked before it left is not kept waiting for ever.
+    late = Outlet()
+    cache.subscribe(Selection(), Selection().compiled(), "", None, late)
+    assert late.ended
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running

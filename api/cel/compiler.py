@@ -90,8 +90,8 @@ def _select(node: Select) -> Code:
         field = above.json_names.get(field, field)
         convert = access.converter(node.type)
     if node.test:
-        # Kubernetes counts nothing for the test itself.
-        return Code(access.has_field(operand.run, field), operand.cost - attribute)
+        # Kubernetes counts the field, but nothing for the path.
+        return Code(access.has_field(operand.run, field), operand.cost + (not attribute))
     cost = operand.cost + (1 if attribute else 2)
     if node.optional or is_optional(above):
         inner = above.params[0] if is_optional(above) else above

@@ -28,7 +28,8 @@ from api.cel.syntax import (
 from api.cel.types import Type
 from api.cel.values import size
 
-_SCALARS = frozenset(("bool", "int", "uint", "double", "timestamp", "duration", "null"))
+# Values of these types count as one, if nothing else is known.
+_UNSIZED = frozenset(("bool", "int", "uint", "double", "timestamp", "duration", "null", "opaque"))
 # Types of operands whose fields cost a step; fields of what is dyn are not counted.
 _SELECTED = frozenset(("map", "object"))
 
@@ -52,7 +53,11 @@ def _visit(node: Node) -> Estimated:
 def _size_of_type(of: Type) -> Range:
     if of.max_size is not None:
         return Range(0, of.max_size)
-    return ONE if of.kind in _SCALARS else ANY_SIZE
+    return _size_of_kind(of)
+
+
+def _size_of_kind(of: Type) -> Range:
+    return ONE if of.kind in _UNSIZED else ANY_SIZE
 
 
 def _fixed(count: int) -> Range:
@@ -74,10 +79,11 @@ def _ident(node: Ident) -> Estimated:
 def _select(node: Select) -> Estimated:
     if node.constant is not None or node.variable:
         return Estimated(ONE, ONE)
-    cost = _visit(node.operand).cost
-    if not node.test and node.operand.type.kind in _SELECTED:
+    cost, above = _visit(node.operand).cost, node.operand.type
+    if not node.test and above.kind in _SELECTED:
         cost = cost.plus(ONE)
-    return Estimated(cost, _size_of_type(node.type))
+    # Upstream does not find the schema of a map's value that is read as a field, only of one read by index.
+    return Estimated(cost, _size_of_kind(node.type) if above.kind == "map" else _size_of_type(node.type))
 
 
 def _call(node: Call) -> Estimated:
@@ -166,6 +172,10 @@ def _insert(args: list[Range]) -> _Step:
     return _Step(MAP_COST + 1, _if_tested(args, _fixed(3)), True)
 
 
+def _insert_entry(args: list[Range]) -> _Step:
+    return _Step(MAP_COST + 1, _if_tested(args, _fixed(2)), True)
+
+
 def _if_tested(args: list[Range], gathering: Range) -> Range:
     """Return the cost of a step that transforms an item, if the test before it says so."""
     *tests, transform = args
@@ -181,7 +191,7 @@ _STEPS: dict[str, Callable[[list[Range]], _Step]] = {
     "map": _gather,
     "transformList": _gather,
     "transformMap": _insert,
-    "transformMapEntry": _insert,
+    "transformMapEntry": _insert_entry,
 }
 
 

@@ -15,8 +15,12 @@ from api.cel.values import from_key, to_key
 # What one step costs beside the parts written in it: the condition of the loop, and reading what was
 # gathered.
 _STEP = {"all": 3, "exists": 4}
+# Of that the condition, which is also asked once more if there are items left when one has decided.
+_CONDITION = {"all": 2, "exists": 3}
 # Gathering one item: a list of one item is made and added.
-_GATHER, _INSERT = 12, 2
+_GATHER = 12
+_INSERT = {"transformMap": 2, "transformMapEntry": 1}
+_END = object()
 
 
 class Parts(NamedTuple):
@@ -67,12 +71,13 @@ def _place(parts: Parts) -> Any:
 def _quantifier(macro: str, parts: Parts, iterate: Iterate) -> Run:
     """Return the code of `all` and `exists`: the first item that decides ends the loop."""
     over, (predicate, cost, *_) = parts.over.run, parts.args[0]
-    place, step = _place(parts), cost + _STEP[macro]
+    place, step, again = _place(parts), cost + _STEP[macro], _CONDITION[macro]
     decisive: bool = macro == "exists"
 
     def run(frame: Frame) -> bool:
         error: EvaluationError | None = None
-        for item in iterate(over(frame)):
+        items = iter(iterate(over(frame)))
+        for item in items:
             frame[COST] += step
             if frame[COST] > frame[LIMIT]:
                 raise CostExceeded
@@ -85,6 +90,7 @@ def _quantifier(macro: str, parts: Parts, iterate: Iterate) -> Run:
                 error = raised
                 continue
             if found is decisive:
+                frame[COST] += 0 if next(items, _END) is _END else again
                 return bool(found)
             if found.__class__ is not bool:
                 error = no_such_overload()
@@ -172,14 +178,14 @@ def _transform_map(macro: str, parts: Parts, iterate: Iterate) -> Run:
     *tests, (transform, cost, *_) = parts.args
     predicate = tests[0].run if tests else None
     steps = _steps(parts, iterate, tests[0].cost + 1 if tests else 1)
-    by_entry = macro == "transformMapEntry"
+    by_entry, insert = macro == "transformMapEntry", cost + _INSERT[macro]
 
     def run(frame: Frame) -> dict[Any, Any]:
         made: dict[Any, Any] = {}
         for key, _ in steps(frame):
             if predicate is not None and not _test(predicate, frame):
                 continue
-            frame[COST] += cost + _INSERT
+            frame[COST] += insert
             value = transform(frame)
             if by_entry:
                 _insert_all(made, value)

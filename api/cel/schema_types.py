@@ -32,6 +32,10 @@ Schema: TypeAlias = Mapping[str, Any]
 # The largest request body, and the longest texts of times in it, in bytes.
 _REQUEST_SIZE = 3 * 1024 * 1024
 _DATE_SIZE, _MOMENT_SIZE, _DURATION_SIZE = 10, 34, 32
+# The least that times take in JSON, in bytes.
+_LEAST_TIMES = {"date": 12, "date-time": 21, "duration": 3}
+# `maxLength` counts code points, of up to four bytes; sizes are those of requests, in bytes.
+_BYTES = 4
 _REF = "#/$defs/"
 _OBJECT_META = {
     "type": "object",
@@ -97,18 +101,18 @@ def _object(schema: Schema, name: str) -> Type | None:
         if value is None:
             return None
         most = schema.get("maxProperties", (_REQUEST_SIZE - 2) // (_least_size(extra) + 6))
-        return map_of(STRING.bounded(_REQUEST_SIZE - 2), value).bounded(max(most, 0))
+        return map_of(STRING.bounded(0), value).bounded(max(most, 0))
     properties = schema.get("properties", {})
     names = {escaped: field for field in properties if (escaped := escape(field))}
     escaped_names = {escaped: field for escaped, field in names.items() if escaped != field}
     if any("$ref" in field or "$ref" in field.get("items", {}) for field in properties.values()):
-        return ObjectType(name, _LazyFields(properties, names, name), escaped_names)
+        return ObjectType(name, _LazyFields(properties, names, name), escaped_names).bounded(0)
     fields = {
         escaped: of
         for escaped, field in names.items()
         if (of := _field(properties[field], f"{name}.{field}")) is not None
     }
-    return ObjectType(name, fields, escaped_names)
+    return ObjectType(name, fields, escaped_names).bounded(0)
 
 
 def _field(schema: Schema, name: str) -> Type | None:
@@ -150,8 +154,8 @@ def _string(schema: Schema) -> Type:
         return BYTES.encoded(form).bounded(_REQUEST_SIZE - 2 if longest is None else max(longest, 0))
     words = [word for word in schema.get("enum", ()) if isinstance(word, str)]
     if longest is None:
-        longest = max(map(len, words)) if words else _REQUEST_SIZE - 2
-    return STRING.bounded(max(longest, 0))
+        return STRING.bounded(max(map(len, words)) if words else _REQUEST_SIZE - 2)
+    return STRING.bounded(max(longest, 0) * _BYTES)
 
 
 def _least_size(schema: Schema) -> int:
@@ -174,14 +178,14 @@ def _least_size(schema: Schema) -> int:
 
 
 def _least_text(schema: Schema) -> int:
-    if schema.get("format") in ("date", "date-time"):
-        return _DATE_SIZE + 2
+    if schema.get("format") in _LEAST_TIMES:
+        return _LEAST_TIMES[schema["format"]]
     words = [word for word in schema.get("enum", ()) if isinstance(word, str)]
-    return 2 + min(map(len, words), default=1 if schema.get("format") == "duration" else 0)
+    return 2 + min(map(len, words), default=0)
 
 
 _TYPES: dict[str, Callable[[Schema, str], Type | None]] = {
-    # Upstream knows no size of scalars in a schema, and takes it for 0.
+    # Upstream knows no size of scalars, objects and keys in a schema, and takes it for 0.
     "array": _list,
     "object": _object,
     "string": lambda schema, name: _string(schema),

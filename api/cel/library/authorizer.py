@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from api import names
-from api.cel.cost import Estimate, Range, Sized, traverse
+from api.cel.cost import LIST_COST, STRUCT_COST, UNBOUNDED, Estimate, Range, Sized, traverse
 from api.cel.declarations import Library, Overload
 from api.cel.errors import EvaluationError
 from api.cel.types import BOOL, STRING, Type, opaque
@@ -139,11 +139,17 @@ def _check_bound(args: list[Sized]) -> Estimate:
 
 
 def _selector_cost(args: tuple[Any, ...], result: Any) -> int:
-    return traverse(size(args[1]))
+    return _selector(size(args[1]))
+
+
+def _selector(length: int) -> int:
+    """Return the cost of a selector: its text may be a list of requirements of two characters each."""
+    return LIST_COST + (length + 1) // 2 * (LIST_COST + STRUCT_COST) + traverse(length)
 
 
 def _selector_bound(args: list[Sized]) -> Estimate:
-    return Estimate(args[1].size.scaled(0.1))
+    low, high = args[1].size
+    return Estimate(Range(_selector(low), min(_selector(high), UNBOUNDED)))
 
 
 def _told(field: str, of: Type, read: Callable[[Decision], Any]) -> dict[str, tuple[Overload, ...]]:

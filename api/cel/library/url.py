@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 from urllib.parse import quote, unquote
 
+from api.cel.cost import Estimate, Sized
 from api.cel.declarations import Library, Overload, first_traversal
 from api.cel.errors import EvaluationError
 from api.cel.types import BOOL, STRING, Type, list_of, map_of, opaque
@@ -100,7 +101,11 @@ def _plain(text: str) -> str:
     return unquote(text.replace("+", " "))
 
 
-_COST, _BOUND = first_traversal()
+def _url_bound(args: list[Sized]) -> Estimate:
+    return Estimate(args[0].size.scaled(0.1), args[0].size)
+
+
+_COST, _ = first_traversal()
 _TEXTS = {
     "getScheme": lambda url: url.scheme,
     "getHost": lambda url: url.host,
@@ -109,7 +114,7 @@ _TEXTS = {
     "getEscapedPath": _escaped_path,
 }
 FUNCTIONS: Library = {
-    "url": (Overload((STRING,), URL, parse_url, False, _COST, _BOUND),),
+    "url": (Overload((STRING,), URL, parse_url, False, _COST, _url_bound),),
     "isURL": (Overload((STRING,), BOOL, _is_url),),
     **{name: (Overload((URL,), STRING, run, member=True),) for name, run in _TEXTS.items()},
     "getQuery": (Overload((URL,), map_of(STRING, list_of(STRING)), _query, member=True),),

@@ -285,12 +285,80 @@ def test_costs(expression: str, expected: int):
     assert budget.used == expected
 
 
+# Upstream's own figures; its tests make lists and maps of constants, which cost nothing where that is
+# optimised.
+@pytest.mark.parametrize(
+    ("expression", "estimated", "actual"),
+    [
+        pytest.param("[1, 2, 3, 4, 5].sum()", (15, 15), 5, id="sum"),
+        pytest.param("[duration('1s'), duration('2s')].max()", (14, 14), 2, id="durations"),
+        pytest.param("url('https:://kubernetes.io/').getHost()", (4, 4), 4, id="url"),
+        pytest.param(
+            "url('https:://kubernetes.io/') == url('https:://kubernetes.io/')", (7, 9), 7, id="url-equality"
+        ),
+        pytest.param("ip('192.168.0.1').family()", (3, 3), 3, id="ip"),
+        pytest.param("ip('192.168.0.1') == ip('192.168.0.1')", (5, 5), 5, id="ip-equality"),
+        pytest.param("ip.isCanonical('2001:db8:3333:4444:5555:6666:7777:8888')", (8, 8), 8, id="canonical"),
+        pytest.param("cidr('192.168.0.0/16') == cidr('2001:db8::/32')", (5, 5), 5, id="cidr-equality"),
+        pytest.param(
+            "cidr('192.168.0.0/16').containsCIDR(cidr('192.0.0.0/30'))", (7, 11), 7, id="cidr-in-cidr"
+        ),
+        pytest.param("cidr('192.168.0.0/16').containsCIDR('192.0.0.0/30')", (7, 11), 7, id="cidr-text"),
+        pytest.param("cidr('192.168.0.0/16').containsIP(ip('192.0.0.1'))", (4, 7), 4, id="ip-in-cidr"),
+        pytest.param("cidr('192.168.0.0/16').containsIP('192.169.0.1')", (5, 8), 5, id="ip-text"),
+        pytest.param("'ABCDEFGHIJ abcdefghij'.lowerAscii()", (3, 3), 3, id="lower"),
+        pytest.param("'abc 123 def 123'.replace('', 'x')", (3, 3), 3, id="replace"),
+        pytest.param("'abc 123 def 123'.split(' ', 1)", (3, 3), 3, id="split"),
+        pytest.param("'  abc 123 def 123  '.trim()", (2, 2), 2, id="trim"),
+        pytest.param("'abc 123 def 123'.findAll('123')", (2, 2), 2, id="find-all"),
+        pytest.param("jsonpatch.escapeKey('abc/def~ abc/def~')", (2, 2), 2, id="escape-key"),
+        pytest.param("authorizer.path('/healthz')", (2, 2), 2, id="path"),
+        pytest.param(
+            f"authorizer.group('').resource('pods').labelSelector('{'a' * 71}')",
+            (1821, 1821),
+            1821,
+            id="selector",
+        ),
+        pytest.param(
+            "authorizer.path('/healthz').check('get').allowed()", (350_003, 350_003), 350_003, id="check"
+        ),
+        pytest.param("quantity('200M') == quantity('200M')", (3, 3), 3, id="quantity-equality"),
+        pytest.param(
+            "quantity('50k').add(20).sub(quantity('100k')).asInteger() > 0", (6, 6), 6, id="arithmetic"
+        ),
+        pytest.param(
+            "format.named('dns1123Subdomain').value().validate('my-name')", (34, 34), 17, id="subdomain"
+        ),
+        pytest.param("format.named('dns1123Label').value().validate('my-name')", (34, 34), 10, id="label"),
+        pytest.param("sets.contains([1, 2, 3, 4], [2, 3])", (29, 29), 9, id="sets"),
+        pytest.param("sets.equivalent([1], [1, 1])", (25, 25), 5, id="sets-equivalent"),
+        pytest.param("semver('1234.56789012345.67890123456789')", (4, 4), 4, id="semver"),
+        pytest.param("semver('1.0.0').compareTo(semver('1.2.3'))", (3, 3), 3, id="versions"),
+        pytest.param("{'a': 1, 'b': 2}.all(k, v, v > 0)", (37, 41), 11, id="all"),
+        pytest.param("{'a': 1, 'b': 2}.exists(k, v, v > 0)", (39, 43), 10, id="exists"),
+        pytest.param("{'a': 1, 'b': 2}.existsOne(k, v, v > 0)", (38, 40), 10, id="exists-one"),
+        pytest.param("{'a': 1, 'b': 2}.transformMap(k, v, v + 1)", (71, 71), 11, id="map"),
+        pytest.param("{'a': 1, 'b': 2}.transformMap(k, v, v < 5, v + 1)", (67, 75), 15, id="map-filter"),
+        pytest.param("{'a': 1, 'b': 2}.transformMapEntry(k, v, {k: v + 1})", (131, 131), 71, id="entry"),
+        pytest.param("[1, 2].transformMapEntry(k, v, v < 5, {k: v + 1})", (47, 115), 75, id="entry-filter"),
+        pytest.param("[1, 2].exists(i, v, v > 0)", (19, 23), 10, id="list-exists"),
+        pytest.param("[1, 2].transformList(i, v, v + 1)", (49, 49), 29, id="list"),
+        pytest.param("[1, 2].transformList(i, v, v < 5, v + 1)", (27, 53), 33, id="list-filter"),
+    ],
+)
+def test_costs_are_upstreams(expression: str, estimated: tuple[int, int], actual: int):
+    budget = Budget(10**9)
+    program = ENVIRONMENT.compile(expression)
+    program.evaluate(BINDINGS, budget)
+    assert (program.estimate(), budget.used) == (estimated, actual)
+
+
 SELF = type_of_schema(
     {
         "type": "object",
         "properties": {
-            "text": {"type": "string", "maxLength": 20},
-            "few": {"type": "array", "maxItems": 5, "items": {"type": "string", "maxLength": 10}},
+            "text": {"type": "string", "maxLength": 5},
+            "few": {"type": "array", "maxItems": 5, "items": {"type": "string", "maxLength": 2}},
             "numbers": {"type": "array", "maxItems": 4, "items": {"type": "integer"}},
         },
     }
@@ -307,14 +375,14 @@ SELF = type_of_schema(
             "self.text.replace('', 'b').contains('a')", Range(3, 2 + 4 + 5), id="replace-of-nothing"
         ),
         pytest.param("self.text.replace(self.text, 'b')", Range(4, 4 + 4), id="replace-of-any"),
-        pytest.param("self.few.join(',')", Range(2, 2 + 6), id="join"),
-        pytest.param("self.few.join()", Range(2, 2 + 5), id="join-alone"),
+        pytest.param("self.few.join(',')", Range(2, 2 + 5), id="join"),
+        pytest.param("self.few.join()", Range(2, 2 + 4), id="join-alone"),
         pytest.param("self.text.split(',').all(x, true)", Range(3, 3 + 4 + 20 * 3), id="split"),
         pytest.param("self.text.find('abcd')", Range(3, 2 + 3), id="find"),
         pytest.param("sets.intersects(self.numbers, [1, 2])", Range(13, 2 + 10 + 1 + 8), id="sets"),
         pytest.param("cidr(self.text).containsIP('1.1.1.1')", Range(4, 9), id="cidr"),
         pytest.param("cidr(self.text).containsCIDR(self.text)", Range(7, 15), id="cidr-in-cidr"),
-        pytest.param("format.uuid().validate(self.text).hasValue()", Range(4, 4 + 2 * 252), id="format"),
+        pytest.param("format.uuid().validate(self.text).hasValue()", Range(4, 4 + 2 * 32), id="format"),
         pytest.param("'%s'.format([self.text])", Range(13, 13), id="format-text"),
     ],
 )
@@ -326,4 +394,4 @@ def test_an_authorizer_check_is_estimated_to_cost_as_much():
     program = ENVIRONMENT.compile(
         "authorizer.group('').resource('x').labelSelector(s).check('get').allowed()"
     )
-    assert program.estimate() == Range(350_005, UNBOUNDED)
+    assert program.estimate() == Range(350_015, UNBOUNDED)

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
-from api import errors, field
+from api import errors
+from api.authorization.review import field_selector, validate
 from api.errors import Unauthorized
 from api.resource import Obj, Resource
 from api.types.authentication_v1 import SELFSUBJECTREVIEWS, TOKENREVIEWS
@@ -24,7 +25,9 @@ from api.types.authorization_v1 import (
 )
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.authn.authenticator import Authenticators
+from apiserver.authn.service_account import audiences_of
 from apiserver.authz.authorizer import Authorizer, Verdict
+from apiserver.authz.node import node_name
 from apiserver.authz.rbac import RBAC
 from apiserver.authz.rules import Rule
 from apiserver.http.message import Handler, Request, RequestInfo, Response, User, user_info
@@ -93,46 +96,43 @@ class Reviews:
         return admitted
 
     async def _subject_access(self, request: Request, review: Obj) -> Obj:
-        spec = review.get("spec") or {}
-        _check_attributes(review, spec)
-        if not spec.get("user") and not spec.get("groups"):
-            why = "at least one of user or group must be specified"
-            raise _invalid(review, field.invalid(field.Path("spec.user"), "", why))
-        return self._access(_subject(spec), _info(spec))
+        _check(review)
+        spec = review["spec"]
+        return self._access(_subject(spec), spec)
 
     async def _local_subject_access(self, request: Request, review: Obj) -> Obj:
-        spec = review.get("spec") or {}
-        namespace = (spec.get("resourceAttributes") or {}).get("namespace", "")
-        if spec.get("nonResourceAttributes") or namespace != request.info.namespace:
-            why = f"must match metadata.namespace: {request.info.namespace}"
-            path = field.Path("spec.resourceAttributes.namespace")
-            raise _invalid(review, field.invalid(path, namespace, why))
-        return await self._subject_access(request, review)
+        _check(review, request.info.namespace)
+        spec = review["spec"]
+        return self._access(_subject(spec), spec)
 
     async def _self_access(self, request: Request, review: Obj) -> Obj:
-        spec = review.get("spec") or {}
-        _check_attributes(review, spec)
-        return self._access(request.user, _info(spec))
+        _check(review)
+        return self._access(request.user, review["spec"])
 
-    def _access(self, user: User, info: RequestInfo) -> Obj:
+    def _access(self, user: User, spec: Obj) -> Obj:
+        info, faults = _info(spec)
         decision = self._authorizer.authorize(user, info)
         status: Obj = {"allowed": decision.verdict is Verdict.ALLOW}
         if decision.verdict is Verdict.DENY:
             status["denied"] = True
         if decision.reason:
             status["reason"] = decision.reason
-        return status
+        return {**status, "evaluationError": ", ".join(faults)} if faults else status
 
     async def _self_rules(self, request: Request, review: Obj) -> Obj:
         namespace = (review.get("spec") or {}).get("namespace", "")
         if not namespace:
             raise errors.BadRequest("no namespace on request")
         rules = self._rbac.rules(request.user, namespace)
-        return {
+        status = {
             "resourceRules": [_resource_rule(rule) for rule in rules if rule.resources],
             "nonResourceRules": [_path_rule(rule) for rule in rules if rule.paths],
             "incomplete": False,
         }
+        if not node_name(request.user):
+            return status
+        why = "node authorizer does not support user rule resolution"
+        return {**status, "incomplete": True, "evaluationError": why}
 
     async def _self(self, request: Request, review: Obj) -> Obj:
         return {"userInfo": user_info(request.user)}
@@ -143,16 +143,23 @@ class Reviews:
         if not token:
             raise errors.BadRequest("token is required for TokenReview in authentication")
         asked = tuple(spec.get("audiences") or ())
-        own = not asked or bool(set(asked) & set(self._audiences))
         try:
-            user = await self._authenticators.authenticate_token(token, () if own else asked)
+            user = await self._token_user(token, asked)
         except Unauthorized as error:
             return {"user": {}, "error": error.message}
         if user is None:
             return {"user": {}, "error": "invalid bearer token"}
-        audiences = [name for name in asked if name in self._audiences] if asked and own else list(asked)
-        status = {"authenticated": True, "user": user_info(user)}
-        return {**status, "audiences": audiences or list(self._audiences)}
+        meant = audiences_of(token) or self._audiences
+        audiences = [name for name in asked or self._audiences if name in meant]
+        return {"authenticated": True, "user": user_info(user), "audiences": audiences}
+
+    async def _token_user(self, token: str, asked: tuple[str, ...]) -> User | None:
+        """Return whose token this is, for one of the audiences; those without audiences are for us."""
+        if not asked or set(asked) <= set(self._audiences):
+            return await self._authenticators.authenticate_token(token)
+        if audiences_of(token) or not set(asked) & set(self._audiences):
+            return await self._authenticators.authenticate_token(token, asked)
+        return await self._authenticators.authenticate_token(token)
 
 
 def _subject(spec: Obj) -> User:
@@ -160,14 +167,14 @@ def _subject(spec: Obj) -> User:
     return User(spec.get("user") or "", tuple(spec.get("groups") or ()), spec.get("uid") or "", extra)
 
 
-def _info(spec: Obj) -> RequestInfo:
+def _info(spec: Obj) -> tuple[RequestInfo, list[str]]:
+    """Return what is asked about, and what of it was ignored."""
     path = spec.get("nonResourceAttributes")
-    if path:
-        return RequestInfo(False, path.get("path", ""), path.get("verb", ""))
+    if path is not None:
+        return RequestInfo(False, path.get("path", ""), path.get("verb", "")), []
     asked = spec.get("resourceAttributes") or {}
-    terms = ((asked.get("fieldSelector") or {}).get("requirements")) or ()
-    fields = ",".join(f"{term['key']}={term['values'][0]}" for term in terms if term.get("operator") == "In")
-    return RequestInfo(
+    selector, faults = field_selector(asked)
+    info = RequestInfo(
         True,
         "",
         asked.get("verb", ""),
@@ -177,22 +184,14 @@ def _info(spec: Obj) -> RequestInfo:
         asked.get("subresource", ""),
         asked.get("namespace", ""),
         asked.get("name", ""),
-        field_selector=fields,
+        field_selector=str(selector),
     )
+    return info, faults
 
 
-def _check_attributes(review: Obj, spec: Obj) -> None:
-    both = [bool(spec.get(name)) for name in ("resourceAttributes", "nonResourceAttributes")]
-    if both == [True, True]:
-        why = "cannot be specified in combination with resourceAttributes"
-        raise _invalid(review, field.invalid(field.Path("spec.nonResourceAttributes"), "", why))
-    if both == [False, False]:
-        why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
-        raise _invalid(review, field.invalid(field.Path("spec.resourceAttributes"), None, why))
-
-
-def _invalid(review: Obj, fault: field.FieldError) -> errors.Invalid:
-    return errors.invalid("authorization.k8s.io", review["kind"], "", [fault])
+def _check(review: Obj, namespace: str = "") -> None:
+    if faults := validate(review, namespace):
+        raise errors.invalid("authorization.k8s.io", review["kind"], "", faults)
 
 
 def _resource_rule(rule: Rule) -> Obj:

@@ -8,6 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from api import field, names
+from api.admissionregistration.constraints import condition_errors
+from api.admissionregistration.expressions import condition
 from api.admissionregistration.rules import rule_errors
 from api.defaulting import defaulting, each
 from api.field import FieldError, Path
@@ -50,6 +52,8 @@ class _Demands:
     unique_names: bool = True
     no_side_effects: bool = True
     known_version: bool = True
+    # None of the match conditions has changed if false: then they are not looked at.
+    conditions: bool = True
 
 
 def validate(obj: Obj) -> list[FieldError]:
@@ -66,6 +70,8 @@ def validate_update(new: Obj, old: Obj) -> list[FieldError]:
             not hook.get("admissionReviewVersions") or set(hook["admissionReviewVersions"]) & set(_VERSIONS)
             for hook in hooks
         ),
+        conditions=[hook.get("matchConditions") or [] for hook in hooks]
+        != [hook.get("matchConditions") or [] for hook in new.get("webhooks") or ()],
     )
     return validate_metadata_update(new, old) + _errors(new, demands)
 
@@ -96,7 +102,12 @@ def _hook_errors(hook: Obj, path: Path, demands: _Demands) -> list[FieldError]:
         errors.append(field.invalid(path.child("timeoutSeconds"), seconds, text))
     for selector in ("namespaceSelector", "objectSelector"):
         errors += validate_label_selector(hook.get(selector), path.child(selector))
-    return errors + client_errors(hook.get("clientConfig") or {}, path.child("clientConfig"))
+    errors += client_errors(hook.get("clientConfig") or {}, path.child("clientConfig"))
+    if demands.conditions:
+        conditions = hook.get("matchConditions") or ()
+        expressions = [condition((item.get("expression") or "").strip()) for item in conditions]
+        errors += condition_errors(conditions, expressions, path.child("matchConditions"))
+    return errors
 
 
 def _name_errors(name: str, path: Path) -> list[FieldError]:

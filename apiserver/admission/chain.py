@@ -62,6 +62,7 @@ from apiserver.authz.authorizer import Authorizer
 from apiserver.authz.rbac import RBAC
 from apiserver.registry import Registry
 from apiserver.rest.versions import Versions
+from apiserver.webhooks import dispatch
 from apiserver.webhooks.client import WebhookClient
 
 Plugin: TypeAlias = Mutator | Validator
@@ -180,6 +181,7 @@ def build_chain(
     """
     settings = configuration or {}
     registry, authorizer = parts.registry, parts.authorizer
+    hearing = dispatch.Parts(registry, parts.versions, parts.webhooks, authorizer)
     plugins: list[Plugin] = [
         NamespaceAutoProvision(registry),
         NamespaceLifecycle(registry),
@@ -212,9 +214,9 @@ def build_chain(
         RBACEscalation(registry, parts.rbac, authorizer),
         ResourceClaimRights(registry, authorizer),
         MutatingAdmissionPolicy(registry, parts.versions, authorizer),
-        MutatingWebhook(registry, parts.versions, parts.webhooks),
+        MutatingWebhook(hearing),
         ValidatingAdmissionPolicy(registry, parts.versions, authorizer),
-        ValidatingWebhook(registry, parts.versions, parts.webhooks),
+        ValidatingWebhook(hearing),
         ResourceQuota(registry),
     ]
     known = {plugin.name for plugin in plugins}

@@ -8,17 +8,31 @@ Called by the two webhook plugins. Source: k8s.io/apiserver/pkg/admission/plugin
 {mutating,validating}/dispatcher.go (1.36).
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from api.errors import BadRequest, InternalError, StatusError, Timeout
+from api.resource import Resource
+from apiserver.admission.authority import authority_of
 from apiserver.admission.matching import in_selected_namespace, is_selected_object
 from apiserver.admission.plugin import AdmissionRequest
+from apiserver.admission.policies.evaluation import Failed, are_met
+from apiserver.admission.refusal import refuse
+from apiserver.authz.authorizer import Authorizer
 from apiserver.registry import Registry
 from apiserver.rest.versions import Versions
 from apiserver.webhooks import metrics
 from apiserver.webhooks.client import WebhookClient, WebhookError
 from apiserver.webhooks.hooks import Hook
-from apiserver.webhooks.review import BadAnswer, Verdict, annotations_of, denial, review_of, verdict_of
+from apiserver.webhooks.review import (
+    BadAnswer,
+    Verdict,
+    annotations_of,
+    denial,
+    request_of,
+    review_of,
+    verdict_of,
+)
 from apiserver.webhooks.table import Match
 from kit import clock, log, rand
 
@@ -33,25 +47,41 @@ _FAILED_OPEN = {
 }
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What the webhook plugins are made of."""
+
+    registry: Registry
+    versions: Versions
+    client: WebhookClient
+    authorizer: Authorizer
+
+
 class Dispatcher:
     """Asks webhooks of one type (`MUTATING` or `VALIDATING`)."""
 
-    def __init__(self, kind: str, registry: Registry, versions: Versions, client: WebhookClient) -> None:
+    def __init__(self, kind: str, parts: Parts) -> None:
         self._kind = kind
-        self._registry = registry
-        self._versions = versions
-        self._client = client
+        self._registry = parts.registry
+        self._versions = parts.versions
+        self._client = parts.client
+        self._authorizer = parts.authorizer
 
-    async def is_wanted(self, match: Match, request: AdmissionRequest) -> bool:
-        """Tell whether a webhook whose rules match is to be asked. Raises `NotFound`, `Forbidden`."""
+    async def wanted(self, match: Match, request: AdmissionRequest) -> AdmissionRequest | None:
+        """Return a request in the version that a webhook's rules name; None if it is not to be asked.
+
+        Raises `NotFound`, `Forbidden`, `InternalError`.
+        """
         hook = match.hook
-        return is_selected_object(request, hook.objects) and await in_selected_namespace(
-            self._registry, request, hook.namespaces
-        )
+        if not is_selected_object(request, hook.objects):
+            return None
+        if not await in_selected_namespace(self._registry, request, hook.namespaces):
+            return None
+        seen = await self._seen(match.resource, request)
+        return seen if not hook.conditions or self._meets(hook, request, seen) else None
 
-    async def seen(self, match: Match, request: AdmissionRequest) -> AdmissionRequest:
-        """Return a request in the version that a webhook's rules name. Raises `InternalError`."""
-        source, target = request.resource, match.resource
+    async def _seen(self, target: Resource[Any], request: AdmissionRequest) -> AdmissionRequest:
+        source = request.resource
         if source is target:
             return request
         pair = [
@@ -59,6 +89,23 @@ class Dispatcher:
             for obj in (request.object, request.old)
         ]
         return replace(request, resource=target, object=pair[0], old=pair[1])
+
+    def _meets(self, hook: Hook, asked: AdmissionRequest, seen: AdmissionRequest) -> bool:
+        names = {
+            "object": seen.object,
+            "oldObject": seen.old,
+            "request": request_of(asked, seen),
+            "namespaceObject": None,
+            **authority_of(self._authorizer, asked),
+        }
+        try:
+            met = are_met(hook.expressions, names, hook.fails_open)
+        except Failed as error:
+            metrics.condition_failed(hook.name, self._kind, asked.operation)
+            raise refuse(asked, str(error)) from error
+        if not met:
+            metrics.excluded(hook.name, self._kind, asked.operation)
+        return met
 
     async def ask(
         self, hook: Hook, asked: AdmissionRequest, seen: AdmissionRequest, turn: int = 0

@@ -7,8 +7,10 @@ Source: k8s.io/apiserver/pkg/admission/configuration (1.36).
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
+from api.admissionregistration.expressions import Expression, condition
 from api.labels import NOTHING, Selector, from_label_selector
 from api.resource import Obj
 
@@ -31,7 +33,8 @@ class Hook:
     equivalent: bool
     namespaces: Selector
     objects: Selector
-    conditions: tuple[Obj, ...]
+    # Expressions that must all hold, as they are written.
+    conditions: tuple[str, ...]
     # What cannot be called, or does not answer properly, counts as consent.
     fails_open: bool
     timeout_s: float
@@ -42,6 +45,17 @@ class Hook:
     # Is called again when others changed the object after it.
     reinvoked: bool
     client: Obj = field(repr=False)
+
+    @cached_property
+    def expressions(self) -> tuple[Expression, ...]:
+        """The compiled conditions: worked out for the first request that the rules match."""
+        return tuple(map(_compiled, self.conditions))
+
+
+@lru_cache(maxsize=1024)
+def _compiled(text: str) -> Expression:
+    """Return a condition with its program; kept, since each change of a configuration makes new hooks."""
+    return condition(text)
 
 
 def hooks_of(configurations: Iterable[Obj]) -> list[Hook]:
@@ -70,7 +84,7 @@ def _hook(index: int, configuration: str, uid: str, webhook: Obj) -> Hook:
         equivalent=webhook.get("matchPolicy") != "Exact",
         namespaces=_selector(webhook.get("namespaceSelector")),
         objects=_selector(webhook.get("objectSelector")),
-        conditions=tuple(webhook.get("matchConditions") or ()),
+        conditions=tuple(item["expression"].strip() for item in webhook.get("matchConditions") or ()),
         fails_open=webhook.get("failurePolicy") == "Ignore",
         timeout_s=float(webhook.get("timeoutSeconds") or 10),
         takes_dry_runs=webhook.get("sideEffects") in ("None", "NoneOnDryRun"),

@@ -26,6 +26,16 @@ _opened = REGISTRY.counter(
     "Webhooks that could not be heard and were passed over.",
     ("name", "type"),
 )
+_condition_errors = REGISTRY.counter(
+    f"{_PREFIX}match_condition_evaluation_errors_total",
+    "Match conditions that could not be evaluated.",
+    ("name", "kind", "type", "operation"),
+)
+_exclusions = REGISTRY.counter(
+    f"{_PREFIX}match_condition_exclusions_total",
+    "Requests that match conditions kept from a webhook.",
+    ("name", "kind", "type", "operation"),
+)
 # Kinds of `error_type`.
 CALLING, NO_ERROR, INTERNAL = (
     "calling_webhook_error",
@@ -53,6 +63,16 @@ def reject(name: str, kind: str, operation: str, error_type: str, code: int) -> 
 def fail_open(name: str, kind: str) -> None:
     """Count one webhook that was passed over."""
     _opened.add((_label(name), kind))
+
+
+def condition_failed(name: str, kind: str, operation: str) -> None:
+    """Count one request whose match conditions could not be evaluated."""
+    _condition_errors.add((_label(name), "webhook", kind, operation))
+
+
+def excluded(name: str, kind: str, operation: str) -> None:
+    """Count one request that match conditions keep from a webhook."""
+    _exclusions.add((_label(name), "webhook", kind, operation))
 
 
 def _label(name: str) -> str:

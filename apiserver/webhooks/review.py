@@ -36,15 +36,16 @@ class Verdict:
     annotations: Mapping[str, str] = field(default_factory=dict)
 
 
-def request_of(asked: AdmissionRequest) -> Obj:
-    """Return `AdmissionReview.request` but for its uid, for a webhook that sees the request's own version.
+def request_of(asked: AdmissionRequest, seen: AdmissionRequest | None = None) -> Obj:
+    """Return `AdmissionReview.request` but for its uid; also the variable `request` of expressions.
 
-    Also what the variable `request` of expressions holds.
+    `seen` is the request as it looks in the version of the rules, if that is another one.
     """
+    seen = seen or asked
     kind, resource = _kind(asked), _resource(asked.resource)
     return {
-        "kind": kind,
-        "resource": resource,
+        "kind": _kind(seen),
+        "resource": _resource(seen.resource),
         **({"subResource": asked.subresource} if asked.subresource else {}),
         "requestKind": kind,
         "requestResource": resource,
@@ -53,8 +54,8 @@ def request_of(asked: AdmissionRequest) -> Obj:
         **({"namespace": namespace_of(asked)} if namespace_of(asked) else {}),
         "operation": asked.operation,
         "userInfo": user_info(asked.user),
-        "object": asked.object,
-        "oldObject": asked.old,
+        "object": seen.object,
+        "oldObject": seen.old,
         "dryRun": asked.dry_run,
         "options": asked.options or None,
     }
@@ -63,13 +64,10 @@ def request_of(asked: AdmissionRequest) -> Obj:
 def review_of(asked: AdmissionRequest, seen: AdmissionRequest, uid: str, version: str) -> Obj:
     """Return the AdmissionReview to send. `seen` is the request `asked` in the version of the webhook's
     rules."""
-    request = request_of(asked)
-    request["kind"], request["resource"] = _kind(seen), _resource(seen.resource)
-    request["object"], request["oldObject"] = seen.object, seen.old
     return {
         "kind": "AdmissionReview",
         "apiVersion": f"{GROUP}/{version}",
-        "request": {"uid": uid, **request},
+        "request": {"uid": uid, **request_of(asked, seen)},
     }
 
 

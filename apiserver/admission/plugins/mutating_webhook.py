@@ -17,10 +17,7 @@ from api.patch.json import apply_patch
 from api.resource import Obj
 from api.types.admissionregistration_v1 import MUTATINGWEBHOOKCONFIGURATIONS
 from apiserver.admission.plugin import AdmissionRequest, Rounds
-from apiserver.registry import Registry
-from apiserver.rest.versions import Versions
-from apiserver.webhooks.client import WebhookClient
-from apiserver.webhooks.dispatch import MUTATING, Dispatcher
+from apiserver.webhooks.dispatch import MUTATING, Dispatcher, Parts
 from apiserver.webhooks.hooks import Hook
 from apiserver.webhooks.table import HookTable, Match
 
@@ -48,10 +45,10 @@ class MutatingWebhook:
     in_rounds = True
     of_users = True
 
-    def __init__(self, registry: Registry, versions: Versions, client: WebhookClient) -> None:
-        self._table = HookTable(registry, MUTATINGWEBHOOKCONFIGURATIONS, versions)
-        self._dispatcher = Dispatcher(MUTATING, registry, versions, client)
-        self._versions = versions
+    def __init__(self, parts: Parts) -> None:
+        self._table = HookTable(parts.registry, MUTATINGWEBHOOKCONFIGURATIONS, parts.versions)
+        self._dispatcher = Dispatcher(MUTATING, parts)
+        self._versions = parts.versions
 
     def handles(self, request: AdmissionRequest) -> bool:
         return bool(self._table.look(request))
@@ -64,9 +61,10 @@ class MutatingWebhook:
         for match in self._table.relevant(request):
             if rounds.second and match.hook.uid not in memory.due:
                 continue
-            if not await self._dispatcher.is_wanted(match, request):
+            seen = await self._dispatcher.wanted(match, request)
+            if seen is None:
                 continue
-            obj = await self._after(match, request, int(rounds.second))
+            obj = await self._after(match, request, seen, int(rounds.second))
             if obj is not request.object and obj is not None:
                 request = request.with_object(obj)
                 memory.changed()
@@ -76,10 +74,11 @@ class MutatingWebhook:
         memory.output = request.object
         return request.object or {}
 
-    async def _after(self, match: Match, request: AdmissionRequest, turn: int) -> Obj | None:
+    async def _after(
+        self, match: Match, request: AdmissionRequest, seen: AdmissionRequest, turn: int
+    ) -> Obj | None:
         """Return the object as a webhook leaves it; the same one if it changes nothing."""
         hook = match.hook
-        seen = await self._dispatcher.seen(match, request)
         verdict = await self._dispatcher.ask(hook, request, seen, turn)
         made = seen.object
         if verdict is not None and verdict.patch:

@@ -299,3 +299,67 @@ async def test_reviews_are_asked_about_as_well(api, hook):
     body = {"spec": {"nonResourceAttributes": {"path": "/", "verb": "get"}}}
     answer = await api.ask("POST", f"/apis/{group}/v1/selfsubjectaccessreviews", body)
     assert "this webhook denies all requests" in answer.json["message"]
+
+
+# Conditions.
+
+
+def conditions(*expressions):
+    return [{"name": f"c{number}", "expression": text} for number, text in enumerate(expressions)]
+
+
+@pytest.mark.parametrize(
+    ("expressions", "asked"),
+    [
+        pytest.param(["object.metadata.name == 'c'"], True, id="object"),
+        pytest.param(["object.metadata.name != 'c'"], False, id="not-this-object"),
+        pytest.param(["true", "false"], False, id="all-must-hold"),
+        pytest.param(["oldObject == null"], True, id="old-object"),
+        pytest.param(["request.operation == 'CREATE' && request.resource.resource == 'configmaps'"], True,
+                     id="request"),
+        pytest.param(["'system:masters' in request.userInfo.groups"], True, id="user"),
+        pytest.param(["authorizer.group('').resource('pods').namespace('default').check('get').allowed()"],
+                     True, id="authorizer"),
+        pytest.param(["authorizer.requestResource.check('create').allowed()"], True, id="request-resource"),
+        pytest.param(["object.no.such.field == 1", "false"], False, id="false-outweighs-an-error"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", [MUTATING, VALIDATING])
+async def test_conditions(api, hook, kind, expressions, asked):
+    await register(api, kind, webhook(hook.url("/always-allow"), matchConditions=conditions(*expressions)))
+    assert (await configmap(api)).status == 201
+    assert bool(hook.reviews) is asked
+
+
+async def test_conditions_that_cannot_be_evaluated(api, hook):
+    given = conditions("object.data.no == 'x'")
+    closed = webhook(hook.url("/always-allow"), matchConditions=given)
+    await register(api, VALIDATING, closed)
+    answer = await configmap(api)
+    assert (answer.status, answer.json["reason"]) == (403, "Forbidden")
+    assert answer.json["message"].startswith('configmaps "c" is forbidden: expression \'object.data.no == ')
+    await api.ok("DELETE", f"{ADMISSION}/validatingwebhookconfigurations/w")
+    await register(api, VALIDATING, {**closed, "failurePolicy": "Ignore"})
+    assert (await configmap(api)).status == 201
+    assert not hook.reviews
+
+
+async def test_conditions_see_what_earlier_webhooks_made(api, hook):
+    labelled = conditions("has(object.metadata.labels) && 'added-label' in object.metadata.labels")
+    later = webhook(hook.url("/always-allow"), name="later.example.com", matchConditions=labelled)
+    await register(api, MUTATING, webhook(hook.url("/add-label")), later)
+    await configmap(api)
+    assert len(hook.asked("/always-allow")) == 1
+
+
+async def test_conditions_see_the_version_of_the_rule(api, hook):
+    old = rule("horizontalpodautoscalers", groups=("autoscaling",), versions=("v1",))
+    given = conditions(
+        "object.apiVersion == 'autoscaling/v1' && request.resource.version == 'v1' && "
+        "request.requestResource.version == 'v2'"
+    )
+    await register(api, VALIDATING, webhook(hook.url("/always-allow"), old, matchConditions=given))
+    spec = {"scaleTargetRef": {"kind": "D", "name": "d", "apiVersion": "apps/v1"}, "maxReplicas": 3}
+    path = "/apis/autoscaling/v2/namespaces/default/horizontalpodautoscalers"
+    await api.ok("POST", path, {"metadata": {"name": "h"}, "spec": spec})
+    assert len(hook.reviews) == 1

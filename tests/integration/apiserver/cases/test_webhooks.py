@@ -395,3 +395,58 @@ async def test_list_mutating_webhooks(api, hooked):
     assert (await configmap(api, "a", start)).json["data"]["mutation-stage-1"] == "yes"
     await api.ok("DELETE", collection, labelSelector="e2e-list-test-uuid=1")
     assert (await configmap(api, "b", start)).json["data"] == start
+
+
+def conditions(expression, name="expression-1"):
+    return [{"name": name, "expression": expression}]
+
+
+async def _store_conditions(api, hooked, kind):
+    first = conditions("object.metadata.name != 'skip-me'")
+    made = await register(api, hooked, kind, here(hooked, "/always-allow", matchConditions=first))
+    assert made["webhooks"][0]["matchConditions"] == first
+    path = f"{ADMISSION}/{kind.lower()}s/{UNIQUE}"
+    second = conditions("object.metadata.name == 'x'", "expression-2")
+    made["webhooks"][0]["matchConditions"] = [*first, *second]
+    updated = await api.ok("PUT", path, made)
+    assert updated["webhooks"][0]["matchConditions"] == [*first, *second]
+    updated["webhooks"][0]["matchConditions"] = first
+    await api.ok("PUT", path, updated)
+    assert (await api.ok("GET", path))["webhooks"][0]["matchConditions"] == first
+
+
+@case("should be able to create and update validating webhook configurations with match conditions")
+async def test_validating_conditions(api, hooked):
+    await _store_conditions(api, hooked, VALIDATING)
+
+
+@case("should be able to create and update mutating webhook configurations with match conditions")
+async def test_mutating_conditions(api, hooked):
+    await _store_conditions(api, hooked, MUTATING)
+
+
+async def _refuse_conditions(api, hooked, kind):
+    bad = here(hooked, "/always-allow", matchConditions=conditions("... [}"))
+    body = {"metadata": {"name": UNIQUE}, "webhooks": [bad]}
+    answer = await api.ask("POST", f"{ADMISSION}/{kind.lower()}s", body)
+    assert answer.status == 422
+    assert "compilation failed" in answer.json["message"]
+
+
+@case("should reject validating webhook configurations with invalid match conditions")
+async def test_invalid_validating_conditions(api, hooked):
+    await _refuse_conditions(api, hooked, VALIDATING)
+
+
+@case("should reject mutating webhook configurations with invalid match conditions")
+async def test_invalid_mutating_conditions(api, hooked):
+    await _refuse_conditions(api, hooked, MUTATING)
+
+
+@case("should mutate everything except 'skip-me' configmaps")
+async def test_mutate_all_but_one(api, hooked):
+    given = conditions("object.metadata.name != 'skip-me'", "skip-me")
+    await register(api, hooked, MUTATING, here(hooked, "/mutating-configmaps", matchConditions=given))
+    start = {"mutation-start": "yes"}
+    assert (await configmap(api, "skip-me", start)).json["data"] == start
+    assert (await configmap(api, "not-skip-me", start)).json["data"] == {**start, "mutation-stage-1": "yes"}

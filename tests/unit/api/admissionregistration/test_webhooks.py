@@ -251,3 +251,75 @@ def test_an_update_may_leave_what_was_once_allowed(before):
     assert faults(*before)
     assert webhooks.validate_update(configuration(*before), old) == []
     assert webhooks.validate_update(old, configuration(HOOK))
+
+
+def conditions(*pairs):
+    return hook(matchConditions=[{"name": name, "expression": expression} for name, expression in pairs])
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        pytest.param(
+            conditions(("a.b/c", "request.operation == 'CREATE' && !has(oldObject.x)"), ("d", "true")), [],
+            id="valid",
+        ),
+        pytest.param(
+            conditions(
+                ("authority", "authorizer.group('').resource('pods').check('create').allowed()"),
+                ("own", "authorizer.requestResource.check('create').allowed()"),
+            ),
+            [],
+            id="authorizer",
+        ),
+        pytest.param(
+            conditions(("", "")),
+            ["matchConditions[0].expression: Required value", "matchConditions[0].name: Required value"],
+            id="empty",
+        ),
+        pytest.param(
+            conditions(("a", "true"), ("a", "false")),
+            ['matchConditions[1].name: Duplicate value: "a"'],
+            id="doubled",
+        ),
+        pytest.param(
+            conditions(("a", "object.metadata.name")),
+            ['matchConditions[0].expression: Invalid value: "object.metadata.name": must evaluate to bool'],
+            id="of-any-type",
+        ),
+        pytest.param(
+            conditions(("a", "'text'")),
+            ['matchConditions[0].expression: Invalid value: "\'text\'": must evaluate to bool'],
+            id="not-bool",
+        ),
+        pytest.param(
+            conditions(*((f"n{number}", "true") for number in range(65))),
+            ["matchConditions: Too many: 65: must have at most 64 items"],
+            id="too-many",
+        ),
+    ],
+)  # fmt: skip
+def test_conditions(given, expected):
+    assert faults(given) == expected
+
+
+@pytest.mark.parametrize(
+    ("expression", "part"),
+    [
+        pytest.param("... [}", "Syntax error", id="syntax"),
+        pytest.param("params.x", "undeclared reference to 'params'", id="no-params"),
+        pytest.param("request.frog", "undefined field 'frog'", id="request"),
+    ],
+)
+def test_conditions_must_compile(expression, part):
+    (fault,) = faults(conditions(("a", expression)))
+    assert fault.startswith(
+        f'matchConditions[0].expression: Invalid value: "{expression}": compilation failed: '
+    )
+    assert part in fault
+
+
+def test_unchanged_conditions_are_not_looked_at():
+    old = configuration(conditions(("a", "no such thing")))
+    assert webhooks.validate_update(configuration(hook(**old["webhooks"][0], timeoutSeconds=3)), old) == []
+    assert webhooks.validate_update(configuration(conditions(("b", "no such thing"))), old)

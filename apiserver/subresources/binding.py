@@ -93,7 +93,8 @@ def bound(pod: Obj, binding: Obj, now: Any) -> Obj:
         if added := given.get(name):
             present = new["metadata"]
             new["metadata"] = {**present, name: {**(present.get(name) or {}), **added}}
-    status = pod.get("status") or {}
+    # What was only planned is done. Spec: ClearingNominatedNodeNameAfterBinding (1.36).
+    status = {key: value for key, value in (pod.get("status") or {}).items() if key != "nominatedNodeName"}
     condition: Any = {"type": "PodScheduled", "status": "True"}
     new["status"] = {**status, "conditions": set_condition(status.get("conditions"), condition, now)}
     return new

@@ -129,19 +129,29 @@ def check(budget: Obj) -> None:
     allowed = status.get("disruptionsAllowed", 0)
     if allowed < 0:
         raise Forbidden(
-            f'poddisruptionbudgets.policy "{name}" is forbidden: pdb disruptions allowed is negative'
+            f'poddisruptionbudget.policy "{name}" is forbidden: pdb disruptions allowed is negative'
         )
     if len(status.get("disruptedPods") or {}) > MOST_DISRUPTED:
         raise Forbidden(
-            f'poddisruptionbudgets.policy "{name}" is forbidden: DisruptedPods map too big - too many '
+            f'poddisruptionbudget.policy "{name}" is forbidden: DisruptedPods map too big - too many '
             "evictions not confirmed by PDB controller"
         )
     if allowed == 0:
-        raise _refused(
-            f"The disruption budget {name} needs {status.get('desiredHealthy', 0)} healthy pods and has "
-            f"{status.get('currentHealthy', 0)} currently",
-            0,
-        )
+        raise _refused(_why_not(name, status), 0)
+
+
+def _why_not(name: str, status: Obj) -> str:
+    for condition in status.get("conditions") or ():
+        if condition.get("type") == "DisruptionAllowed" and condition.get("reason") == "SyncFailed":
+            return (
+                f"The disruption budget {name} does not allow evicting pods currently because it failed "
+                f"sync: "
+                f"{condition.get('message', '')}"
+            )
+    return (
+        f"The disruption budget {name} needs {status.get('desiredHealthy', 0)} healthy pods and has "
+        f"{status.get('currentHealthy', 0)} currently"
+    )
 
 
 def _refused(why: str, retry_after_s: int) -> TooManyRequests:

@@ -61,6 +61,7 @@ class TokenRequests:
         form = render.form_of(request)
         asked = await read(request, collection.resource, "TokenRequest", _GROUP_VERSION)
         namespace, name = request.info.namespace, request.info.name
+        _check_identity(asked.get("metadata") or {}, namespace, name)
         admitted = AdmissionRequest(
             "CREATE",
             collection.resource,
@@ -165,6 +166,18 @@ def with_defaults(spec: Obj, audiences: Sequence[str]) -> Obj:
         "expirationSeconds": _DEFAULT_S if seconds is None else seconds,
         "boundObjectRef": spec.get("boundObjectRef"),
     }
+
+
+def _check_identity(metadata: Obj, namespace: str, name: str) -> None:
+    """Raise `BadRequest` if the body names another account than the path."""
+    for what, given, wanted in (
+        ("name", metadata.get("name"), name),
+        ("namespace", metadata.get("namespace"), namespace),
+    ):
+        if given and given != wanted:
+            raise errors.BadRequest(
+                f"the {what} of the provided object does not match the {what} sent on the request"
+            )
 
 
 def _check(asked: Obj, spec: Obj) -> None:

@@ -50,6 +50,9 @@ class PodStrategy(Strategy):
     def prepare_for_status(self, new: Obj, old: Obj) -> Obj:
         result = super().prepare_for_status(new, old)
         status = result.get("status") or {}
+        if fixed := _with_both_addresses(status):
+            status = {**status, **fixed}
+            result = {**result, "status": status}
         if not status.get("qosClass"):
             before = (old.get("status") or {}).get("qosClass") or qos_class(old)
             result = {**result, "status": {**status, "qosClass": before}}
@@ -73,6 +76,20 @@ class PodStrategy(Strategy):
         if not spec.get("nodeName") or is_terminal(obj) or grace is None:
             return 0
         return 1 if grace < 0 else int(grace)
+
+
+def _with_both_addresses(status: Obj) -> Obj:
+    """Return what the old and the new field for addresses lack of each other; the old one is believed.
+
+    Spec: pkg/apis/core/v1/conversion.go Convert_v1_PodStatus_To_core_PodStatus (1.36).
+    """
+    new: Obj = {}
+    one, many = status.get("podIP"), status.get("podIPs")
+    if one and (not many or many[0].get("ip") != one):
+        new["podIPs"] = [{"ip": one}]
+    elif many and not one:
+        new["podIP"] = many[0].get("ip", "")
+    return new
 
 
 def _gated() -> Obj:

@@ -26,7 +26,6 @@ def new_event(name, **more):
         "eventTime": "2026-01-01T00:00:01.505050Z", "note": "This is " + name, "type": "Normal",
         "reason": "Test", "action": "Do", "reportingController": "test-controller",
         "reportingInstance": "test-node",
-        "deprecatedSource": {"component": "event-test", "host": "test-node"},
         **more,
     }  # fmt: skip
 
@@ -76,7 +75,7 @@ async def test_life_of_an_event(api):
     for path in (NEW, "/apis/events.k8s.io/v1/events"):
         listed = await api.ok("GET", path, fieldSelector="reportingController=test-controller")
         assert [item["note"] for item in listed["items"]] == ["This is event-test"]
-    listed = await api.ok("GET", CORE, fieldSelector="source=event-test")
+    listed = await api.ok("GET", CORE, fieldSelector="source=test-controller")
     assert [item["reportingComponent"] for item in listed["items"]] == ["test-controller"]
     series = {"count": 2, "lastObservedTime": "2026-01-01T00:00:03.505050Z"}
     assert (await api.patch(f"{NEW}/event-test", {"series": series}, "strategic")).status == 200
@@ -105,3 +104,10 @@ async def test_what_an_event_may_not_say(api):
     made = await api.ok("POST", NEW, new_event("e"))
     answer = await api.ask("PUT", f"{NEW}/e", {**made, "reason": "Other"})
     assert [cause["field"] for cause in answer.json["details"]["causes"]] == ["reason"]
+    answer = await api.patch(f"{NEW}/e", {"series": {"count": 1}})
+    assert [cause["field"] for cause in answer.json["details"]["causes"]] == [
+        "series.count", "series.lastObservedTime",
+    ]  # fmt: skip
+    old = new_event("f", deprecatedCount=1, deprecatedSource={"component": "c"})
+    answer = await api.ask("POST", NEW, old)
+    assert [cause["field"] for cause in answer.json["details"]["causes"]] == ["count", "source"]

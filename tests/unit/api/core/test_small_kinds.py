@@ -140,9 +140,9 @@ def test_quota(hard, expected):
                 "apiVersion": "events.k8s.io/v1",
                 "regarding": {"namespace": "d"},
                 "eventTime": "2026-01-01T00:00:00Z",
+                "reportingController": "c",
             },
             [
-                "reportingController: Required value",
                 "reportingInstance: Required value",
                 "action: Required value",
                 "reason: Required value",

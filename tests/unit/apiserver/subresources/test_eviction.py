@@ -58,6 +58,15 @@ def test_refusal_says_what_the_budget_needs():
     assert cause["message"] == "The disruption budget b needs 3 healthy pods and has 3 currently"
 
 
+def test_refusal_says_that_the_budget_is_at_a_loss():
+    lost = {"type": "DisruptionAllowed", "status": "False", "reason": "SyncFailed", "message": "no scale"}
+    with pytest.raises(TooManyRequests) as caught:
+        decide(pod(), [budget(0, conditions=[lost])])
+    assert caught.value.details["causes"][0]["message"] == (
+        "The disruption budget b does not allow evicting pods currently because it failed sync: no scale"
+    )
+
+
 def test_a_budget_not_seen_by_its_controller_refuses_for_a_while():
     with pytest.raises(TooManyRequests) as caught:
         decide(pod(), [budget(1, observedGeneration=0)])

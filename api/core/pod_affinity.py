@@ -178,10 +178,17 @@ def _spread_keys_errors(constraint: Obj, path: Path) -> list[FieldError]:
     if selector is None:
         errors.append(field.forbidden(path, "must not be specified when labelSelector is not set"))
     terms = (selector or {}).get("matchExpressions") or ()
-    chosen = {*((selector or {}).get("matchLabels") or ()), *(term.get("key", "") for term in terms)}
+    # What the server added for a key when the pod was made is no contradiction.
+    chosen = [*((selector or {}).get("matchLabels") or ())]
+    chosen += [
+        term.get("key", "")
+        for term in terms
+        if term.get("operator") != "In" or len(term.get("values") or ()) != 1
+    ]
+    added = [term.get("key", "") for term in terms if term.get("key") not in chosen]
     for number, key in enumerate(keys):
         errors += [field.invalid(path.index(number), key, text) for text in names.is_qualified_name(key)]
-        if key in chosen:
+        if key in chosen or added.count(key) > 1:
             text = "exists in both matchLabelKeys and labelSelector"
             errors.append(field.invalid(path.index(number), key, text))
     return errors

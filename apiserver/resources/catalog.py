@@ -14,7 +14,9 @@ from api.types.core_v1 import EVENTS
 from api.types.events_v1 import EVENTS as NEW_EVENTS
 from apiserver.resources.apiextensions.customresourcedefinition import CustomResourceDefinitionStrategy
 from apiserver.resources.apiregistration.apiservice import APIServiceStrategy
+from apiserver.resources.apps.workload import WorkloadStrategy
 from apiserver.resources.autoscaling.horizontalpodautoscaler import to_v1, to_v2
+from apiserver.resources.batch.cronjob import CronJobStrategy
 from apiserver.resources.batch.job import JobStrategy
 from apiserver.resources.certificates.certificatesigningrequest import CertificateSigningRequestStrategy
 from apiserver.resources.core.namespace import NamespaceStrategy
@@ -37,6 +39,11 @@ _BY_RESOURCE: Mapping[tuple[str, str], StrategyType] = {
     ("", "services"): ServiceStrategy,
     ("apiextensions.k8s.io", "customresourcedefinitions"): CustomResourceDefinitionStrategy,
     ("apiregistration.k8s.io", "apiservices"): APIServiceStrategy,
+    ("apps", "daemonsets"): WorkloadStrategy,
+    ("apps", "deployments"): WorkloadStrategy,
+    ("apps", "replicasets"): WorkloadStrategy,
+    ("apps", "statefulsets"): WorkloadStrategy,
+    ("batch", "cronjobs"): CronJobStrategy,
     ("batch", "jobs"): JobStrategy,
     ("certificates.k8s.io", "certificatesigningrequests"): CertificateSigningRequestStrategy,
     ("events.k8s.io", "events"): NewEventStrategy,
@@ -73,7 +80,7 @@ _GENERATION = frozenset(
         ("admissionregistration.k8s.io", "validatingwebhookconfigurations"),
         ("discovery.k8s.io", "endpointslices"), ("networking.k8s.io", "ingressclasses"),
         ("networking.k8s.io", "networkpolicies"), ("resource.k8s.io", "resourceslices"),
-        ("resource.k8s.io", "deviceclasses"), ("scheduling.k8s.io", "priorityclasses"),
+        ("", "podtemplates"), ("resource.k8s.io", "deviceclasses"), ("scheduling.k8s.io", "priorityclasses"),
     }
 )  # fmt: skip
 _CREATE_ON_UPDATE = frozenset(

@@ -2,10 +2,10 @@
 
 from api.batch.job import with_selector
 from api.resource import Obj
-from apiserver.rest.strategy import Strategy
+from apiserver.resources.apps.workload import WorkloadStrategy
 
 
-class JobStrategy(Strategy):
+class JobStrategy(WorkloadStrategy):
     selectable = ("status.successful",)
     # batch/v1 keeps the pods of a deleted job unless the client says otherwise.
     default_propagation = "Orphan"

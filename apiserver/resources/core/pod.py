@@ -5,9 +5,14 @@ Source: pkg/registry/core/pod/strategy.go (1.36).
 
 from datetime import datetime
 
+from api.core.pod_label_keys import with_label_keys
+from api.core.pod_warnings import spec_warnings
+from api.field import Path
 from api.podspec import is_terminal, qos_class
 from api.resource import Obj
 from apiserver.rest.strategy import Deletion, Strategy, with_part
+
+_SPEC = Path("spec")
 
 
 class PodStrategy(Strategy):
@@ -45,7 +50,10 @@ class PodStrategy(Strategy):
         status: Obj = {"phase": "Pending", "qosClass": qos_class(obj)}
         if (obj.get("spec") or {}).get("schedulingGates"):
             status["conditions"] = [_gated()]
-        return {**obj, "status": status}
+        return with_label_keys({**obj, "status": status})
+
+    def warnings(self, obj: Obj) -> list[str]:
+        return spec_warnings(obj["spec"], _SPEC)
 
     def prepare_for_status(self, new: Obj, old: Obj) -> Obj:
         result = super().prepare_for_status(new, old)

@@ -1,8 +1,8 @@
 """ReplicationControllers under REST. Source: pkg/registry/core/replicationcontroller/strategy.go (1.36)."""
 
-from apiserver.rest.strategy import Strategy
+from apiserver.resources.apps.workload import WorkloadStrategy
 
 
-class ReplicationControllerStrategy(Strategy):
+class ReplicationControllerStrategy(WorkloadStrategy):
     selectable = ("status.replicas",)
     default_propagation = "Orphan"

@@ -80,6 +80,19 @@ class ServiceStrategy(Strategy):
         spec = shaped(new.get("spec") or {}, old.get("spec") or {})
         return super().prepare_for_update({**new, "spec": spec}, old)
 
+    def warnings(self, obj: Obj) -> list[str]:
+        """Spec: pkg/api/service/warnings.go GetWarningsForService (1.36)."""
+        spec = obj["spec"]
+        if spec.get("clusterIP") != HEADLESS:
+            return []
+        ignored = [
+            f'spec.{name} is ignored when spec.clusterIP is "None"'
+            for name in ("loadBalancerIP", "externalIPs")
+            if spec.get(name)
+        ]
+        odd = spec.get("sessionAffinity", "None") != "None"
+        return ignored + ["spec.SessionAffinity is ignored for headless services"] * odd
+
     async def reserve(self, obj: Obj, old: Obj | None, dry_run: bool) -> tuple[Obj, Guard | None]:
         """Return the service with addresses and ports. Raises `Invalid`, `InternalError` (nothing is
         free)."""

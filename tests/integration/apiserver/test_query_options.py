@@ -210,3 +210,30 @@ async def test_preconditions(api):
     assert (answer.status, answer.json["reason"]) == (409, "Conflict")
     right = {"uid": made["uid"], "resourceVersion": made["resourceVersion"]}
     await api.ok("DELETE", f"{CMS}/a", {"preconditions": right})
+
+
+async def test_warnings(api):
+    """What is legal but surely not meant comes with a warning; the object is made all the same."""
+
+    async def warned(path, body):
+        answer = await api.ask("POST", path, body)
+        assert answer.status == 201, answer.body
+        return answer.headers.getall("Warning", [])
+
+    template = {
+        "metadata": {"labels": {"a": "b"}},
+        "spec": {"containers": [{"name": "c", "image": "i", "env": [{"name": "A"}, {"name": "A"}]}]},
+    }
+    hidden = 'env[1]: hides previous definition of \\"A\\", which may be dropped when using apply"'
+    pods = {"metadata": {"name": "p"}, "spec": template["spec"]}
+    assert await warned("/api/v1/namespaces/default/pods", pods) == [f'299 - "spec.containers[0].{hidden}']
+    spec = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
+    body = {"metadata": {"name": "a.b"}, "spec": spec}
+    first, second = await warned("/apis/apps/v1/namespaces/default/deployments", body)
+    assert first.startswith('299 - "metadata.name: this is used in Pod names and hostnames')
+    assert second == f'299 - "spec.template.spec.containers[0].{hidden}'
+    headless = {"ports": [{"port": 80}], "clusterIP": "None", "externalIPs": ["1.2.3.4"]}
+    body = {"metadata": {"name": "s"}, "spec": headless}
+    assert await warned("/api/v1/namespaces/default/services", body) == [
+        '299 - "spec.externalIPs is ignored when spec.clusterIP is \\"None\\""'
+    ]

@@ -11,6 +11,7 @@ from functools import reduce
 from typing import Any, NamedTuple
 
 from api.cel.cost import ANY_SIZE, FREE, LIST_COST, MAP_COST, ONE, STRUCT_COST, Estimate, Range, Sized
+from api.cel.schema_types import SIZE_OF_KEYS
 from api.cel.syntax import (
     Bind,
     Call,
@@ -83,7 +84,8 @@ def _select(node: Select) -> Estimated:
     if not node.test and above.kind in _SELECTED:
         cost = cost.plus(ONE)
     # Upstream does not find the schema of a map's value that is read as a field, only of one read by index.
-    return Estimated(cost, _size_of_kind(node.type) if above.kind == "map" else _size_of_type(node.type))
+    hidden = above.kind == "map" and above.params[0].max_size == SIZE_OF_KEYS
+    return Estimated(cost, _size_of_kind(node.type) if hidden else _size_of_type(node.type))
 
 
 def _call(node: Call) -> Estimated:

@@ -34,6 +34,8 @@ _REQUEST_SIZE = 3 * 1024 * 1024
 _DATE_SIZE, _MOMENT_SIZE, _DURATION_SIZE = 10, 34, 32
 # The least that times take in JSON, in bytes.
 _LEAST_TIMES = {"date": 12, "date-time": 21, "duration": 3}
+# Upstream knows no size of the keys of maps in a schema, and takes it for 0.
+SIZE_OF_KEYS = 0
 # `maxLength` counts code points, of up to four bytes; sizes are those of requests, in bytes.
 _BYTES = 4
 _REF = "#/$defs/"
@@ -101,7 +103,7 @@ def _object(schema: Schema, name: str) -> Type | None:
         if value is None:
             return None
         most = schema.get("maxProperties", (_REQUEST_SIZE - 2) // (_least_size(extra) + 6))
-        return map_of(STRING.bounded(0), value).bounded(max(most, 0))
+        return map_of(STRING.bounded(SIZE_OF_KEYS), value).bounded(max(most, 0))
     properties = schema.get("properties", {})
     names = {escaped: field for field in properties if (escaped := escape(field))}
     escaped_names = {escaped: field for escaped, field in names.items() if escaped != field}
@@ -185,7 +187,7 @@ def _least_text(schema: Schema) -> int:
 
 
 _TYPES: dict[str, Callable[[Schema, str], Type | None]] = {
-    # Upstream knows no size of scalars, objects and keys in a schema, and takes it for 0.
+    # Nor does it know a size of scalars and objects.
     "array": _list,
     "object": _object,
     "string": lambda schema, name: _string(schema),

@@ -8,12 +8,13 @@ schema/defaulting/prunenulls.go (1.36).
 from dataclasses import dataclass, field
 from typing import Any
 
-from api.codec.json import DecodeError, go_kind
+from api.codec.json import MAX_STRICT_ERRORS, DecodeError, go_kind
+from api.codec.typed import Conformed
 from api.crd.schema import EMBEDDED, META_FIELDS, PRESERVE, drops_null, others_of
 from api.field import Path, invalid
 from api.resource import Obj
 from api.schemas import Schema
-from api.structure import normalise
+from api.structure import has_form, normalise
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
@@ -44,6 +45,16 @@ def prune(obj: Obj, schema: Schema, keeps_unknown: bool = False) -> tuple[Obj, l
         return made, found.unknown
     inner = _map(made, schema, "", found, lenient=bool(schema.get(PRESERVE)), meta=META_FIELDS)
     return inner, found.unknown
+
+
+def conform_metadata(obj: Obj) -> Conformed:
+    """Return the object with its metadata in their form; the same one if they are. Raises DecodeError."""
+    metadata = obj.get("metadata")
+    if metadata is None or has_form(metadata, META):
+        return Conformed(obj)
+    unknown: list[str] = []
+    made = {**obj, "metadata": _coerced(metadata, "metadata", unknown)}
+    return Conformed(made, unknown[:MAX_STRICT_ERRORS])
 
 
 def prune_value(value: Any, schema: Schema) -> list[str]:

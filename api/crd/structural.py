@@ -16,7 +16,7 @@ from api.crd.default import compile_defaults
 from api.crd.embedded import compile_embedded
 from api.crd.fast import compile_form, compile_validity
 from api.crd.lists import compile_lists
-from api.crd.prune import META, prune
+from api.crd.prune import conform_metadata, prune
 from api.crd.rules import compile_rules
 from api.crd.scale import Scale
 from api.crd.schema import schema_of_version
@@ -25,7 +25,6 @@ from api.field import NOT_SUPPORTED, REQUIRED, TOO_LONG, TOO_MANY, TYPE_INVALID,
 from api.patch.shape import Shape, shape_of_custom
 from api.resource import Obj
 from api.schemas import Schema
-from api.structure import has_form
 
 # After such faults rules are not run.
 _BLOCKING = frozenset((NOT_SUPPORTED, REQUIRED, TOO_LONG, TOO_MANY, TYPE_INVALID))
@@ -72,9 +71,8 @@ class Structural:
 
         Raises DecodeError for metadata, kinds and versions of a wrong type.
         """
-        metadata = obj.get("metadata") or {}
-        if self._form is not None and self._form.is_valid(obj) and has_form(metadata, META):
-            return Conformed(obj)
+        if self._form is not None and self._form.is_valid(obj):
+            return conform_metadata(obj)
         for name in ("apiVersion", "kind"):
             if not isinstance(obj.get(name, ""), str):
                 raise DecodeError(f"{name} must be a string")

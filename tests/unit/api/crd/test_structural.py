@@ -415,3 +415,11 @@ class TestUpdate:
         assert _words(found) == [
             'status.n: Invalid value: "string": n in body must be of type integer: "string"'
         ]
+
+
+def test_only_metadata_needs_its_form():
+    # As controllers in Go send it.
+    obj = {**_obj({"a": "x"}), "metadata": {"name": "a", "creationTimestamp": None, "odd": 1}}
+    found = _structural(_object(a=_TEXT)).conform(obj)
+    assert found.obj == _obj({"a": "x"})
+    assert found.unknown == ["metadata.odd"]

@@ -325,6 +325,33 @@ async def test_reasons(api, extension, proxy_pki):
     assert (await described(api))["resources"][0]["resource"] == "flunders"
 
 
+async def test_nobody_listens(api, extension, proxy_pki):
+    """The endpoint is there, and nothing behind it."""
+    await extension.publish(api)
+    await extension.runner.cleanup()
+    await api.ok("POST", APISERVICES.path(), service(proxy_pki))
+    message = available(await until(api, "FailedDiscoveryCheck"))[2]
+    assert message.startswith("failing or missing response from https://")
+    assert message.endswith("connect: connection refused")
+
+
+async def test_a_server_that_goes_between_two_checks(api, ready):
+    await ready.runner.cleanup()
+    answer = await api.ask("GET", FLUNDERS)
+    assert answer.status == 503
+    assert answer.json["message"].startswith("error trying to reach service: dial tcp ")
+    slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/sample-api"
+    await api.ok("DELETE", slices)
+    assert (await api.ask("GET", FLUNDERS)).body == b"service unavailable\n"
+
+
+async def test_a_bundle_that_is_none(api, ready):
+    await api.patch(PATH, {"spec": {"caBundle": base64.b64encode(b"nothing").decode()}})
+    answer = await api.ask("GET", FLUNDERS)
+    assert answer.status == 500
+    assert answer.json["message"].startswith("unable to load root certificates: ")
+
+
 async def test_what_was_known_stays_while_the_server_is_away(api, ready):
     ready.down = True
     slices = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/sample-api"

@@ -10,7 +10,8 @@ from api.types.core_v1 import CONFIGMAPS, NODES
 from api.types.flowcontrol_v1 import FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS
 from apiserver.app import build
 from apiserver.config import Config
-from apiserver.filters.fairness import FLOW_SCHEMA_UID, PRIORITY_LEVEL_UID
+from apiserver.filters.fairness import FLOW_SCHEMA_UID, PRIORITY_LEVEL_UID, seats_of
+from apiserver.http import router
 from apiserver.http.message import Request, User
 from kit.metrics import REGISTRY
 from store.memory import MemoryBackend
@@ -146,6 +147,48 @@ async def test_a_request_that_gives_up_leaves_the_queue(small):
     assert all(level.idle and not level.used for level in small.flow_control.levels.values())
 
 
+async def test_a_level_that_goes_serves_who_waits(small):
+    """The tenant's level is deleted during a flood: nobody is lost, and the suggested level comes back."""
+    tenant = User("tenant", ("system:authenticated",))
+    small.backend.turtle = True
+    path = PRIORITYLEVELCONFIGURATIONS.path("", "global-default")
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(ask(small, tenant, "POST", CONFIGMAPS.path("default"), config_map(number)))
+            for number in range(80)
+        ]
+        await asyncio.sleep(0.005)
+        assert (await ask(small, MASTER, "DELETE", path)).status == 200
+        later = await ask(small, tenant, "GET", CONFIGMAPS.path("default", "flood-0"))
+        leaving = small.flow_control.levels["global-default"].leaving
+    assert leaving
+    assert later.headers[FLOW_SCHEMA_UID] == small.flow_control.schemas["catch-all"].uid
+    assert {task.result().status for task in tasks} == {201}
+    small.flow_control.refresh()
+    assert "global-default" not in small.flow_control.levels
+    await small.bootstrap.ensure()
+    small.flow_control.refresh()
+    assert not small.flow_control.levels["global-default"].leaving
+
+
+async def test_long_lists_take_more_seats(small):
+    for number in range(250):
+        await ask(small, MASTER, "POST", CONFIGMAPS.path("default"), config_map(number))
+    await small.hub.fresh()
+
+    def seats(path, **query):
+        request = Request("GET", path, {name: [value] for name, value in query.items()}, {})
+        request.info = router.parse("GET", path, request.query, small.hub.lookup)
+        return seats_of(request, small.hub)
+
+    assert seats(CONFIGMAPS.path("default")) == 3
+    assert seats(CONFIGMAPS.path()) == 3
+    assert seats(CONFIGMAPS.path("default"), limit="120") == 2
+    assert seats(CONFIGMAPS.path("default"), limit="0") == 3
+    assert seats(CONFIGMAPS.path("default"), fieldSelector="metadata.name=x") == 1
+    assert seats("/apis/nowhere.example.com/v1/things") == 1
+
+
 async def test_who_waits_is_shown(small):
     tenant = User("tenant", ("system:authenticated",))
     small.backend.turtle = True
@@ -153,8 +196,12 @@ async def test_who_waits_is_shown(small):
         for number in range(60):
             group.create_task(ask(small, tenant, "POST", CONFIGMAPS.path("default"), config_map(number)))
         await asyncio.sleep(0.005)
+        queues = await ask(small, MASTER, "GET", "/debug/api_priority_and_fairness/dump_queues")
+        waiting = metric("apiserver_flowcontrol_current_inqueue_requests", flow_schema="global-default")
         path = "/debug/api_priority_and_fairness/dump_requests"
         shown = await small.handle(_with_details(path))
+    rows = [line.split() for line in queues.body.decode().splitlines() if "global-default" in line]
+    assert sum(int(row[2].rstrip(",")) for row in rows) == waiting > 0
     lines = shown.body.decode().splitlines()
     assert lines[0].split()[-8:] == [
         "UserName,", "Verb,", "APIPath,", "Namespace,", "Name,", "APIVersion,", "Resource,", "SubResource",

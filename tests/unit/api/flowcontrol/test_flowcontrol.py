@@ -94,6 +94,24 @@ def test_good_schemas(obj):
             id="wrong-member",
         ),
         pytest.param(
+            schema(matchingPrecedence=-1),
+            ["spec.matchingPrecedence: Invalid value: -1: must be a positive value"],
+            id="precedence-negative",
+        ),
+        pytest.param(
+            subject(kind="Robot"),
+            [
+                'spec.rules[0].subjects[0].kind: Unsupported value: "Robot": '
+                'supported values: "Group", "ServiceAccount", "User"'
+            ],
+            id="subject-kind",
+        ),
+        pytest.param(
+            subject(kind="User", user={}),
+            ["spec.rules[0].subjects[0].user.name: Required value"],
+            id="nobody",
+        ),
+        pytest.param(
             subject(kind="ServiceAccount", serviceAccount={"name": "*"}),
             [
                 "spec.rules[0].subjects[0].serviceAccount.namespace: Required value: "
@@ -134,6 +152,41 @@ def test_good_schemas(obj):
 )
 def test_bad_schemas(obj, wanted):
     assert texts(flowschema.validate(obj)) == wanted
+
+
+def test_namespaces_are_labels():
+    (error,) = texts(flowschema.validate(resources(namespaces=["A"])))
+    assert error.startswith(
+        'spec.rules[0].resourceRules[0].namespaces[0]: Invalid value: "A": '
+        "each member of this list must be '*' or a DNS-1123 label; a lowercase RFC 1123 label must"
+    )
+
+
+def test_more_good_rules():
+    for obj in (
+        paths(nonResourceURLs=["/", "/healthz", "/api/*"]),
+        resources(clusterScope=True, namespaces=[]),
+    ):
+        assert texts(flowschema.validate(obj)) == []
+
+
+def test_levels_are_named_as_objects_are():
+    (error,) = texts(flowschema.validate(schema(priorityLevelConfiguration={"name": "A"})))
+    assert error.startswith('spec.priorityLevelConfiguration.name: Invalid value: "A": a lowercase RFC 1123')
+
+
+def test_an_update_is_validated_like_a_create():
+    old = schema()
+    old["metadata"]["resourceVersion"] = "1"
+    new = {**old, "spec": {**old["spec"], "matchingPrecedence": 0}}
+    wanted = ["spec.matchingPrecedence: Invalid value: 0: must be a positive value"]
+    assert texts(flowschema.validate_update(new, old)) == wanted
+    before = level()
+    before["metadata"]["resourceVersion"] = "1"
+    after = {**before, "spec": {"type": "Other"}}
+    wanted = ['spec.type: Unsupported value: "Other": supported values: "Exempt", "Limited"']
+    assert texts(prioritylevelconfiguration.validate_update(after, before)) == wanted
+    assert texts(prioritylevelconfiguration.validate_status(after, before)) == []
 
 
 def test_unknown_verbs_and_mandatory_specs():
@@ -201,6 +254,39 @@ def test_defaults_of_levels():
                 "should not be greater than queues (4)"
             ],
             id="hand-greater-than-deck",
+        ),
+        pytest.param(
+            {"metadata": {"name": "x"}, "spec": {"type": "Limited", "exempt": {}}},
+            [
+                "spec.exempt: Forbidden: must be nil if the type is Limited",
+                "spec.limited: Required value: must not be empty when type is Limited",
+            ],
+            id="wrong-part",
+        ),
+        pytest.param(
+            level(limitResponse={"type": "Wait"}),
+            [
+                'spec.limited.limitResponse.type: Unsupported value: "Wait": '
+                'supported values: "Queue", "Reject"'
+            ],
+            id="response",
+        ),
+        pytest.param(
+            queued(queues=-1, handSize=-1, queueLengthLimit=-1),
+            [
+                "spec.limited.limitResponse.queuing.queueLengthLimit: Invalid value: -1: must be positive",
+                "spec.limited.limitResponse.queuing.queues: Invalid value: -1: must be positive",
+                "spec.limited.limitResponse.queuing.handSize: Invalid value: -1: must be positive",
+            ],
+            id="queuing",
+        ),
+        pytest.param(
+            queued(queues=10_000_001, handSize=1),
+            [
+                "spec.limited.limitResponse.queuing.queues: Invalid value: 10000001: "
+                "must not be greater than 10000000"
+            ],
+            id="too-many-queues",
         ),
         pytest.param(
             queued(queues=512, handSize=7),

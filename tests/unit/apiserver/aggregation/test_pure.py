@@ -129,3 +129,46 @@ def test_references_are_renamed_everywhere():
         "A_v3": {"type": "object"},
         "B": {"properties": {"a": {"items": [{"$ref": "#/definitions/A_v3"}]}, "$ref": {"type": "string"}}},
     }
+
+
+def test_a_plain_list_becomes_an_entry():
+    listed = {
+        "kind": "APIResourceList",
+        "resources": [
+            {"name": "foos", "kind": "Foo", "namespaced": False, "verbs": ["get"], "shortNames": ["f"]},
+            {
+                "name": "foos/scale",
+                "kind": "Scale",
+                "group": "autoscaling",
+                "version": "v1",
+                "verbs": ["get"],
+            },
+            {"name": "lost/status", "kind": "Lost"},
+        ],
+    }
+    entry = documents.listed_entry(listed, "g", "v1")
+    assert entry is not None
+    (resource,) = entry["resources"]
+    assert (resource["scope"], resource["shortNames"]) == ("Cluster", ["f"])
+    kind = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+    assert resource["subresources"] == [{"subresource": "scale", "responseKind": kind, "verbs": ["get"]}]
+
+
+def test_the_entry_of_a_version_among_others():
+    def item(name, *versions):
+        entries = [{"version": version, "resources": [{"resource": version}]} for version in versions]
+        return {"metadata": {"name": name}, "versions": entries}
+
+    document = {"kind": "APIGroupDiscoveryList", "items": [item("a", "v1"), item("g", "v2", "v1")]}
+    wanted = {"version": "v1", "resources": [{"resource": "v1"}], "freshness": "Current"}
+    assert documents.aggregated_entry(document, "g", "v1") == wanted
+    assert documents.aggregated_entry(document, "g", "v3") is None
+
+
+def test_equal_definitions_are_shared():
+    paths = {"/apis/g/v1/": {"$ref": {"not": "a reference"}}}
+    part = {"paths": paths, "definitions": {"A": {"type": "string"}}}
+    ours = {"paths": {}, "definitions": {"A": {"type": "string"}}}
+    assert documents.merged(ours, [part])["definitions"] == ours["definitions"]
+    other = {**part, "definitions": {"A": {"type": "object"}}}
+    assert documents.merged(ours, [other])["paths"] == part["paths"]

@@ -110,3 +110,31 @@ def test_the_pool_never_leaks(steps):
     assert [level.used for level in levels.values()] == [0, 0, 0]
     assert not pool.waiting
     assert pool.free == free
+
+
+def test_who_waits_when_queues_are_taken_away_is_still_served():
+    pool, levels = build(1, only=(1, 0, 0, 8, 1, 10))
+    level = levels["only"]
+    assert fill(level) == 1
+    ticket = level.queue("first", 1, 1, 0.0)
+    level.configure(LevelSpec("only", "", False, 1, 0))
+    assert level.queue("second", 1, 1, 0.0) == NO_QUEUE
+    level.release(1, None, 1.0)
+    assert pool.admit(1.0) == [ticket]
+    level.configure(LevelSpec("only", "", False, 1, 0))
+    assert level.queues is None
+    level.configure(LevelSpec("only", "", False, 1, 0, None, 2, 1, 5))
+    assert not isinstance(level.queue("third", 1, 1, 2.0), str)
+    # What began in queues that are gone ends without trace in the new ones.
+    assert not isinstance(ticket, str)
+    level.release(1, ticket, 3.0)
+    assert [one.owner for one in pool.admit(3.0)] == ["third"]
+
+
+def test_shares_of_a_new_level_are_taken_from_all():
+    pool, levels = build(100, a=(1, 0, 0))
+    assert levels["a"].limit == 100
+    levels["b"] = Level(LevelSpec("b", "", False, 3, 50), pool)
+    share_out(levels.values(), 100, pool)
+    assert (levels["a"].nominal, levels["b"].nominal) == (25, 75)
+    assert (levels["b"].kept, levels["b"].limit, pool.free) == (37, 75, 38)

@@ -3,7 +3,8 @@
     missing         created
     role, binding   extended by what is missing (if the annotation `autoupdate` is not "false"); extra
     rights stay authentication ConfigMap, `kubernetes` Service's port: brought up to date
-    flow control    the spec is kept while the annotation `autoupdate-spec` is "true" or nobody wrote it
+    flow control    the spec is kept while the annotation `autoupdate-spec` is "true" or nobody wrote it;
+                    such an object that is no longer suggested is deleted
     anything else   left as it is: it belongs to the administrator
 
 Called by `app.py`: `ensure` before the server calls itself ready, then `maintain` for ever.
@@ -12,6 +13,7 @@ Source: pkg/registry/rbac/reconciliation, pkg/controlplane/controller (1.36).
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from api.errors import AlreadyExists, Invalid, NotFound, ServiceUnavailable, StatusError, Timeout
 from api.flowcontrol import bootstrap as flow_bootstrap
@@ -55,6 +57,7 @@ class Bootstrap:
     async def _ensure(self) -> None:
         await self._all(objects.namespaces())
         await self._all([*objects.rbac(), *objects.rest(self._settings)])
+        await self._drop_outdated()
         await self._service.reconcile()
 
     async def maintain(self) -> None:
@@ -65,6 +68,7 @@ class Bootstrap:
                 await self._all(objects.namespaces())
                 kept = [wanted for wanted in objects.rest(self._settings) if wanted.namespace]
                 await self._all([*kept, *objects.flow_control(), *objects.api_services()])
+                await self._drop_outdated()
                 await self._service.reconcile()
             except StatusError as error:
                 _log.warning("bootstrap objects not reconciled", error=error.message)
@@ -81,6 +85,16 @@ class Bootstrap:
                 await self._one(item)
 
         await asyncio.gather(*(one(item) for item in wanted))
+
+    async def _drop_outdated(self) -> None:
+        """Delete what only another version of the server suggests."""
+        wanted = {(item.resource, item.name) for item in objects.flow_control()}
+        for resource in (FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS):
+            for obj in list(self._registry.cached_list(resource)):
+                name, notes = obj["metadata"]["name"], obj["metadata"].get("annotations") or {}
+                if notes.get(AUTO_UPDATE_SPEC) == "true" and (resource, name) not in wanted:
+                    with suppress(NotFound):
+                        await self._registry.delete(resource, "", name, {})
 
     async def _one(self, item: Wanted) -> None:
         existing = self._registry.cached(item.resource, item.namespace, item.name)

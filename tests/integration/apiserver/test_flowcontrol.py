@@ -283,6 +283,17 @@ async def test_suggested_specs_are_kept_while_nobody_takes_them_over(server, api
     assert (await api.ok("GET", path))["spec"]["limited"]["nominalConcurrencyShares"] == 7
 
 
+async def test_what_is_no_longer_suggested_goes(server, api):
+    spec = {"matchingPrecedence": 500, "priorityLevelConfiguration": {"name": "system"}}
+    for name, value in (("old", "true"), ("mine", "false")):
+        notes = {"apf.kubernetes.io/autoupdate-spec": value}
+        body = {"metadata": {"name": name, "annotations": notes}, "spec": spec}
+        await api.ok("POST", FLOWSCHEMAS.path(), body)
+    await server.bootstrap.ensure()
+    assert (await api.ask("GET", FLOWSCHEMAS.path("", "old"))).status == 404
+    assert (await api.ask("GET", FLOWSCHEMAS.path("", "mine"))).status == 200
+
+
 async def test_tables_for_debugging(api):
     base = "/debug/api_priority_and_fairness/dump_"
     levels = (await api.ask("GET", base + "priority_levels")).body.decode().splitlines()

@@ -8,7 +8,8 @@ Source: k8s.io/apiserver/pkg/cel/library/authz.go, plugin/authorizer/caching_aut
 from functools import cache
 from typing import Any
 
-from api.cel.library import authorizer as cel
+from api.cel.library.authorizer import Authorizer as CELAuthorizer
+from api.cel.library.authorizer import Decision, Question, ResourceCheck
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.authz.authorizer import Authorizer, Verdict
 from apiserver.http.message import RequestInfo, User
@@ -20,12 +21,12 @@ def authority_of(authorizer: Authorizer, request: AdmissionRequest) -> dict[str,
     """Return the two variables for the expressions about a request."""
 
     @cache
-    def ask(question: cel.Question) -> cel.Decision:
+    def ask(question: Question) -> Decision:
         user = _account(question.user) if question.user else request.user
         decision = authorizer.authorize(user, _info(question))
-        return cel.Decision(decision.verdict is Verdict.ALLOW, decision.reason)
+        return Decision(decision.verdict is Verdict.ALLOW, decision.reason)
 
-    own = cel.Question(
+    own = Question(
         "",
         group=request.resource.group,
         resource=request.resource.plural,
@@ -33,7 +34,7 @@ def authority_of(authorizer: Authorizer, request: AdmissionRequest) -> dict[str,
         namespace=request.namespace if request.resource.namespaced else "",
         name=request.name,
     )
-    return {"authorizer": cel.Authorizer(ask), "authorizer.requestResource": cel.ResourceCheck(ask, own)}
+    return {"authorizer": CELAuthorizer(ask), "authorizer.requestResource": ResourceCheck(ask, own)}
 
 
 def _account(name: str) -> User:
@@ -42,7 +43,7 @@ def _account(name: str) -> User:
     return User(name, (_ACCOUNTS, f"{_ACCOUNTS}:{namespace}", "system:authenticated"))
 
 
-def _info(question: cel.Question) -> RequestInfo:
+def _info(question: Question) -> RequestInfo:
     if question.path:
         return RequestInfo(False, question.path, question.verb)
     return RequestInfo(

@@ -21,6 +21,7 @@ from typing import Any, TypeAlias
 
 from api.resource import Obj, Resource
 from apiserver.admission.plugin import AdmissionRequest, Mutator, Rounds, Validator
+from apiserver.admission.plugins.always_deny import AlwaysDeny
 from apiserver.admission.plugins.always_pull_images import AlwaysPullImages
 from apiserver.admission.plugins.certificate_approval import CertificateApproval
 from apiserver.admission.plugins.certificate_signing import CertificateSigning
@@ -70,6 +71,7 @@ Plugin: TypeAlias = Mutator | Validator
 # Off unless asked for with --enable-admission-plugins, as upstream.
 OFF_BY_DEFAULT = frozenset(
     (
+        "AlwaysDeny",
         "AlwaysPullImages",
         "DenyServiceExternalIPs",
         "EventRateLimit",
@@ -218,6 +220,7 @@ def build_chain(
         ValidatingAdmissionPolicy(registry, parts.versions, authorizer),
         ValidatingWebhook(hearing),
         ResourceQuota(registry),
+        AlwaysDeny(),
     ]
     known = {plugin.name for plugin in plugins}
     off = (set(disabled) | OFF_BY_DEFAULT) - set(enabled)

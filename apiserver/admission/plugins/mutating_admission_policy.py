@@ -14,6 +14,7 @@ from api.resource import Obj, Resource
 from api.schemas import schema_of_kind
 from api.types.admissionregistration_v1 import MUTATINGADMISSIONPOLICIES, MUTATINGADMISSIONPOLICYBINDINGS
 from apiserver.admission.plugin import AdmissionRequest, Rounds
+from apiserver.admission.policies import metrics
 from apiserver.admission.policies.dispatch import Dispatcher, Fault, Invocation
 from apiserver.admission.policies.evaluation import Failed, Variables, are_met
 from apiserver.admission.policies.mutation import mutated
@@ -99,7 +100,9 @@ class MutatingAdmissionPolicy:
                 made = mutated(given["object"], mutation["patchType"], expression, names, shape)
             except Failed as error:
                 faults.append(Fault(hook, invocation.bound, str(error), "Invalid"))
+                metrics.mutated(hook.name, invocation.bound.name, failed=True)
                 continue
+            metrics.mutated(hook.name, invocation.bound.name, failed=False)
             made = await self._versions.convert(made, invocation.seen, request.resource)
             obj = self._versions.regular(request.resource, made)
         return obj, faults

@@ -18,6 +18,7 @@ from api.podsecurity.existing import Findings, is_significant, prioritized
 from api.podsecurity.level import MODES, PREFIX, PRIVILEGED, Policy, Standard, policy_of
 from api.resource import Obj
 from api.types.core_v1 import NAMESPACES, PODS
+from apiserver.admission import pod_security_metrics as metrics
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.admission.refusal import refuse
 from apiserver.registry import Registry
@@ -71,31 +72,37 @@ class PodSecurity:
             _note(request, "exempt", "user")
         else:
             return False
+        metrics.exempted(request)
         return True
 
     async def _validate_pod(self, request: AdmissionRequest) -> None:
-        policy, faults = policy_of(await self._labels(request.namespace), self._settings.defaults)
+        policy, faults = policy_of(await self._labels(request), self._settings.defaults)
         enforced = request.resource is PODS
         if not faults and policy.is_privileged:
             if enforced:
                 _note(request, "enforce-policy", str(Standard()))
+                metrics.evaluated(request, policy.enforce, "enforce", allowed=True)
             return
         pod = pod_of(request.resource, request.object or {})
         if pod is None or (enforced and request.old and not is_significant(pod, request.old)):
             return
         if (pod.get("spec") or {}).get("runtimeClassName") in self._settings.runtime_classes:
             _note(request, "exempt", "runtimeClass")
+            metrics.exempted(request)
             return
         if faults:
+            metrics.failed(request, fatal=False)
             _note(request, "error", f"Failed to parse policy: {_joined(faults)}")
         judge(request, policy, pod, enforced)
 
-    async def _labels(self, namespace: str) -> dict[str, str]:
+    async def _labels(self, request: AdmissionRequest) -> dict[str, str]:
+        namespace = request.namespace
         found = self._registry.cached(NAMESPACES, "", namespace)
         if found is None:
             try:
                 found = await self._registry.get(NAMESPACES, "", namespace)
             except NotFound as error:
+                metrics.failed(request, fatal=True)
                 raise InternalError(f'failed to lookup namespace "{namespace}"') from error
         return found["metadata"].get("labels") or {}
 
@@ -156,14 +163,17 @@ def judge(request: AdmissionRequest, policy: Policy, pod: Obj, enforced: bool) -
     if enforced:
         _note(request, "enforce-policy", str(policy.enforce))
         known[policy.enforce] = violations(policy.enforce, pod)
+        metrics.evaluated(request, policy.enforce, "enforce", allowed=not known[policy.enforce])
     if policy.audit not in known:
         known[policy.audit] = violations(policy.audit, pod)
     if found := known[policy.audit]:
         _note(request, "audit-violations", f'would violate PodSecurity "{policy.audit}": {details(found)}')
+        metrics.evaluated(request, policy.audit, "audit", allowed=False)
     if enforced and (found := known[policy.enforce]):
         raise refuse(request, f'violates PodSecurity "{policy.enforce}": {details(found)}')
     if found := known[policy.warn] if policy.warn in known else violations(policy.warn, pod):
         _warn(request, f'would violate PodSecurity "{policy.warn}": {details(found)}')
+        metrics.evaluated(request, policy.warn, "warn", allowed=False)
 
 
 def pod_of(resource: Any, obj: Obj) -> Obj | None:

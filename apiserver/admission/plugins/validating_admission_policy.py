@@ -14,6 +14,7 @@ from api.types.admissionregistration_v1 import (
     VALIDATINGADMISSIONPOLICYBINDINGS,
 )
 from apiserver.admission.plugin import AdmissionRequest
+from apiserver.admission.policies import metrics
 from apiserver.admission.policies.dispatch import Dispatcher, Fault, Invocation
 from apiserver.admission.policies.evaluation import Denial, Verdict, decide
 from apiserver.admission.refusal import refuse
@@ -67,6 +68,8 @@ class _Outcome:
     def take(self, invocation: Invocation, verdict: Verdict) -> None:
         hook, bound = invocation.hook, invocation.bound
         for denial in verdict.denials:
+            for action in bound.actions:
+                metrics.objected(hook.name, bound.name, action.lower(), failed=not denial.reason)
             if "Deny" in bound.actions:
                 self._denials.append(Fault(hook, bound, denial.message, denial.reason))
             if "Warn" in bound.actions:

@@ -22,7 +22,7 @@ plugins:
 - name: EventRateLimit
   path: events.yaml
 """
-ON = OFF_BY_DEFAULT - {"OwnerReferencesPermissionEnforcement"}
+ON = OFF_BY_DEFAULT - {"OwnerReferencesPermissionEnforcement", "AlwaysDeny"}
 
 
 @pytest.fixture
@@ -138,6 +138,27 @@ async def test_events_are_limited(ask) -> None:
         codes.append(code)
     assert codes == [201, 201, 429, 429]
     assert answer["message"] == "limit reached on type Namespace for key default"
+
+
+async def test_nothing_may_be_written(pki) -> None:
+    admin = x509.load_pem_x509_certificate((pki / "admin.crt").read_bytes()).public_bytes(Encoding.DER)
+    backend = MemoryBackend()
+    config = Config(client_ca_file=pki / "ca.crt", enable_admission_plugins=("AlwaysDeny",))
+    server = await build(config, backend)
+    try:
+        body = orjson.dumps({"metadata": {"name": "m"}})
+        headers = {"content-type": "application/json"}
+        request = Request("POST", "/api/v1/namespaces/default/configmaps", {}, headers, body, admin)
+        answer = await server.handle(request)
+        assert isinstance(answer, Response)
+        assert answer.status == 403
+        assert isinstance(answer.body, bytes)
+        assert orjson.loads(answer.body)["message"] == (
+            'configmaps "m" is forbidden: admission control is denying all modifications'
+        )
+    finally:
+        await server.close()
+        await backend.close()
 
 
 async def test_pods_bear_their_nodes_topology(api) -> None:

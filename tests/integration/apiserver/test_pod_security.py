@@ -9,6 +9,7 @@ from apiserver.app import build
 from apiserver.config import Config
 from apiserver.http.message import Request, Response
 from store.memory import MemoryBackend
+from tests.integration.apiserver.kubectl import Kubectl
 
 P = "pod-security.kubernetes.io/"
 CONTAINER = {"name": "c", "image": "x"}
@@ -40,6 +41,35 @@ async def test_enforced(api) -> None:
     assert warnings(refused) == []
     made = await api.ask("POST", "/api/v1/namespaces/ns/pods", pod("p"))
     assert (made.status, warnings(made)) == (201, [])
+
+
+async def test_kubectl_shows_the_warnings(api, kubeconfig) -> None:
+    kubectl = Kubectl(kubeconfig)
+    await kubectl.ok("create", "namespace", "ns")
+    await kubectl.ok("label", "namespace", "ns", f"{P}warn=restricted", f"{P}enforce=baseline")
+    printed = await kubectl("create", "deployment", "web", "--image=nginx", "-n", "ns")
+    assert printed.code == 0
+    assert printed.err.startswith(
+        'Warning: would violate PodSecurity "restricted:latest": allowPrivilegeEscalation != false '
+        '(container "nginx" '
+        "must set securityContext.allowPrivilegeEscalation=false), unrestricted capabilities"
+    )
+    refused = await kubectl("run", "p", "--image=nginx", "-n", "ns", "--privileged")
+    assert refused.code == 1
+    assert refused.err.startswith(
+        'Error from server (Forbidden): pods "p" is forbidden: violates PodSecurity "baseline:latest": '
+        "privileged "
+        '(container "p" must not set securityContext.privileged=true)'
+    )
+
+
+async def test_metrics(api) -> None:
+    await api.ok("POST", "/api/v1/namespaces", namespace("ns", enforce="baseline", enforce_version="v1.99"))
+    await api.ask("POST", "/api/v1/namespaces/ns/pods", pod("p", hostNetwork=True))
+    told = (await api.ask("GET", "/metrics")).body.decode()
+    labels = 'decision="deny",policy_level="baseline",policy_version="future",mode="enforce"'
+    about = 'request_operation="create",resource="pod",subresource=""'
+    assert f"pod_security_evaluations_total{{{labels},{about}}}" in told
 
 
 async def test_dry_run_is_judged_as_well(api) -> None:

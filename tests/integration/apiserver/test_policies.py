@@ -1,4 +1,4 @@
-"""Admission policies on a whole server: what they see, whom they bind, what follows."""
+"""Validating admission policies on a whole server: what they see, whom they bind, what follows."""
 
 from typing import Any
 
@@ -11,37 +11,7 @@ from apiserver.app import build
 from apiserver.config import Config
 from apiserver.http.message import Request, Response
 from store.memory import MemoryBackend
-from tests.integration.apiserver.customresources import CRDS, definition, widget
-
-ADMISSION = "/apis/admissionregistration.k8s.io/v1"
-MAPS = {
-    "apiGroups": [""],
-    "apiVersions": ["v1"],
-    "operations": ["CREATE", "UPDATE"],
-    "resources": ["configmaps"],
-}
-CONFIGMAPS = "/api/v1/namespaces/ns/configmaps"
-
-
-def validating(name: str, *validations: dict, **spec: Any) -> dict:
-    rules = {"resourceRules": [spec.pop("rule", MAPS)], **spec.pop("match", {})}
-    return {
-        "metadata": {"name": name},
-        "spec": {"matchConstraints": rules, "validations": [*validations], **spec},
-    }
-
-
-def mutating(name: str, expression: str, **spec: Any) -> dict:
-    rules = {"resourceRules": [spec.pop("rule", MAPS)], **spec.pop("match", {})}
-    kind = spec.pop("patch", "ApplyConfiguration")
-    member = "jsonPatch" if kind == "JSONPatch" else "applyConfiguration"
-    mutations = [{"patchType": kind, member: {"expression": expression}}]
-    made = {"matchConstraints": rules, "mutations": mutations, "reinvocationPolicy": "Never", **spec}
-    return {"metadata": {"name": name}, "spec": made}
-
-
-def configmap(name: str, labels: dict | None = None, **data: str) -> dict:
-    return {"metadata": {"name": name, "labels": labels or {}}, "data": data}
+from tests.integration.apiserver.policies import ADMISSION, CONFIGMAPS, MAPS, configmap, installer, validating
 
 
 def warnings(answer: Any) -> list[str]:
@@ -51,20 +21,7 @@ def warnings(answer: Any) -> list[str]:
 
 @pytest.fixture
 async def put(api):
-    """Installs a policy of a kind with one binding."""
-    await api.ok("POST", "/api/v1/namespaces", {"metadata": {"name": "ns", "labels": {"team": "a"}}})
-
-    async def install(policy: dict, actions: tuple[str, ...] = ("Deny",), **binding: Any) -> None:
-        name = policy["metadata"]["name"]
-        kind = "mutating" if "mutations" in policy["spec"] else "validating"
-        spec = {"policyName": name, **binding}
-        if kind == "validating":
-            spec["validationActions"] = [*actions]
-        await api.ok("POST", f"{ADMISSION}/{kind}admissionpolicies", policy)
-        body = {"metadata": {"name": f"{name}-b"}, "spec": spec}
-        await api.ok("POST", f"{ADMISSION}/{kind}admissionpolicybindings", body)
-
-    return install
+    return await installer(api)
 
 
 async def test_denied_at_once(api, put) -> None:
@@ -234,89 +191,6 @@ async def test_policies_are_not_subject_to_policies(api, put) -> None:
     await api.ok("POST", CONFIGMAPS, configmap("m"))
 
 
-async def test_mutated(api, put) -> None:
-    await put(mutating("p", "Object{metadata: Object.metadata{labels: {'added': object.metadata.name}}}"))
-    made = await api.ok("POST", CONFIGMAPS, configmap("m", {"own": "x"}))
-    assert made["metadata"]["labels"] == {"own": "x", "added": "m"}
-
-
-async def test_mutated_by_json_patch(api, put) -> None:
-    path = "'/metadata/labels/' + jsonpatch.escapeKey('a.b/c')"
-    text = f"[JSONPatch{{op: 'add', path: {path}, value: object.data.x + '-'+ 'z'}}]"
-    await put(mutating("p", text, patch="JSONPatch"))
-    made = await api.ok("POST", CONFIGMAPS, configmap("m", {"own": "o"}, x="1"))
-    assert made["metadata"]["labels"] == {"own": "o", "a.b/c": "1-z"}
-
-
-async def test_mutations_come_before_validation_and_are_made_regular(api, put) -> None:
-    rule = {
-        "apiGroups": ["apps"],
-        "apiVersions": ["v1"],
-        "operations": ["CREATE"],
-        "resources": ["deployments"],
-    }
-    text = """Object{spec: Object.spec{template: Object.spec.template{spec: Object.spec.template.spec{
-        initContainers: [Object.spec.template.spec.initContainers{name: 'added', image: 'x'}]}}}}"""
-    await put(mutating("m", text, rule=rule))
-    check = "object.spec.template.spec.initContainers[0].terminationMessagePolicy == 'File'"
-    await put(validating("v", {"expression": check}, rule=rule))
-    labels = {"a": "b"}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "x"}]}}
-    body = {"metadata": {"name": "d"}, "spec": {"selector": {"matchLabels": labels}, "template": template}}
-    made = await api.ok("POST", "/apis/apps/v1/namespaces/ns/deployments", body)
-    (added,) = made["spec"]["template"]["spec"]["initContainers"]
-    assert (added["name"], added["imagePullPolicy"]) == ("added", "Always")
-
-
-SIZE = "string(size(object.metadata.?annotations.orValue({{}})))"
-COUNT = f"Object{{{{metadata: Object.metadata{{{{annotations: {{{{'{{0}}': {SIZE}}}}}}}}}}}}}"
-
-
-async def test_policies_run_again_when_others_change_the_object_after_them(api, put) -> None:
-    await put(mutating("a", COUNT.format("never")))
-    await put(mutating("b", COUNT.format("again"), reinvocationPolicy="IfNeeded"))
-    await put(mutating("c", COUNT.format("last")))
-    made = await api.ok("POST", CONFIGMAPS, configmap("m"))
-    assert made["metadata"]["annotations"] == {"never": "0", "again": "3", "last": "2"}
-
-
-async def test_a_mutation_that_fails(api, put) -> None:
-    await put(mutating("p", "Object{metadata: Object.metadata{labels: object.data.nothing}}"))
-    refused = await api.ask("POST", CONFIGMAPS, configmap("m"))
-    assert (refused.status, refused.json["reason"]) == (403, "Invalid")
-    assert refused.json["message"].startswith(
-        "policy 'p' with binding 'p-b' denied request: expression 'Object{metadata"
-    )
-    await api.ok("DELETE", f"{ADMISSION}/mutatingadmissionpolicybindings/p-b")
-    lax = mutating(
-        "q", "Object{metadata: Object.metadata{labels: object.data.nothing}}", failurePolicy="Ignore"
-    )
-    await put(lax)
-    await api.ok("POST", CONFIGMAPS, configmap("m"))
-
-
-async def test_another_version_of_the_same_resource(api, put) -> None:
-    rule = {
-        "apiGroups": ["autoscaling"],
-        "apiVersions": ["v1"],
-        "operations": ["CREATE"],
-        "resources": ["horizontalpodautoscalers"],
-    }
-    seen = "has(object.spec.targetCPUUtilizationPercentage) && object.apiVersion == 'autoscaling/v1'"
-    check = f"{seen} && request.kind.version == 'v1' && request.requestKind.version == 'v2'"
-    await put(validating("p", {"expression": check}, rule=rule))
-    await put(mutating("m", "Object{spec: Object.spec{maxReplicas: 7}}", rule=rule))
-    target = {"type": "Utilization", "averageUtilization": 50}
-    spec = {
-        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"},
-        "maxReplicas": 3,
-        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
-    }
-    path = "/apis/autoscaling/v2/namespaces/ns/horizontalpodautoscalers"
-    made = await api.ok("POST", path, {"metadata": {"name": "h"}, "spec": spec})
-    assert made["spec"]["maxReplicas"] == 7
-
-
 async def test_subresources(api, put) -> None:
     rule = {
         "apiGroups": ["apps"],
@@ -350,101 +224,6 @@ async def test_the_authorizer(api, put) -> None:
     await put(validating("p", *({"expression": text} for text in texts), end))
     refused = await api.ask("POST", CONFIGMAPS, configmap("m"))
     assert refused.json["message"].endswith("denied request: end")
-
-
-DEPLOYMENTS = {
-    "apiGroups": ["apps"],
-    "apiVersions": ["v1"],
-    "operations": ["CREATE"],
-    "resources": ["deployments"],
-}
-
-
-async def checked(api, policy: dict) -> dict:
-    """Create a policy; return its status once it has been looked at."""
-    path, name = f"{ADMISSION}/validatingadmissionpolicies", policy["metadata"]["name"]
-    made = await api.ok("POST", path, policy)
-    query = {"resourceVersion": made["metadata"]["resourceVersion"], "fieldSelector": f"metadata.name={name}"}
-    (event,) = await api.watch(path, 1, **query)
-    status: dict = event["object"]["status"]
-    assert status["observedGeneration"] == event["object"]["metadata"]["generation"]
-    return status
-
-
-async def test_type_checking_tells_of_what_would_fail(api) -> None:
-    validations = (
-        {"expression": "object.spec.repicas > 1"},
-        {"expression": "variables.count > 1", "messageExpression": "'got ' + variables.count"},
-    )
-    variables = [{"name": "count", "expression": "object.spec.replicas"}]
-    status = await checked(api, validating("typo", *validations, rule=DEPLOYMENTS, variables=variables))
-    first, second = status["typeChecking"]["expressionWarnings"]
-    assert first["fieldRef"] == "spec.validations[0].expression"
-    assert first["warning"].splitlines()[0] == (
-        "apps/v1, Kind=Deployment: ERROR: <input>:1:12: undefined field 'repicas'"
-    )
-    assert second["fieldRef"] == "spec.validations[1].messageExpression"
-    assert "found no matching overload for '_+_' applied to '(string, int)'" in second["warning"]
-
-
-async def test_type_checking_finds_nothing(api) -> None:
-    policy = validating("fine", {"expression": "object.spec.replicas > 1"}, rule=DEPLOYMENTS)
-    assert (await checked(api, policy))["typeChecking"] == {}
-
-
-async def test_a_changed_policy_is_checked_again(api) -> None:
-    policy = validating("p", {"expression": "object.spec.replicas > 1"}, rule=DEPLOYMENTS)
-    await checked(api, policy)
-    path = f"{ADMISSION}/validatingadmissionpolicies"
-    change = {"spec": {"validations": [{"expression": "object.spec.replicas == 'one'"}]}}
-    changed = (await api.patch(f"{path}/p", change)).json
-    assert changed["metadata"]["generation"] == 2
-    (event,) = await api.watch(path, 1, resourceVersion=changed["metadata"]["resourceVersion"])
-    status = event["object"]["status"]
-    assert status["observedGeneration"] == 2
-    (warning,) = status["typeChecking"]["expressionWarnings"]
-    assert warning["fieldRef"] == "spec.validations[0].expression"
-
-
-WIDGETS = "/apis/example.com/v1/namespaces/ns/widgets"
-
-
-async def test_custom_resources_as_objects_and_as_parameters(api, put) -> None:
-    await api.ok("POST", CRDS, definition())
-    rule = {
-        "apiGroups": ["example.com"],
-        "apiVersions": ["v1"],
-        "operations": ["CREATE"],
-        "resources": ["widgets"],
-    }
-    await put(mutating("m", "Object{spec: Object.spec{color: 'blue'}}", rule=rule))
-    made = await api.ok("POST", WIDGETS, widget("limits", size=5))
-    assert made["spec"] == {"size": 5, "color": "blue"}
-    policy = validating(
-        "p",
-        {"expression": "object.spec.size <= params.spec.size", "message": "too large"},
-        rule=rule,
-        paramKind={"apiVersion": "example.com/v1", "kind": "Widget"},
-    )
-    await put(policy, paramRef={"name": "limits", "parameterNotFoundAction": "Deny"})
-    await api.ok("POST", WIDGETS, widget("small", size=5))
-    refused = await api.ask("POST", WIDGETS, widget("large", size=6))
-    assert refused.json["message"].endswith("denied request: too large")
-
-
-async def test_type_checking_knows_custom_resources(api) -> None:
-    await api.ok("POST", CRDS, definition())
-    rule = {
-        "apiGroups": ["example.com"],
-        "apiVersions": ["v1"],
-        "operations": ["CREATE"],
-        "resources": ["widgets"],
-    }
-    status = await checked(api, validating("p", {"expression": "object.spec.weight > 1"}, rule=rule))
-    (warning,) = status["typeChecking"]["expressionWarnings"]
-    assert warning["warning"].startswith(
-        "example.com/v1, Kind=Widget: ERROR: <input>:1:12: undefined field 'weight'"
-    )
 
 
 async def test_connections(api, put) -> None:
@@ -507,39 +286,6 @@ async def test_what_the_audit_log_is_told(pki, tmp_path) -> None:
     finally:
         await server.close()
         await backend.close()
-
-
-async def test_conditions_of_mutations(api, put) -> None:
-    conditions = [{"name": "marked", "expression": "has(object.metadata.labels)"}]
-    text = "Object{metadata: Object.metadata{annotations: {'seen': 'yes'}}}"
-    await put(mutating("p", text, matchConditions=conditions))
-    assert "annotations" not in (await api.ok("POST", CONFIGMAPS, configmap("m")))["metadata"]
-    made = await api.ok("POST", CONFIGMAPS, configmap("n", {"a": "b"}))
-    assert made["metadata"]["annotations"] == {"seen": "yes"}
-    broken = [{"name": "broken", "expression": "object.nothing == 1"}]
-    await put(mutating("q", text, matchConditions=broken))
-    refused = await api.ask("POST", CONFIGMAPS, configmap("o"))
-    assert (refused.status, refused.json["reason"]) == (403, "Invalid")
-    assert refused.json["message"].startswith(
-        "policy 'q' with binding 'q-b' denied request: expression 'object.n"
-    )
-
-
-async def test_mutations_with_parameters(api, put) -> None:
-    await api.ok("POST", CONFIGMAPS, configmap("colours", colour="green"))
-    text = "Object{metadata: Object.metadata{labels: {'colour': params.data.colour}}}"
-    policy = mutating("p", text, paramKind=PARAMS)
-    await put(policy, paramRef={"name": "colours", "parameterNotFoundAction": "Deny"})
-    made = await api.ok("POST", CONFIGMAPS, configmap("m"))
-    assert made["metadata"]["labels"] == {"colour": "green"}
-    await api.ok("DELETE", f"{CONFIGMAPS}/colours")
-    refused = await api.ask("POST", CONFIGMAPS, configmap("n"))
-    assert (refused.status, refused.json["reason"]) == (403, "Forbidden")
-    assert refused.json["message"] == (
-        "policy 'p' with binding 'p-b' denied request: failed to configure binding: no params found for "
-        "policy "
-        "binding with `Deny` parameterNotFoundAction"
-    )
 
 
 async def test_parameters_of_cluster_scope_and_of_none(api, put) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from api.resource import Obj
+from apiserver.resources.autoscaling import alpha
 
 METRICS = "autoscaling.alpha.kubernetes.io/metrics"
 BEHAVIOR = "autoscaling.alpha.kubernetes.io/behavior"
@@ -21,21 +22,21 @@ def to_v2(obj: Obj) -> Obj:
     metadata = dict(obj["metadata"])
     notes = dict(metadata.get("annotations") or {})
     spec, status = dict(obj.get("spec") or {}), dict(obj.get("status") or {})
-    metrics = _loads(notes.get(METRICS)) or []
+    metrics = [alpha.spec_from_alpha(metric) for metric in _list(notes.get(METRICS))]
     target = spec.pop("targetCPUUtilizationPercentage", None)
     if target is not None:
-        metrics = [_cpu("target", "averageUtilization", target, "Utilization"), *metrics]
+        metrics.append(_cpu("target", "averageUtilization", target, "Utilization"))
     if metrics:
         spec["metrics"] = metrics
     if behavior := _loads(notes.get(BEHAVIOR)):
-        spec["behavior"] = behavior
-    current = _loads(notes.get(CURRENT_METRICS)) or []
+        spec["behavior"] = alpha.behavior_from_alpha(behavior)
+    current = [alpha.status_from_alpha(metric) for metric in _list(notes.get(CURRENT_METRICS))]
     percentage = status.pop("currentCPUUtilizationPercentage", None)
-    if percentage is not None:
-        current = [_cpu("current", "averageUtilization", percentage, ""), *current]
+    if percentage is not None and not current:
+        current = [_cpu("current", "averageUtilization", percentage, "")]
     if current:
         status["currentMetrics"] = current
-    if conditions := _loads(notes.get(CONDITIONS)):
+    if conditions := _list(notes.get(CONDITIONS)):
         status["conditions"] = conditions
     return _made(
         obj, metadata, {key: value for key, value in notes.items() if key not in _ALL}, spec, status, "v2"
@@ -47,15 +48,18 @@ def to_v1(obj: Obj) -> Obj:
     metadata = dict(obj["metadata"])
     notes = dict(metadata.get("annotations") or {})
     spec, status = dict(obj.get("spec") or {}), dict(obj.get("status") or {})
-    target, others = _split(spec.pop("metrics", None) or [], "target")
+    target, others = _split(spec.pop("metrics", None) or [])
     if target is not None:
         spec["targetCPUUtilizationPercentage"] = target
-    _note(notes, METRICS, others)
-    _note(notes, BEHAVIOR, spec.pop("behavior", None))
-    current, rest = _split(status.pop("currentMetrics", None) or [], "current")
-    if current is not None:
-        status["currentCPUUtilizationPercentage"] = current
-    _note(notes, CURRENT_METRICS, rest)
+    _note(notes, METRICS, [alpha.spec_to_alpha(metric) for metric in others])
+    _note(notes, BEHAVIOR, alpha.behavior_to_alpha(spec.pop("behavior", None) or {}))
+    current = status.pop("currentMetrics", None) or []
+    # All of them, for the field of v1 has no room for the amount beside the percentage.
+    _note(notes, CURRENT_METRICS, [alpha.status_to_alpha(metric) for metric in current])
+    for metric in current:
+        percentage = _cpu_percentage(metric, "current")
+        if percentage is not None:
+            status["currentCPUUtilizationPercentage"] = percentage
     _note(notes, CONDITIONS, status.pop("conditions", None))
     return _made(obj, metadata, notes, spec, status, "v1")
 
@@ -78,14 +82,19 @@ def _cpu(part: str, name: str, value: int, kind: str) -> Obj:
     return {"type": "Resource", "resource": {"name": "cpu", part: inner}}
 
 
-def _split(metrics: list[Obj], part: str) -> tuple[int | None, list[Obj]]:
-    """Take the first CPU utilization out of the metrics."""
-    for number, metric in enumerate(metrics):
-        resource = metric.get("resource") or {}
-        value = (resource.get(part) or {}).get("averageUtilization")
-        if metric.get("type") == "Resource" and resource.get("name") == "cpu" and value is not None:
-            return int(value), metrics[:number] + metrics[number + 1 :]
-    return None, metrics
+def _split(metrics: list[Obj]) -> tuple[int | None, list[Obj]]:
+    """Take the CPU utilization out of the metrics."""
+    found = [_cpu_percentage(metric, "target") for metric in metrics]
+    others = [metric for metric, percentage in zip(metrics, found, strict=True) if percentage is None]
+    return next((percentage for percentage in found if percentage is not None), None), others
+
+
+def _cpu_percentage(metric: Obj, part: str) -> int | None:
+    resource = metric.get("resource") or {}
+    if metric.get("type") != "Resource" or resource.get("name") != "cpu":
+        return None
+    value: int | None = (resource.get(part) or {}).get("averageUtilization")
+    return value
 
 
 def _note(notes: Obj, name: str, value: Any) -> None:
@@ -93,7 +102,18 @@ def _note(notes: Obj, name: str, value: Any) -> None:
         notes[name] = orjson.dumps(value).decode()
 
 
-def _loads(text: str | None) -> Any:
+def _loads(text: str | None) -> Obj:
+    """Return the object in an annotation; what users wrote wrong there counts as nothing, as upstream."""
+    found = _parsed(text)
+    return found if isinstance(found, dict) else {}
+
+
+def _list(text: str | None) -> list[Obj]:
+    found = _parsed(text)
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def _parsed(text: str | None) -> Any:
     try:
         return orjson.loads(text) if text else None
     except orjson.JSONDecodeError:

@@ -1,20 +1,19 @@
 """The filter that lets a user act as another one, if policy allows to impersonate every part of that
-identity.
+identity: a right with bounds first (`constrained.py`), then the one without.
 
 Source: k8s.io/apiserver/pkg/endpoints/filters/impersonation (1.36).
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 from api.errors import BadRequest
-from apiserver.authn.authenticator import ALL_AUTHENTICATED, ALL_UNAUTHENTICATED
 from apiserver.authn.service_account import groups_of, split_user_name
 from apiserver.authz.authorizer import Authorizer, Verdict
 from apiserver.filters.authorize import forbidden
+from apiserver.filters.constrained import Wanted, modes, with_usual
 from apiserver.http.headers import all_values
-from apiserver.http.message import ANONYMOUS, Answer, Filter, Handler, Request, RequestInfo, User
+from apiserver.http.message import Answer, Filter, Handler, Request, RequestInfo, User
 
 USER, GROUP, UID, EXTRA_PREFIX = (
     "impersonate-user",
@@ -25,16 +24,6 @@ USER, GROUP, UID, EXTRA_PREFIX = (
 _AUTHENTICATION = "authentication.k8s.io"
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """The identity that the headers ask for."""
-
-    user: str
-    groups: tuple[str, ...]
-    uid: str
-    extra: dict[str, tuple[str, ...]]
-
-
 def impersonate(authorizer: Authorizer) -> Filter:
     """Return the filter; it replaces `request.user`."""
 
@@ -42,15 +31,32 @@ def impersonate(authorizer: Authorizer) -> Filter:
         wanted = _wanted(request)
         if wanted is None:
             return await following(request)
-        for info in checks(wanted):
-            decision = authorizer.authorize(request.user, info)
-            if decision.verdict is not Verdict.ALLOW:
-                raise forbidden(request.user, info, decision.reason)
+        found = constrained(authorizer, request, wanted)
+        if found is None:
+            found = unconstrained(authorizer, request.user, wanted)
         request.audit["impersonatingUser"] = request.user
-        request.audit["impersonatedUser"] = request.user = identity(wanted)
+        request.audit["impersonatedUser"] = request.user = found
         return await following(request)
 
     return run
+
+
+def constrained(authorizer: Authorizer, request: Request, wanted: Wanted) -> User | None:
+    """Return the wanted user if a right that is bounded allows it for this request, else None."""
+    for mode in modes(wanted, request.user, request.info):
+        decisions = (authorizer.authorize(request.user, info) for info in mode.checks)
+        if all(decision.verdict is Verdict.ALLOW for decision in decisions):
+            return mode.identity
+    return None
+
+
+def unconstrained(authorizer: Authorizer, user: User, wanted: Wanted) -> User:
+    """Return the wanted user if `impersonate` allows it. Raises `Forbidden`."""
+    for info in checks(wanted):
+        decision = authorizer.authorize(user, info)
+        if decision.verdict is not Verdict.ALLOW:
+            raise forbidden(user, info, decision.reason)
+    return identity(wanted)
 
 
 def _wanted(request: Request) -> Wanted | None:
@@ -91,10 +97,7 @@ def identity(wanted: Wanted) -> User:
     account = split_user_name(wanted.user)
     if account is not None and not groups:
         groups = groups_of(account[0])
-    usual = ALL_UNAUTHENTICATED if wanted.user == ANONYMOUS.name else ALL_AUTHENTICATED
-    if ALL_AUTHENTICATED not in groups and ALL_UNAUTHENTICATED not in groups:
-        groups = (*groups, usual)
-    return User(wanted.user, groups, wanted.uid, wanted.extra)
+    return User(wanted.user, with_usual(wanted.user, groups), wanted.uid, wanted.extra)
 
 
 def _check(

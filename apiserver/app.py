@@ -91,6 +91,8 @@ class Server:
 
     def __init__(self, config: Config, backend: Backend) -> None:
         self.config = config
+        # Where it listens, once it does.
+        self.port = config.secure_port
         self.sealing = _sealing(config, backend)
         self.backend = backend = self.sealing or backend
         self.tasks = Tasks()
@@ -137,6 +139,7 @@ class Server:
             config.kubelet_client_certificate,
             config.kubelet_client_key,
             config.kubelet_certificate_authority,
+            (self._address(), lambda: self.port),
         )
         self._dispatch = Dispatch(self.hub, {**SUBRESOURCES, **self._connects()})
         self.flow_control = self._flow_control()
@@ -263,7 +266,10 @@ class Server:
             config.client_ca_file,
             config.requestheader_client_ca_file,
         )
-        return await self.listener.start(config.bind_address, config.secure_port, context, config.reuse_port)
+        self.port = await self.listener.start(
+            config.bind_address, config.secure_port, context, config.reuse_port
+        )
+        return self.port
 
     async def withdraw(self) -> None:
         """Take this server's address off the `kubernetes` Service before it goes, if the store answers."""

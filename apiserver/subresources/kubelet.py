@@ -4,9 +4,12 @@ Called by `log`, `exec`, `portforward` and `proxy`. One `Kubelets` per server.
 Source: pkg/kubelet/client/kubelet_client.go (1.36).
 """
 
+import asyncio
+import socket
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +55,10 @@ class Kubelets:
         cert: Path | None,
         key: Path | None,
         authority: Path | None,
+        own: tuple[str, Callable[[], int]] = ("", lambda: 0),
     ) -> None:
+        """`own`: this server's address, and its port once it listens."""
+        self._own = own
         self._registry = registry
         self._types = tuple(address_types)
         self._context = _context(cert, key, authority)
@@ -82,7 +88,36 @@ class Kubelets:
         host = address_of(node, self._types)
         if not host:
             raise errors.InternalError(f"no preferred addresses found; known addresses: {_known(node)}")
-        return Target(host, port_of(node), self._context)
+        port = port_of(node)
+        address = await self._resolved(host, port)
+        if address == self._own[0] or ip_address(address).is_loopback:
+            self._refuse_own(port)
+        check_target(address)
+        return Target(address, port, self._context, "" if address == host else host)
+
+    def _refuse_own(self, port: int) -> None:
+        """A node may not stand for this server, which believes its own client certificate (CVE-2022-3294)."""
+        if port == self._own[1]():
+            raise errors.Forbidden("address not allowed")
+
+    async def _resolved(self, host: str, port: int) -> str:
+        """Return the address of a name, looked up once: what was checked is what is connected to."""
+        try:
+            return str(ip_address(host))
+        except ValueError:
+            pass
+        try:
+            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise errors.InternalError(f"no preferred addresses found: {host}: {error}") from error
+        return str(found[0][4][0])
+
+
+def check_target(host: str) -> None:
+    """Refuse addresses of the link, and those that are none. Raises `Forbidden`."""
+    address = ip_address(host)
+    if address.is_link_local or address.is_unspecified or address.is_multicast:
+        raise errors.Forbidden("address not allowed")
 
 
 def address_of(node: Obj, types: Sequence[str]) -> str:

@@ -27,7 +27,7 @@ from apiserver.registry import Registry
 from apiserver.rest.hub import Collection, Hub
 from apiserver.services import service_address
 from apiserver.subresources.connect import forwarded_headers, is_upgrade, relay_upgrade
-from apiserver.subresources.kubelet import Kubelets, Target, unverified_context
+from apiserver.subresources.kubelet import Kubelets, Target, check_target, unverified_context
 from apiserver.subresources.pods import admit_connection
 from apiserver.subresources.rewrite import rewrite_html, rewrite_location
 from kit import rand
@@ -89,6 +89,8 @@ class Proxy:
 
     async def _node(self, named: Named) -> Target:
         agent = await self._kubelets.of(named.name)
+        if named.port and not named.port.isdigit():
+            raise BadRequest(f'invalid port "{named.port}"')
         if not named.port or int(named.port) == agent.port:
             return agent
         check_address(agent.host)
@@ -203,6 +205,6 @@ def pod_address(pod: Obj, port: str) -> tuple[str, int]:
 
 def check_address(host: str) -> None:
     """Refuse addresses that mean this machine or its link. Raises `Forbidden`."""
-    address = ip_address(host)
-    if address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast:
+    check_target(host)
+    if ip_address(host).is_loopback:
         raise errors.Forbidden("address not allowed")

@@ -7,7 +7,7 @@ Source: pkg/registry/core/pod/storage/eviction.go (1.36).
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from api.conditions import set_condition
@@ -85,7 +85,7 @@ async def evict(hub: Hub, key: Key, deletion: Deletion, operation: Operation) ->
         )
     if not dry_run and not pod["metadata"].get("deletionTimestamp"):
         await rewrite(hub, pods, key, lambda found: targeted(found, hub.now()), Operation(operation.user))
-    await delete(hub, pods, key, deletion, operation)
+    await delete(hub, pods, key, replace(deletion, dry_run=dry_run), operation)
 
 
 def decide(pod: Obj, budgets: Iterable[Obj]) -> Decision:

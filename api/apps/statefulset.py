@@ -3,6 +3,7 @@
 from api import field, names
 from api.apps.template import (
     at_most,
+    is_zero,
     non_negative,
     not_decremented,
     percent_at_most_100,
@@ -98,6 +99,8 @@ def _strategy_errors(strategy: Obj, path: Path) -> list[FieldError]:
     if most is not None:
         errors += percent_or_int(most, at.child("maxUnavailable"))
         errors += percent_at_most_100(most, at.child("maxUnavailable"))
+        if is_zero(most):
+            errors.append(field.invalid(at.child("maxUnavailable"), most, "cannot be 0"))
     return errors
 
 

@@ -224,7 +224,20 @@ def _generated_errors(obj: Obj) -> list[FieldError]:
 
 def validate(obj: Obj) -> list[FieldError]:
     errors = validate_metadata(obj, namespaced=True) + _generated_errors(obj)
-    return errors + spec_errors(obj.get("spec") or {}, _SPEC)
+    return errors + spec_errors(obj.get("spec") or {}, _SPEC) + _host_name_errors(obj)
+
+
+def _host_name_errors(obj: Obj) -> list[FieldError]:
+    """The pods of an indexed job are hosts that bear its name and their index."""
+    spec, name = obj.get("spec") or {}, (obj.get("metadata") or {}).get("name", "")
+    completions = spec.get("completions") or 0
+    if spec.get("completionMode") != "Indexed" or completions <= 0:
+        return []
+    last = f"{name}-{completions - 1}"
+    if not names.is_dns1123_label(last):
+        return []
+    text = f"will not able to create pod with invalid DNS label: {last}"
+    return [field.invalid(Path("metadata").child("name"), name, text)]
 
 
 def validate_update(new: Obj, old: Obj) -> list[FieldError]:

@@ -61,6 +61,9 @@ _SELECTABLE: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("", "secrets"): ("type",),
     ("apps", "replicasets"): ("status.replicas",),
 }
+_DEPRECATED: Mapping[tuple[str, str], str] = {
+    ("", "endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+}
 # Status, but no generation, as upstream.
 _NO_GENERATION = frozenset(
     {
@@ -113,6 +116,7 @@ def strategy_of(resource: Resource[Any]) -> Strategy:
     make = _BY_RESOURCE.get(key, Strategy)
     strategy = make(resource, kind_of(resource))
     strategy.selectable += _SELECTABLE.get(key, ())
+    strategy.deprecation = _DEPRECATED.get(key, "")
     if key in _NO_GENERATION:
         strategy.has_generation = False
     if key in _GENERATION:

@@ -49,6 +49,8 @@ class Dispatch:
             return not_served()
         if info.verb not in resource.verbs or (info.verb in ("update", "patch") and not info.name):
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
+        if collection.strategy.deprecation:
+            request.warn(collection.strategy.deprecation)
         return await _VERBS[info.verb](self._hub, collection, request)
 
     async def _virtual(self, request: Request) -> Answer:

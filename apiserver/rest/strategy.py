@@ -72,6 +72,8 @@ class Strategy:
     migrates = False
     # How a body is brought into the form of the kind; None: as `api.structure` does for the built-in kind.
     conform: Callable[[Obj], Conformed] | None = None
+    # What everybody is told who asks for such objects at all; "": nothing.
+    deprecation = ""
     # Seconds after which the store itself drops an object; 0: never.
     ttl_s = 0
 

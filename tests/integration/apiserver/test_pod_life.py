@@ -121,8 +121,10 @@ async def test_status(api, pod):
 async def budget(api, allowed):
     spec = {"selector": {"matchLabels": {"app": "a"}}, "minAvailable": 1}
     await api.ok("POST", BUDGETS, {"metadata": {"name": "b"}, "spec": spec})
-    status = {"observedGeneration": 1, "disruptionsAllowed": allowed, "desiredHealthy": 1, "currentHealthy": 1,
-              "expectedPods": 1}  # fmt: skip
+    status = {
+        "observedGeneration": 1, "disruptionsAllowed": allowed, "desiredHealthy": 1, "currentHealthy": 1,
+        "expectedPods": 1,
+    }  # fmt: skip
     answer = await api.patch(f"{BUDGETS}/b/status", {"status": status})
     assert answer.status == 200, answer.body
     ready = {"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}

@@ -237,3 +237,7 @@ async def test_warnings(api):
     assert await warned("/api/v1/namespaces/default/services", body) == [
         '299 - "spec.externalIPs is ignored when spec.clusterIP is \\"None\\""'
     ]
+    answer = await api.ask("GET", "/api/v1/namespaces/default/endpoints")
+    assert answer.headers.getall("Warning") == [
+        '299 - "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"'
+    ]

@@ -151,6 +151,14 @@ def test_job(obj, expected):
     assert texts(job.validate(obj)) == expected
 
 
+def test_pods_of_an_indexed_job_are_hosts():
+    made = indexed()
+    made = {**made, "metadata": {**META, "name": "a.b"}}
+    assert texts(job.validate(made))[-1] == (
+        'metadata.name: Invalid value: "a.b": will not able to create pod with invalid DNS label: a.b-4'
+    )
+
+
 def test_conditions_of_failure_rules_are_true_unless_said():
     made = failing({"action": "Ignore", "onPodConditions": [{"type": "A"}]})
     assert made["spec"]["podFailurePolicy"]["rules"][0]["onPodConditions"] == [

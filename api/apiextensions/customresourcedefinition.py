@@ -7,7 +7,7 @@ from api import field, names
 from api.apiextensions.approval import approval_errors
 from api.apiextensions.conversion import conversion_errors
 from api.apiextensions.naming import names_errors, needed_errors, object_name_errors
-from api.apiextensions.versions import version_errors
+from api.apiextensions.versions import common_errors, versions_errors
 from api.conditions import is_true
 from api.defaulting import defaulting
 from api.field import FieldError, Path
@@ -72,9 +72,10 @@ def validate_status_update(new: Obj, old: Obj) -> list[FieldError]:
 
 def _spec_errors(spec: Obj, old: Obj) -> list[FieldError]:
     errors = _group_errors(spec.get("group", "")) + _scope_errors(spec.get("scope", ""))
-    errors += _versions_errors(spec, old, _SPEC.child("versions"))
+    errors += versions_errors(spec, old, _SPEC)
     given = spec.get("names") or {}
     errors += needed_errors(given, _SPEC.child("names")) + names_errors(given, _SPEC.child("names"))
+    errors += common_errors(spec, old, _SPEC)
     conversion = spec.get("conversion") or {}
     if conversion.get("strategy", "None") != "None" and spec.get("preserveUnknownFields"):
         at = _SPEC.child("conversion").child("strategy")
@@ -99,24 +100,6 @@ def _scope_errors(scope: str) -> list[FieldError]:
     if not scope:
         return [field.required(path)]
     return [] if scope in _SCOPES else [field.not_supported(path, scope, _SCOPES)]
-
-
-def _versions_errors(spec: Obj, old: Obj, path: Path) -> list[FieldError]:
-    errors: list[FieldError] = []
-    versions = spec.get("versions") or []
-    before = {version.get("name"): version for version in old.get("versions") or ()}
-    seen = [version.get("name", "") for version in versions]
-    for number, version in enumerate(versions):
-        at, name = path.index(number), version.get("name", "")
-        if faults := names.is_dns1035_label(name):
-            errors.append(field.invalid(at.child("name"), name, ",".join(faults)))
-        errors += version_errors(version, at, before.get(name))
-    if len(set(seen)) != len(seen):
-        errors.append(field.invalid(path, versions, "must contain unique version names"))
-    if sum(bool(version.get("storage")) for version in versions) != 1:
-        text = "must have exactly one version marked as storage version"
-        errors.append(field.invalid(path, versions, text))
-    return errors
 
 
 def _status_errors(obj: Obj) -> list[FieldError]:

@@ -38,9 +38,9 @@ def _rule_errors(rule: Obj, path: Path) -> Iterator[FieldError]:
         yield required(path.child("rule"), "rule is not specified")
     elif message and not message.strip():
         yield invalid(path.child("message"), message, "message must be non-empty if specified")
-    elif "\n" in message.strip():
+    elif _has_line_breaks(message.strip()):
         yield invalid(path.child("message"), message, "message must not contain line breaks")
-    elif "\n" in text and not message:
+    elif _has_line_breaks(text) and not message:
         yield required(path.child("message"), "message must be specified if rule contains line breaks")
     if expression and not expression.strip():
         why = "messageExpression must be non-empty if specified"
@@ -49,13 +49,17 @@ def _rule_errors(rule: Obj, path: Path) -> Iterator[FieldError]:
         yield not_supported(path.child("reason"), reason, _REASONS)
 
 
+def _has_line_breaks(text: str) -> bool:
+    return "\n" in text or "\r" in text
+
+
 def _field_path_errors(rule: Obj, schema: Schema, path: Path) -> Iterator[FieldError]:
     text = rule.get("fieldPath", "")
     if not text:
         return
     if not text.strip():
         yield invalid(path, text, "fieldPath must be non-empty if specified")
-    if "\n" in text:
+    if _has_line_breaks(text):
         yield invalid(path, text, "fieldPath must not contain line breaks")
     try:
         resolve(text, schema)
@@ -141,9 +145,9 @@ def _one_rule_errors(
     except CompileError as error:
         yield invalid(at, _internal(rule), str(error))
         return
-    yield from _cost_errors(program, "estimated rule cost", at, place, total)
+    yield from _cost_errors(program, "estimated rule cost", at, place.times, total)
     if rule.get("messageExpression"):
-        yield from _message_errors(rule, environment, path.child("messageExpression"), place, total)
+        yield from _message_errors(rule, environment, path.child("messageExpression"), total)
     if not uses_old(program):
         if "optionalOldSelf" in rule:
             text = "may not be set if oldSelf is not used in rule"
@@ -156,18 +160,19 @@ def _one_rule_errors(
 
 
 def _message_errors(
-    rule: Obj, environment: RuleEnvironment, path: Path, place: Place, total: Total
+    rule: Obj, environment: RuleEnvironment, path: Path, total: Total
 ) -> Iterator[FieldError]:
     try:
         program = environment.compile_message(rule)
     except CompileError as error:
         yield invalid(path, _internal(rule), str(error))
         return
-    yield from _cost_errors(program, "estimated messageExpression cost", path, place, total)
+    # However many values there may be, as upstream counts.
+    yield from _cost_errors(program, "estimated messageExpression cost", path, 1, total)
 
 
-def _cost_errors(program: Program, what: str, path: Path, place: Place, total: Total) -> Iterator[FieldError]:
-    cost = min(program.estimate().high * place.times, UNBOUNDED)
+def _cost_errors(program: Program, what: str, path: Path, times: int, total: Total) -> Iterator[FieldError]:
+    cost = min(program.estimate().high * times, UNBOUNDED)
     if cost > ESTIMATED_RULE_LIMIT:
         yield forbidden(path, _exceeds(what, cost, ESTIMATED_RULE_LIMIT))
     total.add(cost, path)

@@ -160,7 +160,8 @@ def _set_errors(items: Schema, path: Path) -> Iterator[FieldError]:
     for kind, word in (("array", LIST_TYPE), ("object", MAP_TYPE)):
         found = items.get(word)
         if items.get("type") == kind and found != "atomic" and (found is not None or kind == "object"):
-            yield invalid(path.child(word), found, _ATOMIC_IN_SET)
+            # Upstream shows the list type of both.
+            yield invalid(path.child(word), items.get(LIST_TYPE), _ATOMIC_IN_SET)
 
 
 def _keyed_list_errors(schema: Schema, keys: list[str], path: Path) -> Iterator[FieldError]:
@@ -175,21 +176,23 @@ def _keyed_list_errors(schema: Schema, keys: list[str], path: Path) -> Iterator[
         text = f"must be object if parent array's {LIST_TYPE} is map"
         yield invalid(path.child("items").child("type"), items.get("type", ""), text)
         return
+    properties = items.get("properties") or {}
     for number, key in enumerate(keys):
-        if key not in (items.get("properties") or {}):
+        if key not in properties:
             yield invalid(at, keys, "entries must all be names of item properties")
-        else:
-            yield from _key_errors(key, items, path.child("items"))
+        elif properties[key].get("type") in ("array", "object"):
+            where = path.child("items").child("properties").key(key).child("type")
+            yield invalid(where, items["type"], f"must be a scalar type if parent array's {LIST_TYPE} is map")
         if key in keys[:number]:
             yield invalid(at, keys, "must not contain duplicate entries")
+    for key in keys:
+        if key in properties:
+            yield from _key_errors(key, items, path.child("items"))
 
 
 def _key_errors(key: str, items: Schema, path: Path) -> Iterator[FieldError]:
     found, at = items["properties"][key], path.child("properties").key(key)
     why = f"this property is in {LIST_KEYS}, so it"
-    if found.get("type") in ("array", "object"):
-        text = f"must be a scalar type if parent array's {LIST_TYPE} is map"
-        yield invalid(at.child("type"), items["type"], text)
     if key not in (items.get("required") or ()) and found.get("default") is None:
         yield required(at.child("default"), f"{why} must have a default or be a required property")
     if found.get("nullable"):

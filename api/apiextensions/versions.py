@@ -1,11 +1,13 @@
-"""One version of a definition: its schema, subresources, columns and selectable fields.
+"""The versions of a definition: their schemas, subresources, columns and selectable fields.
 
-Called by `api.apiextensions.customresourcedefinition`. Source: apiextensions-apiserver
-pkg/apis/apiextensions/validation validateCustomResourceDefinitionVersion (1.36).
+Called by `api.apiextensions.customresourcedefinition`. Source: apiextensions-apiserver pkg/apis/apiextensions
+validation validateCustomResourceDefinitionVersion, v1/conversion.go (1.36).
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
+from api import names
 from api.apiextensions.schemas import schema_errors
 from api.crd.fieldpath import resolve
 from api.field import FieldError, Path, duplicate, invalid, required, too_many
@@ -18,22 +20,98 @@ _MOST_SELECTABLE = 8
 _WARNING_MAX = 256
 
 
-def version_errors(version: Obj, path: Path, old: Obj | None = None) -> list[FieldError]:
-    """Return what is wrong with a version. `old`: what it was; a schema that did not change is let be."""
-    errors = [*_warning_errors(version, path.child("deprecationWarning"))]
-    schema, subresources = _schema(version), version.get("subresources") or {}
-    at = path.child("schema")
-    if schema is None:
-        errors.append(required(at.child("openAPIV3Schema"), "schemas are required"))
-    elif old is None or not _is_same_schema(version, old):
-        errors += schema_errors(schema, at, subresources.get("status") is not None)
-    if subresources.get("scale") is not None:
-        errors += _scale_errors(subresources["scale"], path.child("subresources"))
-    for number, column in enumerate(version.get("additionalPrinterColumns") or ()):
-        errors += _column_errors(column, path.child("additionalPrinterColumns").index(number))
-    if version.get("selectableFields"):
-        errors += _selectable_errors(version["selectableFields"], schema, path.child("selectableFields"))
-    return errors
+# What several versions may have in common: upstream's internal form then has it once, so messages name it
+# there; the schema is called `validation`.
+_PARTS = ("schema", "subresources", "additionalPrinterColumns", "selectableFields")
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Where the parts of one or of all versions stand. `schema` is theirs, `same` tells that it did not
+    change.
+    """
+
+    path: Path
+    schema_name: str
+    schema: Schema | None
+    has_status: bool
+    same: bool
+
+
+def versions_errors(spec: Obj, old: Obj, path: Path) -> list[FieldError]:
+    """Return what is wrong with the versions of a spec; a schema that did not change is let be."""
+    versions = spec.get("versions") or []
+    common = _common_parts(versions)
+    before = {version.get("name"): version for version in old.get("versions") or ()}
+    errors = [*_schema_gaps(versions, path.child("versions"))]
+    for number, version in enumerate(versions):
+        at = path.child("versions").index(number)
+        errors += _name_errors(version.get("name", ""), at.child("name"))
+        errors += _warning_errors(version, at.child("deprecationWarning"))
+        own = {name: value for name, value in version.items() if name not in common}
+        same = _is_same_schema(version, before.get(version.get("name")))
+        part = _Part(at, "schema", _schema(version), _has_status(version), same)
+        errors += _part_errors(own, part)
+    return [*errors, *_together_errors(versions, path.child("versions"))]
+
+
+def common_errors(spec: Obj, old: Obj, path: Path) -> list[FieldError]:
+    """Return what is wrong with the parts that all versions have in common."""
+    versions = spec.get("versions") or []
+    before = {version.get("name"): version for version in old.get("versions") or ()}
+    same = all(_is_same_schema(version, before.get(version.get("name"))) for version in versions)
+    has_status, common = any(_has_status(version) for version in versions), _common_parts(versions)
+    return [*_part_errors(common, _Part(path, "validation", _schema(common), has_status, same))]
+
+
+def _common_parts(versions: list[Obj]) -> Obj:
+    """Return the parts that are the same in all versions."""
+    if not versions:
+        return {}
+    first, *others = versions
+    common = {
+        name: first[name]
+        for name in _PARTS
+        if name in first and all(other.get(name) == first[name] for other in others)
+    }
+    if "schema" not in common:
+        # Fields are selected of a schema.
+        common.pop("selectableFields", None)
+    return common
+
+
+def _part_errors(parts: Obj, place: _Part) -> Iterator[FieldError]:
+    path, schema = place.path, _schema(parts)
+    if schema is not None and not place.same:
+        yield from schema_errors(schema, path.child(place.schema_name), place.has_status)
+    scale = (parts.get("subresources") or {}).get("scale")
+    if scale is not None:
+        yield from _scale_errors(scale, path.child("subresources"))
+    for number, column in enumerate(parts.get("additionalPrinterColumns") or ()):
+        yield from _column_errors(column, path.child("additionalPrinterColumns").index(number))
+    if fields := parts.get("selectableFields"):
+        yield from _selectable_errors(fields, place.schema, path.child("selectableFields"))
+
+
+def _schema_gaps(versions: list[Obj], path: Path) -> Iterator[FieldError]:
+    for number, version in enumerate(versions):
+        if _schema(version) is None:
+            yield required(
+                path.index(number).child("schema").child("openAPIV3Schema"), "schemas are required"
+            )
+
+
+def _name_errors(name: str, path: Path) -> list[FieldError]:
+    faults = names.is_dns1035_label(name)
+    return [invalid(path, name, ",".join(faults))] if faults else []
+
+
+def _together_errors(versions: list[Obj], path: Path) -> Iterator[FieldError]:
+    seen = [version.get("name", "") for version in versions]
+    if len(set(seen)) != len(seen):
+        yield invalid(path, versions, "must contain unique version names")
+    if sum(bool(version.get("storage")) for version in versions) != 1:
+        yield invalid(path, versions, "must have exactly one version marked as storage version")
 
 
 def _schema(version: Obj) -> Schema | None:
@@ -41,11 +119,14 @@ def _schema(version: Obj) -> Schema | None:
     return found
 
 
-def _is_same_schema(version: Obj, old: Obj) -> bool:
-    both = [
-        (_schema(each), (each.get("subresources") or {}).get("status") is None) for each in (version, old)
-    ]
-    return both[0] == both[1]
+def _has_status(version: Obj) -> bool:
+    return (version.get("subresources") or {}).get("status") is not None
+
+
+def _is_same_schema(version: Obj, old: Obj | None) -> bool:
+    if old is None:
+        return False
+    return _schema(version) == _schema(old) and _has_status(version) == _has_status(old)
 
 
 def _warning_errors(version: Obj, path: Path) -> Iterator[FieldError]:
@@ -105,26 +186,25 @@ def _column_errors(column: Obj, path: Path) -> Iterator[FieldError]:
     if shape and shape not in _COLUMN_FORMATS:
         yield invalid(path.child("format"), shape, f"must be one of {','.join(_COLUMN_FORMATS)}")
     if not text:
-        yield required(path.child("jsonPath"))
+        yield required(path.child("JSONPath"))
     else:
-        yield from _path_errors(text, path.child("jsonPath"), "")
+        yield from _path_errors(text, path.child("JSONPath"), "")
 
 
 def _selectable_errors(fields: list[Obj], schema: Schema | None, path: Path) -> Iterator[FieldError]:
     if schema is None:
-        text = "selectableFields may only be set when version.schema.openAPIV3Schema is not included"
-        yield invalid(path, "", text)
+        yield invalid(path, "", "selectableFields may only be set when validations.schema is included")
         return
     seen: set[str] = set()
     for number, item in enumerate(fields):
-        at, text = path.index(number), item.get("jsonPath", "")
+        at, text = path.index(number).child("jsonPath"), item.get("jsonPath", "")
         if not text:
-            yield required(at.child("jsonPath"))
+            yield required(at)
             continue
         try:
             found, first, leaf = resolve(text, schema, brackets=False)
         except ValueError as error:
-            yield invalid(at.child("jsonPath"), text, f"is an invalid path: {error}")
+            yield invalid(at, text, f"is an invalid path: {error}")
             continue
         yield from _selected_errors(text, first, leaf, at)
         if str(found) in seen:

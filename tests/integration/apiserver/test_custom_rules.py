@@ -95,7 +95,7 @@ async def test_schemas_are_refused(api) -> None:
         "properties": {"spec": {"type": "array", "items": {}}, "odd": {"type": "odd"}},
     }
     status = await _refused(api, "POST", CRDS, definition(versions=[version(schema=schema)]))
-    at = "spec.versions[0].schema.openAPIV3Schema.properties"
+    at = "spec.validation.openAPIV3Schema.properties"
     assert [cause["field"] for cause in status["details"]["causes"]] == [
         f"{at}[spec].items.type",
         f"{at}[odd].type",

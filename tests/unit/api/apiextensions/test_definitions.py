@@ -95,9 +95,9 @@ _MUST_1035 = (
         pytest.param(
             definition(subresources={"scale": {"specReplicasPath": ".n", "statusReplicasPath": "n"}}),
             [
-                f'{_V}.subresources.scale.specReplicasPath: Invalid value: ".n": should be a json path under '
+                'spec.subresources.scale.specReplicasPath: Invalid value: ".n": should be a json path under '
                 ".spec",
-                f'{_V}.subresources.scale.statusReplicasPath: Invalid value: "n": must be a simple json path '
+                'spec.subresources.scale.statusReplicasPath: Invalid value: "n": must be a simple json path '
                 "starting with .",
             ],
             id="scale",
@@ -113,7 +113,7 @@ _MUST_1035 = (
                 }
             ),
             [
-                f'{_V}.subresources.scale.labelSelectorPath: Invalid value: ".other.s": should be a json '
+                'spec.subresources.scale.labelSelectorPath: Invalid value: ".other.s": should be a json '
                 "path under either .spec or .status"
             ],
             id="scale-selector",
@@ -123,12 +123,12 @@ _MUST_1035 = (
                 additionalPrinterColumns=[{"name": "", "type": "odd", "format": "odd", "jsonPath": "x"}]
             ),
             [
-                f"{_V}.additionalPrinterColumns[0].name: Required value",
-                f'{_V}.additionalPrinterColumns[0].type: Invalid value: "odd": must be one of '
+                "spec.additionalPrinterColumns[0].name: Required value",
+                'spec.additionalPrinterColumns[0].type: Invalid value: "odd": must be one of '
                 "boolean,date,integer,number,string",
-                f'{_V}.additionalPrinterColumns[0].format: Invalid value: "odd": must be one of '
+                'spec.additionalPrinterColumns[0].format: Invalid value: "odd": must be one of '
                 "byte,date,date-time,double,float,int32,int64,password",
-                f'{_V}.additionalPrinterColumns[0].jsonPath: Invalid value: "x": must be a simple json path '
+                'spec.additionalPrinterColumns[0].JSONPath: Invalid value: "x": must be a simple json path '
                 "starting with .",
             ],
             id="column",
@@ -221,16 +221,16 @@ def _selecting(*paths):
         pytest.param(
             (".spec.o",),
             [
-                '[0]: Invalid value: ".spec.o": must point to a field of type string, boolean or integer. '
-                "Enum string fields and strings with formats are allowed."
+                '[0].jsonPath: Invalid value: ".spec.o": must point to a field of type string, boolean '
+                "or integer. Enum string fields and strings with formats are allowed."
             ],
             id="object",
         ),
-        pytest.param((".spec.a", ".spec.a"), ['[1]: Duplicate value: ".spec.a"'], id="twice"),
+        pytest.param((".spec.a", ".spec.a"), ['[1].jsonPath: Duplicate value: ".spec.a"'], id="twice"),
     ],
 )
 def test_selectable_fields(paths, words):
-    at = f"{_V}.selectableFields"
+    at = "spec.selectableFields"
     assert _words(_selecting(*paths)) == [at + word for word in words]
 
 
@@ -238,7 +238,7 @@ def test_no_more_than_eight_selectable_fields():
     fields = {f"f{number}": {"type": "string"} for number in range(9)}
     schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": fields}}}
     obj = definition(schema, selectableFields=[{"jsonPath": f".spec.{name}"} for name in fields])
-    assert _words(obj) == [f"{_V}.selectableFields: Too many: 9: must have at most 8 items"]
+    assert _words(obj) == ["spec.selectableFields: Too many: 9: must have at most 8 items"]
 
 
 def _updated(**spec):
@@ -321,3 +321,18 @@ def test_paths_that_lead_nowhere(text, why):
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         resolve(text, _SCHEMA)
     assert str(caught.value) == why
+
+
+def test_what_versions_have_in_common_is_told_once():
+    one = definition({"type": "object", "properties": {"spec": {}}})
+    first = one["spec"]["versions"][0]
+    second = {**first, "name": "v2", "storage": False}
+    alike = definition(spec={"versions": [first, second]})
+    assert [error.path for error in validate(alike)] == [
+        "spec.validation.openAPIV3Schema.properties[spec].type"
+    ]
+    fine = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    different = definition(spec={"versions": [{**first, "schema": fine}, second]})
+    assert [error.path for error in validate(different)] == [
+        "spec.versions[1].schema.openAPIV3Schema.properties[spec].type"
+    ]

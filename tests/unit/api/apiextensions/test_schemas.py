@@ -5,7 +5,8 @@ import pytest
 from api.apiextensions.customresourcedefinition import validate, validate_update
 from tests.unit.api.apiextensions.definitions import definition
 
-_PATH = "spec.versions[0].schema.openAPIV3Schema"
+# Of one version, or of several that are alike.
+_PATH = "spec.validation.openAPIV3Schema"
 _TEXT = {"type": "string"}
 _KEYS, _LIST, _MAP = "x-kubernetes-list-map-keys", "x-kubernetes-list-type", "x-kubernetes-map-type"
 _EMBEDDED, _KEEPS = "x-kubernetes-embedded-resource", "x-kubernetes-preserve-unknown-fields"

@@ -41,7 +41,7 @@ class Variables(Mapping[str, Any]):
         if expression.program is None:
             raise EvaluationError(f'composited variable "{name}" fails to compile: {expression.error}')
         try:
-            value = expression.program.evaluate(self._names, self.budget)
+            value = expression.program.compute(self._names, self.budget)
         except BudgetExceeded:
             raise
         except EvaluationError as error:

@@ -88,6 +88,22 @@ DEAR = "".join(f"{NUMBERS}.all({name}, " for name in "abcdef") + "a + b + c + d 
         ),
         pytest.param(
             {
+                "variables": [
+                    {"name": "maybe", "expression": "object.spec.?missing"},
+                    {"name": "unsigned", "expression": "uint(object.spec.replicas)"},
+                    {"name": "made", "expression": "timestamp('2026-01-01T00:00:00Z')"},
+                ],
+                "validations": [
+                    {"expression": "variables.maybe.orValue(7) == 7"},
+                    {"expression": "variables.unsigned + 1u == 4u"},
+                    {"expression": "variables.made.getFullYear() == 2026"},
+                ],
+            },
+            [],
+            id="variables-keep-their-types",
+        ),
+        pytest.param(
+            {
                 "variables": [{"name": "broken", "expression": "object.nothing"}],
                 "validations": [{"expression": "variables.broken == 1"}],
             },

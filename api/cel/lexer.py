@@ -17,12 +17,17 @@ class Token(NamedTuple):
     pos: int
 
 
-_QUOTED = {
-    "ltriple": r'"""(?:[^\\]|\\.)*?"""|' + r"'''(?:[^\\]|\\.)*?'''",
-    "plain": r'"(?:[^"\\\n\r]|\\.)*"|' + r"'(?:[^'\\\n\r]|\\.)*'",
-    "raw": r'[rR]""".*?"""|' + r"[rR]'''.*?'''|" + r'[rR]"[^"\n\r]*"|' + r"[rR]'[^'\n\r]*'",
-}
-_STRING = "|".join((_QUOTED["raw"], _QUOTED["ltriple"], _QUOTED["plain"]))
+_ESC = r"""\\(?:[abfnrtv\\'"`?]|[xX][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-3][0-7]{2})"""
+_QUOTED = (
+    *(rf"[rR]{quotes}.*?{quotes}" for quotes in ('"""', "'''")),
+    *(rf"[rR]{quote}[^{quote}\n\r]*{quote}" for quote in "\"'"),
+    *(rf"{quotes}(?:[^\\]|{_ESC})*?{quotes}" for quotes in ('"""', "'''")),
+    *(rf"{quote}(?:[^{quote}\\\n\r]|{_ESC})*{quote}" for quote in "\"'"),
+)
+_STRING = "|".join(_QUOTED)
+# How far a text in quotes can be read that does not end, or has an escape that is none.
+_PARTIAL_ESC = r"(?:\\(?:[xXuU][0-9a-fA-F]*|[0-3][0-7]?)?)?"
+_UNREADABLE = re.compile("|".join(rf"{quote}(?:[^{quote}\\\n\r]|{_ESC})*{_PARTIAL_ESC}" for quote in "\"'"))
 _TOKEN = re.compile(
     rf"""
       (?P<skip>(?:[\t\ \r\n\f]+|//[^\n]*)+)
@@ -49,8 +54,9 @@ def tokenize(text: str, report: Report) -> list[Token]:
     while pos < end:
         found = match(text, pos)
         if found is None:
-            report.add(pos, f"Syntax error: token recognition error at: '{text[pos]}'")
-            pos += 1
+            after = _end_of_unreadable(text, pos)
+            report.add(pos, f"Syntax error: token recognition error at: '{text[pos:after]}'")
+            pos = after
             continue
         kind = found.lastgroup or ""
         if kind != "skip":
@@ -61,16 +67,23 @@ def tokenize(text: str, report: Report) -> list[Token]:
     return tokens
 
 
+def _end_of_unreadable(text: str, pos: int) -> int:
+    """Return where reading goes on: after the first character that shows that there is no token."""
+    if text[pos] in "&|=":
+        return pos + 2
+    partial = _UNREADABLE.match(text, pos)
+    return partial.end() + 1 if partial else pos + 1
+
+
 _ESCAPE = re.compile(
     r"\\(?:([abfnrtv\\'\"`?])|x([0-9a-fA-F]{2})|X([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})"
-    r"|([0-3][0-7]{2})|(.?))",
-    re.DOTALL,
+    r"|([0-3][0-7]{2}))"
 )
 _SIMPLE = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
 
 
 def string_value(text: str) -> str:
-    """Return the value of a string literal; ValueError for a bad escape."""
+    """Return the value of a string literal; ValueError for an escape that is no character."""
     body, raw = _strip(text)
     if raw or "\\" not in body:
         return body
@@ -86,14 +99,12 @@ def _strip(text: str) -> tuple[str, bool]:
 
 
 def _unescape(match: re.Match[str]) -> str:
-    simple, *digits, octal, bad = match.groups()
+    simple, *digits, octal = match.groups()
     if simple:
         return _SIMPLE.get(simple, simple)
     if octal:
         return chr(int(octal, 8))
-    code = next((int(part, 16) for part in digits if part), None)
-    if bad is not None or code is None:
-        raise ValueError("unable to unescape string")
+    code = next(int(part, 16) for part in digits if part)
     if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
         raise ValueError("invalid unicode code point")
     return chr(code)
@@ -109,7 +120,7 @@ def bytes_value(text: str) -> bytes:
     for match in _ESCAPE.finditer(body):
         parts.append(body[start : match.start()].encode())
         start = match.end()
-        _, x, capital, u, long, octal, _ = match.groups()
+        _, x, capital, u, long, octal = match.groups()
         if u or long:
             raise ValueError("unable to unescape string")
         byte = x or capital

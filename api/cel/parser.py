@@ -11,8 +11,9 @@ Spec: github.com/google/cel-go parser/parser.go, parser/gen/CEL.g4; messages fol
 """
 
 from collections.abc import Callable
+from typing import NoReturn
 
-from api.cel import lexer
+from api.cel import complaints, lexer
 from api.cel.errors import CompileError
 from api.cel.lexer import Token, tokenize
 from api.cel.macros import expand
@@ -53,11 +54,6 @@ _OPERATORS = {
     **{kind: (_PRODUCT, f"_{kind}_") for kind in "*/%"},
 }
 _NO_OPERATOR = (0, "")
-_PRIMARY = (
-    "{'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', "
-    "NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}"
-)
-_NAMES = {"ident": "IDENTIFIER"}
 
 
 class _Stop(Exception):
@@ -75,7 +71,7 @@ def parse(text: str, report: Report) -> Node | None:
     try:
         node = parser.expression()
         if parser.token.kind != "end":
-            parser.fail(f"extraneous input '{parser.token.text}' expecting <EOF>")
+            parser.fail(complaints.no_end_of_text(parser.token, parser.after))
     except _Stop:
         return None
     return node
@@ -91,18 +87,25 @@ def _chain(function: str, left: Node, right: Node, pos: int) -> Logic:
 class _Parser:
     def __init__(self, text: str, report: Report) -> None:
         self.report = report
-        self.tokens = iter(tokenize(text, report))
-        self.token: Token = next(self.tokens)
+        self.tokens = tokenize(text, report)
+        self.place = 0
+        self.token: Token = self.tokens[0]
         self.depth = 0
 
-    def fail(self, message: str) -> None:
+    @property
+    def after(self) -> Token:
+        """The token after the next one."""
+        return self.tokens[min(self.place + 1, len(self.tokens) - 1)]
+
+    def fail(self, message: str) -> NoReturn:
         self.report.add(self.token.pos, f"Syntax error: {message}")
         raise _Stop
 
     def advance(self) -> Token:
         token = self.token
         if token.kind != "end":
-            self.token = next(self.tokens)
+            self.place += 1
+            self.token = self.tokens[self.place]
         return token
 
     def accept(self, kind: str) -> bool:
@@ -113,10 +116,7 @@ class _Parser:
 
     def expect(self, kind: str) -> Token:
         if self.token.kind != kind:
-            wanted = _NAMES.get(kind, f"'{kind}'")
-            missing = self.token.kind == "end" and kind != "ident"
-            form = "missing {1} at '{0}'" if missing else "mismatched input '{0}' expecting {1}"
-            self.fail(form.format(self.token.text, wanted))
+            self.fail(complaints.no_token(self.token, self.after, kind))
         return self.advance()
 
     def deeper(self, levels: int = 1) -> None:
@@ -179,6 +179,8 @@ class _Parser:
             elif kind == "[":
                 pos = self.advance().pos
                 function = "_[?_]" if self.accept("?") else "_[_]"
+                if self.token.kind not in complaints.STARTS:
+                    self.fail(complaints.no_expression(self.token, self.after, "'\\u003F'"))
                 node = Call(pos, function, [node, self.expression()])
                 self.expect("]")
             elif kind == "{" and (name := qualified_name(node)):
@@ -200,28 +202,31 @@ class _Parser:
         return expand(Call(start, name, self.arguments(), node), self.report)
 
     def arguments(self) -> list[Node]:
+        if self.token.kind not in complaints.STARTS and self.token.kind != ")":
+            self.fail(complaints.no_expression(self.token, self.after, "')'"))
         return self.sequence(")", self.expression)
 
     def sequence(self, end: str, read: Callable[[], Node]) -> list[Node]:
         """Read comma-separated parts up to `end`; only parentheses take no comma after the last one."""
         parts: list[Node] = []
-        while self.token.kind != end:
+        comma = False
+        while self.token.kind != end and not (comma and end != ")" and self.token.kind == "end"):
             parts.append(read())
-            if not self.accept(","):
+            comma = self.accept(",")
+            if not comma:
                 break
             if end == ")" and self.token.kind == end:
-                break_at = f"mismatched input '{end}' expecting {_PRIMARY}"
-                self.fail(break_at)
-        self.expect(end)
+                self.fail(complaints.no_expression(self.token, self.after))
+        if self.token.kind != end:
+            self.fail(complaints.no_end(self.token, self.after, end, comma))
+        self.advance()
         return parts
 
     def primary(self) -> Node:
-        token = self.advance()
-        read = _PRIMARIES.get(token.kind)
-        if read is not None:
-            return read(self, token)
-        self.report.add(token.pos, f"Syntax error: mismatched input '{token.text}' expecting {_PRIMARY}")
-        raise _Stop
+        read = _PRIMARIES.get(self.token.kind)
+        if read is None:
+            self.fail(complaints.no_expression(self.token, self.after))
+        return read(self, self.advance())
 
     def group(self, token: Token) -> Node:
         node = self.expression()

@@ -35,8 +35,11 @@ class Report:
         return line, pos - (self.text.rfind("\n", 0, pos) + 1)
 
     def _picture(self, line: int, column: int, message: str) -> str:
+        head = f"ERROR: <input>:{line}:{column + 1}: {message}"
+        if not self.text:
+            return head
         row = self.text.split("\n")[line - 1].replace("\t", " ")
         dots = "".join("." if char.isascii() else "\uff0e" for char in row[:column])
         wide = column < len(row) and not row[column].isascii()
         caret = "\uff3e" if wide else "^"
-        return f"ERROR: <input>:{line}:{column + 1}: {message}\n | {row}\n | {dots}{caret}"
+        return f"{head}\n | {row}\n | {dots}{caret}"

@@ -5,6 +5,7 @@ whether there is one.
 """
 
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 
 from api.cel.cost import Budget
 from api.cel.environment import Environment
-from api.cel.errors import CELError
+from api.cel.errors import CELError, CompileError
 from api.cel.times import Duration, Timestamp
 from api.cel.types import BOOL, DOUBLE, DYN, INT, STRING, list_of
 
@@ -331,3 +332,27 @@ def _expressions() -> st.SearchStrategy[str]:
 @given(_expressions())
 def test_random_expressions(expression: str):
     assert same(ours(expression), theirs(expression)), (expression, ours(expression), theirs(expression))
+
+
+def _complaint(engine: Callable[[str], Any], expression: str) -> str:
+    try:
+        engine(expression)
+    except (CompileError, RuntimeError) as error:
+        return str(error).removeprefix("INVALID_ARGUMENT: ").removesuffix(" [INVALID_ARGUMENT]")
+    return ""
+
+
+COMPLAINTS = r"""
+1 +;(1;1);1 2;n n;[1,;[1 2];{1};{1:};{1:2;{a b};o.;o.(;o..a;o.1;o.true;&& n;n &&;n & n;n = 1;n=1;n == == 1;n +
+'abc;"abc;'''abc;@;n @ 1;#;o[1;f(;f(1,;f(1,);f(,);0x;1..2;12a;{}{};'\z';'\u12';n.é;é;(n;n);for;a;a + b;a(1)
+o.a(1);n + s;n == s;-s;!n;n < s;s in s;s.x(n);n ? 1 : 2;p ? 1 : 's';xs[s];xs.all(x, x);s - s;xs.map(x, y)
+xs.exists(x, x > 'a');xs.exists_one(x, x);'é' + 1;9223372036854775808;18446744073709551616u
+"""
+
+
+@pytest.mark.parametrize(
+    "expression", ["", *(text for line in COMPLAINTS.splitlines() if line for text in line.split(";"))]
+)
+def test_complaints(expression: str):
+    """The other engine's grammar is made by ANTLR too, so the words for bad syntax agree."""
+    assert _complaint(OURS.compile, expression) == _complaint(THEIRS.compile, expression) != ""

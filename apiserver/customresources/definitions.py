@@ -11,7 +11,6 @@ waits, a little, until this server has acted on it.
 """
 
 import asyncio
-from collections.abc import Iterable
 
 from api.crd.names import decide
 from api.errors import NotFound, StatusError
@@ -23,6 +22,7 @@ from apiserver.customresources.serving import CustomResources
 from apiserver.registry import Registry
 from apiserver.rest.hub import Hub
 from apiserver.watchcache.entry import Entry
+from apiserver.watchcache.layout import decode
 from kit import clock, log
 from kit.tasks import Tasks
 from store.backend import StoreError
@@ -40,6 +40,8 @@ class Definitions:
         self._registry = registry
         self._resources = resources
         self._tasks = Tasks()
+        # What all definitions are called, in short: they may be large.
+        self._known: dict[str, Obj] = {}
         # Names of definitions to look at, in the order in which they changed.
         self._changed: dict[str, None] = {}
         # The one that is being looked at.
@@ -52,6 +54,10 @@ class Definitions:
         hub.of(CUSTOMRESOURCEDEFINITIONS).cache.listeners.append(self._noted)
 
     def _noted(self, key: Key, entry: Entry | None) -> None:
+        if entry is None:
+            self._known.pop(key.name, None)
+        else:
+            self._known[key.name] = _in_short(decode(entry.data))
         self._add(key.name)
 
     def _add(self, name: str) -> None:
@@ -125,19 +131,13 @@ class Definitions:
     def _others(self, definition: Obj) -> list[Obj]:
         group, name = definition["spec"]["group"], definition["metadata"]["name"]
         return [
-            other
-            for other in self._all()
-            if other["spec"]["group"] == group and other["metadata"]["name"] != name
+            other for key, other in self._known.items() if other["spec"]["group"] == group and key != name
         ]
 
     def _look_at_group(self, group: str) -> None:
-        for other in self._all():
+        for name, other in list(self._known.items()):
             if other["spec"]["group"] == group:
-                self._add(other["metadata"]["name"])
-
-    def _all(self) -> Iterable[Obj]:
-        cache = self._hub.of(CUSTOMRESOURCEDEFINITIONS).cache
-        return [cache.decoded(entry) for entry in cache.scan("")]
+                self._add(name)
 
     def _cached(self, name: str) -> Obj | None:
         return self._registry.cached(CUSTOMRESOURCEDEFINITIONS, "", name)
@@ -152,3 +152,9 @@ class Definitions:
             self._tasks.spawn(self._later(name), "retry a definition")
         finally:
             self._cleaning.discard(name)
+
+
+def _in_short(definition: Obj) -> Obj:
+    """Return of a definition what decides whether others can have their names."""
+    names = (definition.get("status") or {}).get("acceptedNames") or {}
+    return {"spec": {"group": definition["spec"]["group"]}, "status": {"acceptedNames": names}}

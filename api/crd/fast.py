@@ -31,6 +31,9 @@ _META_FIELDS: dict[str, Schema] = {
     "kind": {"type": "string"},
     "metadata": {"$ref": f"#/$defs/{META}"},
 }
+# Values named in a schema for which there still is a validator: to compile one holds up everything else for
+# some 60 us each. Objects of larger schemas go the slow way, which takes time for what they hold alone.
+MOST_VALUES = 600
 _NO_MEMBERS: Schema = {"not": {"type": ["array", "object"]}}
 
 
@@ -38,12 +41,20 @@ def compile_form(schema: Schema, keeps_unknown: bool = False) -> Any:
     """Return the validator of objects that decoding leaves as they are, but for what their metadata is; None
     if there is none.
     """
+    if _count(schema) > MOST_VALUES:
+        return None
     form = {} if keeps_unknown else _form({**schema, EMBEDDED: False})
     named = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
     form["properties"] = {**form.get("properties", {}), **named}
     if _has_embedded(schema):
         form["$defs"] = strict_definitions(META)
     return _validator(form, {})
+
+
+def _count(schema: Schema) -> int:
+    """Return how many values a schema names."""
+    children = [*(schema.get("properties") or {}).values(), others_of(schema), schema.get("items")]
+    return 1 + sum(_count(child) for child in children if isinstance(child, dict))
 
 
 def _has_embedded(schema: Schema) -> bool:
@@ -79,6 +90,8 @@ def compile_validity(schema: Schema) -> Any:
     """Return the validator of objects in which `api.crd.values` finds nothing wrong; None if JSON schema has
     other words for what this schema says.
     """
+    if _count(schema) > MOST_VALUES:
+        return None
     tests: dict[str, Test] = {}
     try:
         whole = _valid(schema, tests)

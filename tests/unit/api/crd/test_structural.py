@@ -3,6 +3,7 @@
 import pytest
 
 from api.codec.json import DecodeError
+from api.crd.fast import MOST_VALUES
 from api.crd.structural import Structural
 
 
@@ -423,3 +424,15 @@ def test_only_metadata_needs_its_form():
     found = _structural(_object(a=_TEXT)).conform(obj)
     assert found.obj == _obj({"a": "x"})
     assert found.unknown == ["metadata.odd"]
+
+
+def test_objects_of_a_large_schema_go_the_slow_way() -> None:
+    fields = {f"f{number}": {"type": "integer"} for number in range(MOST_VALUES + 1)}
+    large = Structural({"type": "object", "properties": fields})
+    assert (large._form, large._validity) == (None, None)
+    conformed = large.conform({"f1": 1, "other": 2})
+    assert (conformed.obj, conformed.unknown) == ({"f1": 1}, ["other"])
+    assert large.validate({"f1": 1}) == []
+    assert [str(error) for error in large.validate({"f1": "x"})] == [
+        'f1: Invalid value: "string": f1 in body must be of type integer: "string"'
+    ]

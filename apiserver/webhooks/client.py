@@ -9,6 +9,7 @@ Source: k8s.io/apiserver/pkg/util/webhook/client.go (1.36).
 """
 
 import asyncio
+import io
 import os
 import socket
 import ssl
@@ -96,8 +97,10 @@ class WebhookClient:
             self._session = None
 
     async def _post(self, url: str, data: bytes, context: ssl.SSLContext) -> tuple[int, bytes]:
+        # As a file, a large body is sent piece by piece.
+        body = io.BytesIO(data)
         async with self._connected().post(
-            URL(url, encoded=True), data=data, ssl=context, allow_redirects=False, headers=_HEADERS
+            URL(url, encoded=True), data=body, ssl=context, allow_redirects=False, headers=_HEADERS
         ) as response:
             parts, size = [], 0
             async for part in response.content.iter_any():

@@ -8,6 +8,7 @@ Called by the two webhook plugins. Source: k8s.io/apiserver/pkg/admission/plugin
 {mutating,validating}/dispatcher.go (1.36).
 """
 
+import asyncio
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -78,7 +79,7 @@ class Dispatcher:
         if not await in_selected_namespace(self._registry, request, hook.namespaces):
             return None
         seen = await self._seen(match.resource, request)
-        return seen if not hook.conditions or self._meets(hook, request, seen) else None
+        return seen if not hook.conditions or await self._meets(hook, request, seen) else None
 
     async def _seen(self, target: Resource[Any], request: AdmissionRequest) -> AdmissionRequest:
         source = request.resource
@@ -90,7 +91,7 @@ class Dispatcher:
         ]
         return replace(request, resource=target, object=pair[0], old=pair[1])
 
-    def _meets(self, hook: Hook, asked: AdmissionRequest, seen: AdmissionRequest) -> bool:
+    async def _meets(self, hook: Hook, asked: AdmissionRequest, seen: AdmissionRequest) -> bool:
         names = {
             "object": seen.object,
             "oldObject": seen.old,
@@ -99,7 +100,10 @@ class Dispatcher:
             **authority_of(self._authorizer, asked),
         }
         try:
-            met = are_met(hook.expressions, names, hook.fails_open)
+            if hook.loops:
+                met = await asyncio.to_thread(are_met, hook.expressions, names, hook.fails_open)
+            else:
+                met = are_met(hook.expressions, names, hook.fails_open)
         except Failed as error:
             metrics.condition_failed(hook.name, self._kind, asked.operation)
             raise refuse(asked, str(error)) from error

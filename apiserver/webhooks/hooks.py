@@ -5,6 +5,7 @@ Called by `table.py` when a configuration has changed.
 Source: k8s.io/apiserver/pkg/admission/configuration (1.36).
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -14,6 +15,7 @@ from api.admissionregistration.expressions import Expression, condition
 from api.labels import NOTHING, Selector, from_label_selector
 from api.resource import Obj
 
+_LOOP = re.compile(r"\.\s*(?:all|exists|exists_one|existsOne|map|filter|transform\w+)\s*\(")
 # Versions of AdmissionReview that this server speaks.
 REVIEWS = ("v1", "v1beta1")
 
@@ -45,6 +47,15 @@ class Hook:
     # Is called again when others changed the object after it.
     reinvoked: bool
     client: Obj = field(repr=False)
+
+    @cached_property
+    def loops(self) -> bool:
+        """Whether a condition may take long: those that go through lists can use up a budget of 0.3 s.
+
+        What asks the authorizer is left out: its tables belong to the event loop, and its questions cost so
+        much that few are possible.
+        """
+        return any(_LOOP.search(text) and "authorizer" not in text for text in self.conditions)
 
     @cached_property
     def expressions(self) -> tuple[Expression, ...]:

@@ -20,6 +20,7 @@ from apiserver.admission.plugin import AdmissionRequest, Rounds
 from apiserver.webhooks.dispatch import MUTATING, Dispatcher, Parts
 from apiserver.webhooks.hooks import Hook
 from apiserver.webhooks.table import HookTable, Match
+from kit.apart import apart
 
 _ANNOTATION = "mutation.webhook.admission.k8s.io/"
 
@@ -82,7 +83,8 @@ class MutatingWebhook:
         verdict = await self._dispatcher.ask(hook, request, seen, turn)
         made = seen.object
         if verdict is not None and verdict.patch:
-            made = self._patched(match, seen.object, list(verdict.patch))
+            weight = request.request.weight if request.request is not None else 0
+            made = await apart(weight, self._patched, match, seen.object, list(verdict.patch))
         changed = made != seen.object
         _annotate(hook, request, turn, changed)
         if not changed or made is None:

@@ -88,7 +88,7 @@ class Hook:
 
 async def start(ca: bytes, context: ssl.SSLContext) -> Hook:
     """Return a hook that listens on every address of this machine."""
-    app = web.Application()
+    app = web.Application(client_max_size=64 << 20)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     hook = Hook(0, ca, runner)
     app.router.add_route("*", "/{path:.*}", hook.handle)

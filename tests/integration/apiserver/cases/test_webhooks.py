@@ -5,12 +5,11 @@ webhook that denies marked objects in the namespace of markers: it tells that th
 """
 
 import asyncio
-import subprocess
 
 import pytest
 
-from tests.e2e.harness import newest_kubectl
 from tests.integration.apiserver.hooks import ADMISSION, MUTATING, VALIDATING, rule, webhook
+from tests.integration.apiserver.kubectl import Kubectl
 
 NS, MARKERS = "webhook-1234", "webhook-1234-markers"
 CMS, PODS = f"/api/v1/namespaces/{NS}/configmaps", f"/api/v1/namespaces/{NS}/pods"
@@ -160,14 +159,10 @@ async def test_deny_attach(api, hooked, kubeconfig):
     connects = rule("pods/attach", operations=("CONNECT",))
     await register(api, hooked, VALIDATING, here(hooked, "/pods/attach", connects))
     await api.ok("POST", PODS, pod("to-be-attached-pod", "container1"))
-    command = ["attach", f"--namespace={NS}", "to-be-attached-pod", "-i", "-c=container1"]
-    done = await asyncio.to_thread(
-        subprocess.run,
-        [newest_kubectl(), f"--kubeconfig={kubeconfig}", *command],
-        capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert done.returncode != 0
-    assert "attaching to pod 'to-be-attached-pod' is not allowed" in done.stderr
+    attach = ("attach", f"--namespace={NS}", "to-be-attached-pod", "-i", "-c=container1")
+    done = await Kubectl(kubeconfig)(*attach)
+    assert done.code != 0
+    assert "attaching to pod 'to-be-attached-pod' is not allowed" in done.err
 
 
 @case("should be able to deny custom resource creation, update and deletion")

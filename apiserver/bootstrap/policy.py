@@ -163,6 +163,8 @@ _SCHEDULER = [
     rule(READ_UPDATE, "resourceclaims/status", _DRA),
     # Allocations and reservations; asked for besides `resourceclaims/status`.
     rule("update patch", "resourceclaims/binding", _DRA),
+    # Claims for extended resources that devices back.
+    rule("create delete", "resourceclaims", _DRA),
     rule("update", "pods/finalizers"),
     rule(READ, "resourceslices", _DRA),
 ]

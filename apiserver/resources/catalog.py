@@ -24,9 +24,11 @@ from apiserver.resources.core.node import NodeStrategy
 from apiserver.resources.core.pod import PodStrategy
 from apiserver.resources.core.replicationcontroller import ReplicationControllerStrategy
 from apiserver.resources.core.service import ServiceStrategy
+from apiserver.resources.discovery.endpointslice import EndpointSliceStrategy
 from apiserver.resources.dra.resourceclaim import ResourceClaimStrategy
 from apiserver.resources.dra.resourceslice import ResourceSliceStrategy
 from apiserver.resources.events.event import EventStrategy, NewEventStrategy, from_core, to_core
+from apiserver.resources.storage.volumeattachment import VolumeAttachmentStrategy
 from apiserver.rest.strategy import Strategy, StrategyType
 from apiserver.watchcache.translation import Conversion
 
@@ -46,9 +48,11 @@ _BY_RESOURCE: Mapping[tuple[str, str], StrategyType] = {
     ("batch", "cronjobs"): CronJobStrategy,
     ("batch", "jobs"): JobStrategy,
     ("certificates.k8s.io", "certificatesigningrequests"): CertificateSigningRequestStrategy,
+    ("discovery.k8s.io", "endpointslices"): EndpointSliceStrategy,
     ("events.k8s.io", "events"): NewEventStrategy,
     ("resource.k8s.io", "resourceclaims"): ResourceClaimStrategy,
     ("resource.k8s.io", "resourceslices"): ResourceSliceStrategy,
+    ("storage.k8s.io", "volumeattachments"): VolumeAttachmentStrategy,
 }
 
 # Served resource -> the resource as which it is stored, and the way between.
@@ -70,7 +74,6 @@ _NO_GENERATION = frozenset(
         ("", "persistentvolumeclaims"), ("", "persistentvolumes"), ("", "resourcequotas"), ("", "services"),
         ("autoscaling", "horizontalpodautoscalers"),
         ("networking.k8s.io", "servicecidrs"),
-        ("storage.k8s.io", "volumeattachments"),
     }
 )  # fmt: skip
 # Generation, but no status.

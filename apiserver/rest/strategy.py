@@ -58,6 +58,8 @@ class Strategy:
     default_propagation = ""
     # Parts of the object besides metadata that `/status` may write.
     status_parts: tuple[str, ...] = ("status",)
+    # Members of the metadata that `/status` may write.
+    status_metadata: tuple[str, ...] = ("labels", "annotations")
     # Field paths with an index in the watch cache.
     indexed_fields: tuple[str, ...] = ()
     # Field paths selectable besides metadata.name and metadata.namespace.
@@ -150,7 +152,7 @@ class Strategy:
         for part in self.status_parts:
             result = with_part(result, part, new)
         metadata = dict(old["metadata"])
-        for name in ("labels", "annotations", "managedFields", "resourceVersion"):
+        for name in (*self.status_metadata, "managedFields", "resourceVersion"):
             _carry(metadata, name, new["metadata"])
         result["metadata"] = metadata
         return result

@@ -4,16 +4,15 @@ Source: pkg/registry/resource/resourceclaim/strategy.go (1.36).
 """
 
 from api.resource import Obj
-from apiserver.rest.meta import with_metadata
 from apiserver.rest.strategy import Strategy
 
 
 class ResourceClaimStrategy(Strategy):
     counts_generation = False
+    status_metadata = ()
 
     def prepare_for_status(self, new: Obj, old: Obj) -> Obj:
-        kept = {name: old["metadata"].get(name) for name in ("labels", "annotations")}
-        result = with_metadata(super().prepare_for_status(new, old), **kept)
+        result = super().prepare_for_status(new, old)
         status = result.get("status") or {}
         devices = status.get("devices") or []
         gone = _results(old) - _results(result)

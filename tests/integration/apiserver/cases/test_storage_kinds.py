@@ -96,8 +96,10 @@ async def test_the_status_of_volume_attachments(api):
     made = await api.ok("POST", path, {"metadata": {"name": "va"}, **_attachment("va")})
     assert made["status"] == {"attached": False}
     status = f"{path}/va/status"
-    patched = (await api.patch(status, {"status": {"attached": True}})).json
+    note = {"metadata": {"annotations": {"a": "b"}}}
+    patched = (await api.patch(status, {**note, "status": {"attached": True}})).json
     assert patched["status"]["attached"] is True
+    assert "annotations" not in patched["metadata"]
     replaced = await api.ok("PUT", status, {**patched, "status": {"attached": False}})
     assert replaced["status"]["attached"] is False
     assert (await api.ok("GET", status))["metadata"]["uid"] == made["metadata"]["uid"]
@@ -196,6 +198,25 @@ async def test_leases(api):
     await api.ok("DELETE", f"{path}/lease")
     assert (await api.ask("GET", f"{path}/lease")).status == 404
     assert (await api.ask("GET", LEASES.path())).status == 200
+
+
+@pytest.mark.case("[sig-storage] CSIInlineVolumes should support CSIVolumeSource in Pod API [Conformance]")
+async def test_pods_with_inline_volumes(api):
+    csi = {"driver": "e2e.example.com", "readOnly": True, "volumeAttributes": {"foo": "bar"}}
+    volumes = [{"name": "v", "csi": csi}]
+    mounts = [{"name": "v", "mountPath": "/mnt"}]
+    for name in ("a", "b"):
+        spec = {"volumes": volumes, "containers": [{"name": "c", "image": "i:1", "volumeMounts": mounts}]}
+        await api.ok("POST", PODS, {"metadata": {"name": name, "labels": {"e2e": "inline"}}, "spec": spec})
+    read = await api.ok("GET", f"{PODS}/a")
+    assert read["spec"]["volumes"] == volumes
+    listed = await api.ok("GET", PODS, labelSelector="e2e=inline")
+    assert len(listed["items"]) == 2
+    patched = await api.patch(f"{PODS}/a", {"metadata": {"annotations": {"patched": "true"}}})
+    assert patched.json["metadata"]["annotations"]["patched"] == "true"
+    await api.ok("DELETE", f"{PODS}/a", gracePeriodSeconds="0")
+    await api.ok("DELETE", PODS, labelSelector="e2e=inline", gracePeriodSeconds="0")
+    assert (await api.ok("GET", PODS, labelSelector="e2e=inline"))["items"] == []
 
 
 async def test_the_script_on_disruption_budgets_and_leases(api):

@@ -17,6 +17,7 @@ EXPENSIVE = EACH % ("a", EACH % ("b", EACH % ("c", EACH % ("d", "a + b == c + d"
         pytest.param('device.attributes["d.io"].model == "a100"', [], id="attribute"),
         pytest.param('device.attributes["d.io"].healthy', [], id="unknown-type"),
         pytest.param('device.attributes["d.io"].model.matches("a.*0")', [], id="pattern"),
+        pytest.param('device.capacity["d.io"].memory.compareTo(quantity("1Gi")) >= 0', [], id="capacity"),
         pytest.param("device.allowMultipleAllocations == true", [], id="shared"),
         pytest.param(
             '"yes"',

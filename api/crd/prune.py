@@ -77,7 +77,9 @@ def _coerced(metadata: Any, path: str, unknown: list[str]) -> Any:
 def _value(value: Any, schema: Schema | None, path: str, found: Pruned, lenient: bool = False) -> Any:
     """Return the value without unknown members; `lenient`: they stay, here and in the elements of lists."""
     if value.__class__ is list:
-        return _list(value, schema, path, found, lenient)
+        items = (schema or {}).get("items")
+        lenient = lenient or bool((schema or {}).get(PRESERVE))
+        return [_value(item, items, f"{path}[{n}]", found, lenient) for n, item in enumerate(value)]
     if value.__class__ is not dict:
         return value
     if schema is None:
@@ -89,12 +91,6 @@ def _value(value: Any, schema: Schema | None, path: str, found: Pruned, lenient:
     if not schema.get(EMBEDDED):
         return _map(value, schema, path, found, lenient)
     return _map(_embedded(value, path, found), schema, path, found, lenient, META_FIELDS)
-
-
-def _list(value: list[Any], schema: Schema | None, path: str, found: Pruned, lenient: bool) -> list[Any]:
-    items = (schema or {}).get("items")
-    lenient = lenient or bool((schema or {}).get(PRESERVE))
-    return [_value(item, items, f"{path}[{number}]", found, lenient) for number, item in enumerate(value)]
 
 
 def _map(

@@ -38,6 +38,7 @@ _EMBEDDED_KIND = (
     "kind is a string value representing the type of this object. In CamelCase. "
     f"More info: {_CONVENTIONS}#types-kinds"
 )
+_INT_OR_STRING = [{"type": "integer"}, {"type": "string"}]
 _JUNCTORS = ("allOf", "oneOf", "anyOf", "not")
 _NUMBER_FORMATS = frozenset(("int32", "int64", "float", "double"))
 _GVK, _SELECTABLE = "x-kubernetes-group-version-kind", "x-kubernetes-selectable-fields"
@@ -112,11 +113,21 @@ def _value(schema: Schema, root: str, root_level: bool = False) -> Schema:
     others = others_of(schema)
     if others is not None:
         made["additionalProperties"] = _value(others, root)
-    if schema.get(INT_OR_STRING) and root == V3 and not any(name in schema for name in _JUNCTORS):
-        made["anyOf"] = [{"type": "integer"}, {"type": "string"}]
+    if schema.get(INT_OR_STRING):
+        made = _unfolded(made)
     if root == V2:
         made = _without_what_v2_lacks(schema, made)
     return _with_embedded_fields(made, root) if schema.get(EMBEDDED) and not root_level else made
+
+
+def _unfolded(made: Schema) -> Schema:
+    """Return an int-or-string with the junctor that says so to readers who do not know the word."""
+    first = (made.get("allOf") or [{}])[0]
+    if _INT_OR_STRING in (made.get("anyOf"), first.get("anyOf")):
+        return made
+    if not made.get("anyOf"):
+        return {**made, "anyOf": _INT_OR_STRING}
+    return {**made, "allOf": [{"anyOf": _INT_OR_STRING}, *made.get("allOf", ())]}
 
 
 def _without_what_v2_lacks(schema: Schema, made: Schema) -> Schema:

@@ -46,19 +46,19 @@ def named_resources(policy: Obj) -> list[tuple[str, str, str]]:
     return list(found)
 
 
-def warnings(policy: Obj, kinds: Sequence[Kind], params: Type | None) -> list[Obj]:
-    """Return the ExpressionWarnings of a policy; `params`: the type of its parameters, if there is one."""
+def warnings(policy: Obj, kinds: Sequence[Kind], params: Type | None) -> Iterator[Obj | None]:
+    """Yield for each expression of a policy its ExpressionWarning, or None: so that it can be done in pieces.
+
+    `params`: the type of its parameters, if there is one.
+    """
     spec = policy.get("spec") or {}
     ordered = sorted(kinds, key=lambda item: (item.group, item.version, item.kind))[:MOST_KINDS]
     environments = [(kind, _environment(spec, kind.type, params)) for kind in ordered]
-    found = []
     for path, text in _expressions(spec):
         faults = [
             f"{kind}: {fault}\n" for kind, environment in environments if (fault := _fault(environment, text))
         ]
-        if faults:
-            found.append({"fieldRef": path, "warning": "\n".join(faults)})
-    return found
+        yield {"fieldRef": path, "warning": "\n".join(faults)} if faults else None
 
 
 def _expressions(spec: Obj) -> Iterator[tuple[str, str]]:

@@ -50,7 +50,11 @@ class PolicyStatus:
                     await self._check(policy)
 
     async def _check(self, policy: Obj) -> None:
-        found = warnings(policy, self._kinds(policy), self._params(policy))
+        found = []
+        for warning in warnings(policy, self._kinds(policy), self._params(policy)):
+            if warning is not None:
+                found.append(warning)
+            await clock.sleep(0)
         generation = policy["metadata"].get("generation", 0)
 
         def changed(present: Obj) -> Obj:

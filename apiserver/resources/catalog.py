@@ -14,7 +14,7 @@ from api.types.core_v1 import EVENTS
 from api.types.events_v1 import EVENTS as NEW_EVENTS
 from apiserver.resources.apiextensions.customresourcedefinition import CustomResourceDefinitionStrategy
 from apiserver.resources.apiregistration.apiservice import APIServiceStrategy
-from apiserver.resources.apps.workload import WorkloadStrategy
+from apiserver.resources.apps.workload import DeploymentStrategy, WorkloadStrategy
 from apiserver.resources.autoscaling.horizontalpodautoscaler import to_v1, to_v2
 from apiserver.resources.batch.cronjob import CronJobStrategy
 from apiserver.resources.batch.job import JobStrategy
@@ -42,7 +42,7 @@ _BY_RESOURCE: Mapping[tuple[str, str], StrategyType] = {
     ("apiextensions.k8s.io", "customresourcedefinitions"): CustomResourceDefinitionStrategy,
     ("apiregistration.k8s.io", "apiservices"): APIServiceStrategy,
     ("apps", "daemonsets"): WorkloadStrategy,
-    ("apps", "deployments"): WorkloadStrategy,
+    ("apps", "deployments"): DeploymentStrategy,
     ("apps", "replicasets"): WorkloadStrategy,
     ("apps", "statefulsets"): WorkloadStrategy,
     ("batch", "cronjobs"): CronJobStrategy,

@@ -136,6 +136,11 @@ class Strategy:
         return self.kind.validate(obj)
 
     def warnings(self, obj: Obj) -> list[str]:
+        """Return what is odd about a new object, though it is taken."""
+        return []
+
+    def update_warnings(self, new: Obj, old: Obj) -> list[str]:
+        """Return what is odd about an update of the object itself."""
         return []
 
     # Update.

@@ -82,6 +82,9 @@ async def _attempt(
     try:
         if faults := await apart(weight, _faults, strategy, new, old, subresource):
             raise errors.invalid(resource.group, resource.kind, key.name, faults)
+        if operation.request is not None and not subresource:
+            for text in strategy.update_warnings(new, old):
+                operation.request.warn(text)
         await hub.admission.validate(request.with_object(_shown(new, operation.view)))
         if not operation.managed:
             new = await apart(weight, stamped, hub, resource, new, old, operation, subresource)

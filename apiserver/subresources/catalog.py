@@ -9,7 +9,7 @@ from apiserver.subresources import binding, eviction, scale, status
 SUBRESOURCES: Mapping[tuple[str, str], Sub] = {
     ("*", "status"): status.handle,
     ("*", "scale"): scale.handle,
-    ("namespaces", "finalize"): status.handle,
+    ("namespaces", "finalize"): status.handle_update,
     ("pods", "binding"): binding.handle,
     ("pods", "ephemeralcontainers"): status.handle,
     ("pods", "eviction"): eviction.handle,

@@ -33,3 +33,10 @@ async def _write(hub: Hub, collection: Collection, key: Key, request: Request) -
     obj = await read(request, collection.resource, conform=collection.strategy.conform)
     change = replacement(collection, key, obj)
     return await update(hub, collection, key, change, operation, subresource)
+
+
+async def handle_update(hub: Hub, collection: Collection, request: Request) -> Answer:
+    """Answer a request to a subresource that can only be replaced."""
+    if request.info.verb != "update":
+        raise MethodNotAllowed("the server does not allow this method on the requested resource")
+    return await handle(hub, collection, request)

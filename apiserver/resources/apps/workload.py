@@ -23,9 +23,26 @@ def name_warnings(obj: Obj) -> list[str]:
 
 
 class WorkloadStrategy(Strategy):
-    """Deployments and their like: a pod template in `spec.template`."""
+    """ReplicaSets and their like: a pod template in `spec.template`."""
 
     def warnings(self, obj: Obj) -> list[str]:
-        template = (obj.get("spec") or {}).get("template") or {}
-        at = Path("spec").child("template").child("spec")
-        return name_warnings(obj) + spec_warnings(template.get("spec") or {}, at)
+        return name_warnings(obj) + _template_warnings(obj)
+
+    def update_warnings(self, new: Obj, old: Obj) -> list[str]:
+        same = new["metadata"].get("generation") == old["metadata"].get("generation")
+        return [] if same else _template_warnings(new)
+
+
+def _template_warnings(obj: Obj) -> list[str]:
+    template = (obj.get("spec") or {}).get("template") or {}
+    return spec_warnings(template.get("spec") or {}, Path("spec").child("template").child("spec"))
+
+
+class DeploymentStrategy(WorkloadStrategy):
+    """Deployments hand their annotations on to their ReplicaSets: changing those is changing what is "
+    "wanted."""
+
+    def is_new_generation(self, new: Obj, old: Obj) -> bool:
+        if super().is_new_generation(new, old):
+            return True
+        return (new["metadata"].get("annotations") or {}) != (old["metadata"].get("annotations") or {})

@@ -232,6 +232,12 @@ async def test_warnings(api):
     first, second = await warned("/apis/apps/v1/namespaces/default/deployments", body)
     assert first.startswith('299 - "metadata.name: this is used in Pod names and hostnames')
     assert second == f'299 - "spec.template.spec.containers[0].{hidden}'
+    path = "/apis/apps/v1/namespaces/default/deployments/a.b"
+    noted = await api.patch(path, {"metadata": {"labels": {"x": "y"}}})
+    assert (noted.json["metadata"]["generation"], "Warning" in noted.headers) == (1, False)
+    noted = await api.patch(path, {"metadata": {"annotations": {"x": "y"}}})
+    assert noted.json["metadata"]["generation"] == 2
+    assert noted.headers.getall("Warning") == [second]
     headless = {"ports": [{"port": 80}], "clusterIP": "None", "externalIPs": ["1.2.3.4"]}
     body = {"metadata": {"name": "s"}, "spec": headless}
     assert await warned("/api/v1/namespaces/default/services", body) == [

@@ -58,6 +58,7 @@ async def test_finalizers_of_a_namespace(api, space):
     body = {**found, "spec": {"finalizers": [*found["spec"]["finalizers"], fake]}}
     updated = await api.ok("PUT", f"{space}/finalize", body)
     assert updated["spec"]["finalizers"] == ["kubernetes", fake]
+    assert (await api.ask("GET", f"{space}/finalize")).status == 405
     updated = await api.ok("PUT", f"{space}/finalize", {**updated, "spec": found["spec"]})
     assert updated["spec"]["finalizers"] == ["kubernetes"]
 

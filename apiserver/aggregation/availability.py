@@ -2,7 +2,8 @@
 
     a change of the APIService, its Service, an EndpointSlice beside it   checked at once
     passed      checked again after 30 s; described anew after a minute, or when it had been away
-    failed      checked again after 0.2 s, 0.4 s ... 30 s; what it told before is passed on as stale
+    failed      checked again after 0.2 s, 0.4 s ... 30 s; what it told before is passed on as stale. The same
+                if it does not say what it serves
 
 One per server; made and run by `aggregator.py`. Several servers write the same, so they do not get in each
 other's way. Source: kube-aggregator/pkg/controllers/status/remote (1.36).
@@ -122,7 +123,7 @@ class Availability:
             elif not state.stale:
                 state.stale = True
                 self._changed()
-            state.failures = 0 if passed else state.failures + 1
+            state.failures = 0 if passed and not state.stale else state.failures + 1
         finally:
             state.running = False
             wait = min(_LONGEST_S, _FIRST_S * 2 ** min(state.failures, 10)) if state.failures else _AGAIN_S

@@ -136,6 +136,10 @@ class Chain:
         """Ask the plugins anew what they care for: something that they are configured by has changed."""
         self._mutators.clear()
         self._validators.clear()
+        for plugin in self._plugins:
+            forget = getattr(plugin, "forget", None)
+            if forget is not None:
+                forget()
 
     def _plan(
         self, request: AdmissionRequest

@@ -50,7 +50,8 @@ class AdmissionRequest:
 
 class Mutator(Protocol):
     """A mutator with a true attribute `in_rounds` finds `rounds` in its requests. `of_users`: see
-    `chain.py`."""
+    `chain.py`. A plugin that keeps what it found out in `handles` has `forget()`, called when that may have
+    changed."""
 
     name: str
 

@@ -37,6 +37,10 @@ class HookTable:
         found = self._matches.get((request.operation, request.resource, request.subresource))
         return found if found is not None else self.look(request)
 
+    def forget(self) -> None:
+        """Drop what was worked out: some of those resources may not be served any more."""
+        self._matches.clear()
+
     def look(self, request: AdmissionRequest) -> tuple[Match, ...]:
         """Return the same, by the present configurations and the resources that are served now."""
         hooks = self._current()

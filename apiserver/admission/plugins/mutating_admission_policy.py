@@ -56,6 +56,9 @@ class MutatingAdmissionPolicy:
     def handles(self, request: AdmissionRequest) -> bool:
         return request.operation != "DELETE" and bool(self._dispatcher.look(request))
 
+    def forget(self) -> None:
+        self._dispatcher.forget()
+
     async def mutate(self, request: AdmissionRequest) -> Obj:
         obj = request.object
         if obj is None:

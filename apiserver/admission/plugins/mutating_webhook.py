@@ -54,6 +54,9 @@ class MutatingWebhook:
     def handles(self, request: AdmissionRequest) -> bool:
         return bool(self._table.look(request))
 
+    def forget(self) -> None:
+        self._table.forget()
+
     async def mutate(self, request: AdmissionRequest) -> Obj:
         rounds = request.rounds or Rounds()
         memory: _Memory = rounds.notes.setdefault(self.name, _Memory())

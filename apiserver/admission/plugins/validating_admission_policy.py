@@ -44,6 +44,9 @@ class ValidatingAdmissionPolicy:
     def handles(self, request: AdmissionRequest) -> bool:
         return bool(self._dispatcher.look(request))
 
+    def forget(self) -> None:
+        self._dispatcher.forget()
+
     async def validate(self, request: AdmissionRequest) -> None:
         invocations, faults = await self._dispatcher.invocations(request)
         if not invocations and not faults:

@@ -24,6 +24,9 @@ class ValidatingWebhook:
     def handles(self, request: AdmissionRequest) -> bool:
         return bool(self._table.look(request))
 
+    def forget(self) -> None:
+        self._table.forget()
+
     async def validate(self, request: AdmissionRequest) -> None:
         wanted: list[tuple[Hook, AdmissionRequest]] = []
         for match in self._table.relevant(request):

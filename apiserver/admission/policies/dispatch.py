@@ -80,6 +80,10 @@ class Dispatcher:
         found = self._plans[key] = planned(self._hooks, *key, self._versions.equivalents)
         return found
 
+    def forget(self) -> None:
+        """Drop what was planned: some of those resources may not be served any more."""
+        self._plans = {}
+
     def _read(self) -> None:
         revision = tuple(self._registry.cached_revision(item) for item in self._resources)
         if revision != self._revision:

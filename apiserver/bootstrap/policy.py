@@ -165,7 +165,7 @@ _SCHEDULER = [
     rule("update patch", "resourceclaims/binding", _DRA),
     # Claims for extended resources that devices back.
     rule("create delete", "resourceclaims", _DRA),
-    rule("update", "pods/finalizers"),
+    rule(READ_UPDATE, "pods/finalizers"),
     rule(READ, "resourceslices", _DRA),
 ]
 

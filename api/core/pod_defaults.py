@@ -8,6 +8,7 @@ from typing import Any
 
 from api.defaulting import defaulting, each, struct
 from api.podspec import aggregate_requests
+from api.quantity import from_milli, milli
 from api.resource import Obj
 
 _MODE = {"defaultMode": 420}
@@ -46,6 +47,24 @@ _value_from = defaulting(
 )  # fmt: skip
 _env = defaulting(nested={"valueFrom": _value_from})
 
+
+def _whole_milli(resources: Obj) -> Obj:
+    """Round amounts of less than a thousandth up. Spec: SetDefaults_ResourceList (1.36)."""
+    for which in ("limits", "requests"):
+        for amount in (resources.get(which) or {}).values():
+            if isinstance(amount, str) and amount.endswith(("u", "n")):
+                return {**resources, **{name: _rounded(resources[name]) for name in ("limits", "requests")
+                                        if resources.get(name)}}  # fmt: skip
+    return resources
+
+
+def _rounded(amounts: Obj) -> Obj:
+    return {
+        name: str(from_milli(milli(amount))) if str(amount).endswith(("u", "n")) else amount
+        for name, amount in amounts.items()
+    }
+
+
 default_container = defaulting(
     absent={"resources": {}},
     empty={"terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File"},
@@ -56,6 +75,7 @@ default_container = defaulting(
         "startupProbe": _probe,
         "lifecycle": defaulting(nested={"postStart": _handler, "preStop": _handler}),
         "env": each(_env),
+        "resources": _whole_milli,
     },
     rule=_default_pull_policy,
 )

@@ -158,3 +158,12 @@ def test_pod_level_requests_follow_containers_and_then_the_pods_own_limits():
     container = {"name": "a", "image": "b", "resources": {"requests": {"cpu": "100m"}}}
     pod = defaults(pod_body(containers=[container], resources={"limits": {"cpu": "1", "memory": "1Gi"}}))
     assert pod["spec"]["resources"]["requests"] == {"cpu": "100m", "memory": "1Gi"}
+
+
+def test_amounts_are_whole_thousandths():
+    resources = {"limits": {"cpu": "100u", "memory": "1Gi"}, "requests": {"cpu": "1500u"}}
+    made = defaults(pod_body(containers=[{"name": "c", "image": "i", "resources": resources}]))
+    assert made["spec"]["containers"][0]["resources"] == {
+        "limits": {"cpu": "1m", "memory": "1Gi"},
+        "requests": {"cpu": "2m", "memory": "1Gi"},
+    }

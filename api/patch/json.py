@@ -167,6 +167,8 @@ def _replace(document: Obj, path: list[str], value: Any) -> None:
 
 
 def _remove(document: Obj, path: list[str], kind: str) -> Any:
+    if len(path) == 1:
+        raise _Failed(f"{kind} operation does not apply: doc is missing path: : missing value")
     holder, step = _holder(document, path, kind), path[-1]
     if isinstance(holder, dict):
         if step not in holder:

@@ -96,6 +96,9 @@ class Definitions:
         except (StatusError, StoreError) as error:
             _log.info("definition not served yet", definition=name, error=str(error))
             self._tasks.spawn(self._later(name), "retry a definition")
+        except (AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            # Another server's rules let it in. It must not keep this one from serving all else.
+            _log.error("definition cannot be served", definition=name, error=repr(error))
 
     async def _later(self, name: str) -> None:
         await clock.sleep(RETRY_S)

@@ -48,6 +48,28 @@ class CustomResource(Resource[Any]):
         scale = (self.spec.get("subresources") or {}).get("scale")
         return Scale.of(scale) if scale else None
 
+    @cached_property
+    def deprecation(self) -> str:
+        """What clients of a deprecated version are told; "" for any other.
+
+        Spec: customresource_handler.go defaultDeprecationWarning (1.36).
+        """
+        if not self.spec.get("deprecated"):
+            return ""
+        if warning := self.spec.get("deprecationWarning"):
+            return str(warning)
+        better = [
+            item["name"]
+            for item in self.definition["spec"]["versions"]
+            if item.get("served")
+            and not item.get("deprecated")
+            and version_rank(item["name"]) < version_rank(self.version)
+        ]
+        told = f"{self.group_version} {self.kind} is deprecated"
+        if not better:
+            return told
+        return f"{told}; use {self.group}/{min(better, key=version_rank)} {self.kind}"
+
     @property
     def name(self) -> str:
         """The definition's name."""
@@ -94,8 +116,9 @@ def resources_of(definition: Obj) -> list[CustomResource]:
 
 
 def stored_version(definition: Obj) -> str:
-    """Return the name of the version in which objects are written to the store."""
-    return str(next(version["name"] for version in definition["spec"]["versions"] if version["storage"]))
+    """Return the name of the version in which objects are written to the store. Raises `ValueError`."""
+    (name,) = [version["name"] for version in definition["spec"]["versions"] if version.get("storage")]
+    return str(name)
 
 
 def is_established(definition: Obj) -> bool:

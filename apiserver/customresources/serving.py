@@ -154,7 +154,7 @@ class CustomResources:
         converter = self._converter(definition)
         versions, joining = [], []
         for resource in resources:
-            if not (resource.spec["served"] or resource is storage):
+            if not (resource.spec.get("served") or resource is storage):
                 continue
             old = present.get(resource.version)
             made_of = _made_of(definition, resource, storage)
@@ -163,7 +163,7 @@ class CustomResources:
             if intake is not None:
                 joining.append(intake)
             _strategy_of(collection).terminating = is_terminating(definition)
-            versions.append(Version(collection, made_of, resource.spec["served"]))
+            versions.append(Version(collection, made_of, bool(resource.spec.get("served"))))
         held = next(one.collection for one in versions if one.collection.resource is storage)
         stored = (storage.group, storage.plural)
         return Definition(key, stored, tuple(versions), held, is_terminating(definition)), joining

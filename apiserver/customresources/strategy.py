@@ -24,6 +24,7 @@ class CustomStrategy(Strategy):
         super().__init__(resource, _rules(resource))
         self.conform = self.conformed
         self.has_generation = True
+        self.deprecation = resource.deprecation
         self._structural = resource.structural
         self.selectable = selectable_fields(resource.spec)
         self.indexed_fields = self.selectable

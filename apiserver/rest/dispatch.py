@@ -41,6 +41,8 @@ class Dispatch:
         if collection is None:
             return await self._virtual(request)
         resource = collection.resource
+        if collection.strategy.deprecation:
+            request.warn(collection.strategy.deprecation)
         if info.subresource:
             return await self._sub(collection, request)
         if resource.namespaced and not info.namespace and (info.name and info.verb not in ("list", "watch")):
@@ -49,8 +51,6 @@ class Dispatch:
             return not_served()
         if info.verb not in resource.verbs or (info.verb in ("update", "patch") and not info.name):
             raise MethodNotAllowed("the server does not allow this method on the requested resource")
-        if collection.strategy.deprecation:
-            request.warn(collection.strategy.deprecation)
         return await _VERBS[info.verb](self._hub, collection, request)
 
     async def _virtual(self, request: Request) -> Answer:

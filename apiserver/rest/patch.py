@@ -62,7 +62,8 @@ async def _apply(
     managed = replace(operation, managed=True)
 
     def change(old: Obj | None) -> Obj:
-        return apply(old, config, shape, writer, kind=name, force=force)
+        made = apply(old, config, shape, writer, kind=name, force=force)
+        return _regular(collection, made)
 
     try:
         return await update(hub, collection, key, change, managed, subresource)
@@ -72,6 +73,16 @@ async def _apply(
     made = await apart(request.weight, change, None)
     named = {**made, "metadata": {**(made.get("metadata") or {}), "name": key.name}}
     return await create(hub, collection, key.namespace, named, managed)
+
+
+def _regular(collection: Collection, made: Obj) -> Obj:
+    """Return an applied object of a kind that is not built in without what decoding would not keep."""
+    conform = collection.strategy.conform
+    try:
+        return made if conform is None else conform(made).obj
+    except DecodeError as error:
+        kind, version = collection.resource.kind, collection.resource.version
+        raise BadRequest(f'{kind} in version "{version}" cannot be handled as a {kind}: {error}') from error
 
 
 def _configuration(request: Request, key: Key) -> Obj:

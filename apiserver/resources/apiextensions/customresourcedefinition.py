@@ -48,7 +48,8 @@ def with_storage_version(obj: Obj) -> Obj:
     """Return the definition with its storage version among those in which objects may be stored."""
     status = obj.get("status") or {}
     stored = status.get("storedVersions") or []
-    wanted = [version["name"] for version in obj["spec"].get("versions") or () if version.get("storage")][:1]
-    if not wanted or wanted[0] in stored:
+    versions = (obj.get("spec") or {}).get("versions") or ()
+    wanted = next((version.get("name") for version in versions if version.get("storage")), "")
+    if not wanted or wanted in stored:
         return obj
-    return {**obj, "status": {**status, "storedVersions": [*stored, *wanted]}}
+    return {**obj, "status": {**status, "storedVersions": [*stored, wanted]}}

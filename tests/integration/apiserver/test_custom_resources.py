@@ -2,6 +2,8 @@
 
 import asyncio
 
+import orjson
+
 from tests.integration.apiserver.customresources import ANY, CRDS, definition, version, widget
 
 WIDGETS = "/apis/example.com/v1/namespaces/default/widgets"
@@ -340,3 +342,46 @@ async def test_tables_and_metadata_alone(api) -> None:
     accept = {"Accept": "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"}
     listed = await api.ok("GET", WIDGETS, headers=accept)
     assert "spec" not in listed["items"][0]
+
+
+async def test_deprecated_versions_warn(api) -> None:
+    versions = [
+        version("v2"),
+        version("v1", storage=False, deprecated=True),
+        version("v1beta1", storage=False, deprecated=True, deprecationWarning="do not use this"),
+    ]
+    await api.ok("POST", CRDS, definition(versions=versions))
+    told = [
+        (await api.ask("GET", WIDGETS.replace("/v1/", f"/{name}/"))).headers.get("Warning")
+        for name in ("v2", "v1", "v1beta1")
+    ]
+    assert told == [
+        None,
+        '299 - "example.com/v1 Widget is deprecated; use example.com/v2 Widget"',
+        '299 - "do not use this"',
+    ]
+
+
+async def test_odd_metadata_is_put_right_or_refused(api) -> None:
+    await api.ok("POST", CRDS, definition())
+    odd = widget("a")
+    odd["metadata"]["labels"] = {"a": None}
+    answer = await api.patch(f"{WIDGETS}/a", odd, "apply", fieldManager="m")
+    assert (answer.status, answer.json["metadata"]["labels"]) == (201, {"a": ""}), answer.body
+    odd["metadata"]["labels"] = ["a"]
+    assert (await api.ask("POST", WIDGETS, odd)).status == 400
+    assert (await api.patch(f"{WIDGETS}/a", [{"op": "remove", "path": ""}], "json")).status == 422
+
+
+async def test_a_stored_definition_that_makes_no_sense(backend, pki, api, server) -> None:
+    odd = definition("odds")
+    odd["spec"]["versions"] = [{"name": "v1"}]
+    odd["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
+    key = "/registry/apiextensions.k8s.io/customresourcedefinitions/odds.example.com"
+    await backend.create(key, orjson.dumps(odd))
+    await api.ok("POST", CRDS, definition())
+    assert (await api.ask("GET", WIDGETS.replace("widgets", "odds"))).status == 404
+    assert (await api.ok("GET", WIDGETS))["items"] == []
+    bare = definition("bares")
+    bare["spec"]["versions"].append({"name": "v2", "schema": {"openAPIV3Schema": ANY}})
+    assert (await api.ask("POST", CRDS, bare)).status in (201, 422)

@@ -85,6 +85,9 @@ def test_the_given_object_stays():
             id="1 is not true",
         ),
         pytest.param(
+            [{"op": "remove", "path": ""}], errors.Invalid, "missing path", id="remove the document"
+        ),
+        pytest.param(
             [{"op": "remove", "path": "/x"}], errors.Invalid, "nonexistent key: x", id="remove nothing"
         ),
         pytest.param(

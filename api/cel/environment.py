@@ -23,6 +23,10 @@ from api.cel.values import to_plain
 _PLAIN = frozenset((bool, int, float, str, type(None), bytes))
 
 
+def _too_deep() -> EvaluationError:
+    return EvaluationError("expression or value is nested too deeply")
+
+
 class Program:
     """A compiled expression. `references` names the variables it uses, and their first fields
     (`self.spec`).
@@ -42,7 +46,12 @@ class Program:
         Raises EvaluationError, CostExceeded above PER_CALL_LIMIT, BudgetExceeded if the budget is used up.
         """
         value = self.compute(bindings, budget)
-        return value if value.__class__ in _PLAIN else to_plain(value)
+        if value.__class__ in _PLAIN:
+            return value
+        try:
+            return to_plain(value)
+        except RecursionError:
+            raise _too_deep() from None
 
     def compute(self, bindings: Mapping[str, Any], budget: Budget) -> Any:
         """Return the value as other expressions need it in their bindings: optionals and uints stay such.
@@ -58,7 +67,7 @@ class Program:
         except CostExceeded as error:
             stopped = error
         except RecursionError:
-            raise EvaluationError("expression or value is nested too deeply") from None
+            raise _too_deep() from None
         finally:
             budget.used += frame[COST]
         if frame[COST] > PER_CALL_LIMIT:

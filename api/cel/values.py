@@ -137,7 +137,7 @@ def is_equal(first: Any, second: Any) -> bool:
         if cls in _SAME:
             return bool(first == second)
         if cls is list:
-            return len(first) == len(second) and all(map(is_equal, first, second))
+            return _equal_lists(first, second)
         if cls is dict:
             return _equal_maps(first, second)
         if cls is Optional:
@@ -146,6 +146,21 @@ def is_equal(first: Any, second: Any) -> bool:
     if cls in _NUMBERS and second.__class__ in _NUMBERS:
         return bool(first == second)
     return False
+
+
+# Lists that are longer, of values of one of these classes, are left to Python.
+_LONG = 8
+_EXACT = frozenset((str, int, bool, bytes))
+
+
+def _equal_lists(first: list[Any], second: list[Any]) -> bool:
+    if len(first) != len(second):
+        return False
+    if len(first) > _LONG:
+        classes = {*map(type, first), *map(type, second)}
+        if len(classes) == 1 and classes <= _EXACT:
+            return first == second
+    return all(map(is_equal, first, second))
 
 
 def _equal_maps(first: dict[Any, Any], second: dict[Any, Any]) -> bool:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from api.cel.cost import Estimate, Range, Sized, traverse
+from api.cel.cost import CHARACTER, PER_CALL_LIMIT, Estimate, Range, Sized, traverse
 from api.cel.declarations import Library, Overload, first_traversal
-from api.cel.errors import EvaluationError
+from api.cel.errors import CostExceeded, EvaluationError, no_such_overload
 from api.cel.library.formatting import format_text
 from api.cel.types import DYN, INT, STRING, Type, list_of
 from api.cel.values import size
@@ -65,7 +65,16 @@ def _substring(text: str, start: int, end: int | None = None) -> str:
 
 
 def _replace(text: str, old: str, new: str, count: int = -1) -> str:
+    # The cost counts the text, not what it becomes; no result may be larger than what any use of it could
+    # cost.
+    places = text.count(old) if count < 0 else min(text.count(old), count)
+    _check_size(len(text) + places * len(new))
     return text.replace(old, new, max(count, -1))
+
+
+def _check_size(length: int) -> None:
+    if length * CHARACTER > PER_CALL_LIMIT:
+        raise CostExceeded
 
 
 def _split(text: str, separator: str, count: int = -1) -> list[str]:
@@ -79,7 +88,8 @@ def _split(text: str, separator: str, count: int = -1) -> list[str]:
 
 def _join(parts: list[Any], separator: str = "") -> str:
     if any(part.__class__ is not str for part in parts):
-        raise EvaluationError("no such overload")
+        raise no_such_overload()
+    _check_size(sum(map(len, parts)) + len(separator) * max(len(parts) - 1, 0))
     return separator.join(parts)
 
 

@@ -79,6 +79,11 @@ def evaluate(expression: str) -> Any:
         pytest.param("{dyn(true): 'b'}.map(k, k)", [True], id="bool-keys-come-back"),
         pytest.param("object.spec.nothing == null", True, id="null"),
         pytest.param("object.metadata == {'name': 'web'}", False, id="maps-differ"),
+        pytest.param("dyn([1,2,3,4,5,6,7,8,9]) == dyn([1,2,3,4,5,6,7,8,9])", True, id="long-lists"),
+        pytest.param("dyn([1,2,3,4,5,6,7,8,1]) == dyn([1,2,3,4,5,6,7,8,dyn(true)])", False, id="long-mixed"),
+        pytest.param(
+            "dyn([1,2,3,4,5,6,7,8,9]) == dyn([1.0,2.0,3.0,4.0,5.0,6.0,7.0,8.0,9.0])", True, id="long-numbers"
+        ),
         pytest.param("dyn('a') == 1", False, id="other-types-are-never-equal"),
         pytest.param("'a' < 'b' && b'a' < b'b' && false < true", True, id="order"),
         pytest.param("type(1) == int && type('') == string && type([]) == list", True, id="types"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from api.cel.cost import Budget
 from api.cel.environment import Environment
-from api.cel.errors import CELError, CompileError, EvaluationError
+from api.cel.errors import CELError, CompileError, CostExceeded, EvaluationError
 from api.cel.library import catalog
 from api.cel.schema_types import type_of_schema
 from api.cel.types import DYN
@@ -139,6 +139,28 @@ def test_deeply_nested_values_end_in_an_error():
         other = [other]
     with pytest.raises(EvaluationError):
         UNTYPED.compile("a == b").evaluate({"a": deep, "b": other}, Budget(1000))
+
+
+def test_deeply_nested_results_end_in_an_error():
+    deep: Any = []
+    for _ in range(2000):
+        deep = [deep]
+    with pytest.raises(EvaluationError, match="nested too deeply"):
+        UNTYPED.compile("a").evaluate({"a": deep}, Budget(1000))
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        pytest.param("a.replace('', a).size()", id="replace"),
+        pytest.param("b.join(a).size()", id="join"),
+        pytest.param("b.all(x, (b + b + b).size() > 0)", id="lists-added-for-ever"),
+        pytest.param("b.map(x, a + a).size()", id="texts-added-for-ever"),
+    ],
+)
+def test_what_grows_is_stopped_before_it_is_large(expression: str):
+    with pytest.raises(CostExceeded):
+        UNTYPED.compile(expression).evaluate({"a": "x" * 300_000, "b": ["y"] * 100_000}, Budget(10**9))
 
 
 def test_the_deepest_expression_that_parses_evaluates():

@@ -5,7 +5,7 @@ it costs).
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
-from api.cel.cost import CHARACTER, ONE, Estimate, Sized, traverse
+from api.cel.cost import CHARACTER, Estimate, Sized, traverse
 from api.cel.types import Type
 from api.cel.values import size
 
@@ -51,8 +51,3 @@ def first_traversal(factor: float = CHARACTER) -> tuple[Cost, Bound]:
         return Estimate(args[0].size.scaled(factor))
 
     return cost, bound
-
-
-def nominal(args: list[Sized]) -> Estimate:
-    """Return the bound of a call that costs 1."""
-    return Estimate(ONE)

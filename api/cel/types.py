@@ -7,7 +7,7 @@ comparisons.
 Spec: github.com/google/cel-go common/types, k8s.io/apiserver/pkg/cel/types.go (1.36).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 # Kinds of types that need no more than their name.
@@ -193,10 +193,3 @@ def substitute(of: Type, bound: Mapping[str, Type]) -> Type:
     if not of.params:
         return of
     return Type(of.kind, of.name, tuple(substitute(param, bound) for param in of.params))
-
-
-def type_parts(of: Type) -> Iterator[Type]:
-    """Yield the type and all its parameters, at every depth."""
-    yield of
-    for param in of.params:
-        yield from type_parts(param)

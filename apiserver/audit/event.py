@@ -14,6 +14,9 @@ from api.codec.json import DecodeError
 from apiserver.audit.policy import RECEIVED, STARTED, Decision
 from apiserver.http.message import Answer, Request, Response, Upgrade, User
 
+# How annotations begin that hold the patch of a mutating webhook. Written by its admission plugin.
+PATCH_NOTE = "patch.webhook.admission.k8s.io/"
+
 
 def event_of(
     request: Request,
@@ -45,9 +48,14 @@ def event_of(
     if stage != RECEIVED and decision.wants_request and (sent := _object(request.body, decision)) is not None:
         event["requestObject"] = sent
     event["requestReceivedTimestamp"], event["stageTimestamp"] = _stamp(times[0]), _stamp(times[1])
-    if notes := {key: value for key, value in request.audit.items() if "/" in key}:
+    if notes := {key: text for key, text in request.audit.items() if "/" in key and _may_tell(key, decision)}:
         event["annotations"] = notes
     return event
+
+
+def _may_tell(key: str, decision: Decision) -> bool:
+    """Say whether an annotation may be written: what a webhook put into the object is part of the request."""
+    return decision.wants_request or not key.startswith(PATCH_NOTE)
 
 
 def with_response(event: dict[str, Any], decision: Decision, answer: Answer | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@
 Source: k8s.io/apiserver/pkg/admission/plugin/webhook/mutating (1.36).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from api.patch.json import apply_patch
 from api.resource import Obj
 from api.types.admissionregistration_v1 import MUTATINGWEBHOOKCONFIGURATIONS
 from apiserver.admission.plugin import AdmissionRequest, Rounds
+from apiserver.audit.event import PATCH_NOTE
 from apiserver.webhooks.dispatch import MUTATING, Dispatcher, Parts
 from apiserver.webhooks.hooks import Hook
 from apiserver.webhooks.table import HookTable, Match
@@ -89,7 +91,7 @@ class MutatingWebhook:
             weight = request.request.weight if request.request is not None else 0
             made = await apart(weight, self._patched, match, seen.object, list(verdict.patch))
         changed = made != seen.object
-        _annotate(hook, request, turn, changed)
+        _annotate(hook, request, turn, changed, verdict.patch if verdict is not None else ())
         if not changed or made is None:
             return request.object
         return await self._versions.convert(made, match.resource, request.resource)
@@ -110,10 +112,13 @@ def _internal(why: str) -> InternalError:
     return InternalError(f"Internal error occurred: {why}", {"causes": [{"message": why}]})
 
 
-def _annotate(hook: Hook, request: AdmissionRequest, turn: int, changed: bool) -> None:
-    """Note in the audit log whether a webhook changed the object."""
+def _annotate(hook: Hook, request: AdmissionRequest, turn: int, changed: bool, patch: Sequence[Any]) -> None:
+    """Note for the audit log whether a webhook changed the object, and how."""
     if request.request is None:
         return
-    said = {"configuration": hook.configuration, "webhook": hook.name, "mutated": changed}
-    key = f"{_ANNOTATION}round_{turn}_index_{hook.index}"
-    request.request.audit[key] = orjson.dumps(said).decode()
+    notes, which = request.request.audit, {"configuration": hook.configuration, "webhook": hook.name}
+    place = f"round_{turn}_index_{hook.index}"
+    notes[f"{_ANNOTATION}{place}"] = orjson.dumps({**which, "mutated": changed}).decode()
+    if patch:
+        said = {**which, "patch": patch, "patchType": "JSONPatch"}
+        notes[f"{PATCH_NOTE}{place}"] = orjson.dumps(said).decode()

@@ -108,3 +108,32 @@ async def test_the_server_itself_is_told_too(audited, tmp_path):
     assert complete["user"]["username"] == "admin"
     assert complete["responseObject"]["kind"] == "ConfigMapList"
     assert received["verb"] == "list"
+
+
+async def test_what_webhooks_did(api, tmp_path, hook):
+    hook.answers["/note"] = lambda request: {"allowed": True, "auditAnnotations": {"note": "seen"}}
+    created = {"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"]}
+    rules = [{**created, "resources": ["configmaps", "secrets"]}]
+    common = {"rules": rules, "sideEffects": "None", "admissionReviewVersions": ["v1"], "timeoutSeconds": 5}
+    gone = {"url": "https://127.0.0.1:1/", "caBundle": hook.ca}
+    webhooks = [
+        {**common, "name": "label.example.com", "clientConfig": hook.url("/add-label")},
+        {**common, "name": "note.example.com", "clientConfig": hook.url("/note")},
+        {**common, "name": "gone.example.com", "clientConfig": gone, "failurePolicy": "Ignore"},
+    ]
+    path = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+    await api.ok("POST", path, {"metadata": {"name": "w"}, "webhooks": webhooks})
+    for uri in (CONFIGMAPS, SECRETS):
+        await api.ok("POST", uri, {"metadata": {"name": "noted"}})
+    found = [events(tmp_path, uri)[-1]["annotations"] for uri in (CONFIGMAPS, SECRETS)]
+    which = '"configuration":"w","webhook":"label.example.com"'
+    for annotations in found:
+        assert annotations["note.example.com/note"] == "seen"
+        assert (
+            annotations["mutation.webhook.admission.k8s.io/round_0_index_0"] == f'{{{which},"mutated":true}}'
+        )
+        opened = annotations["failed-open.mutation.webhook.admission.k8s.io/round_0_index_2"]
+        assert opened == "gone.example.com"
+    # What a webhook put into a secret is as secret as the rest.
+    patches = [{key for key in annotations if key.startswith("patch.")} for annotations in found]
+    assert patches == [{"patch.webhook.admission.k8s.io/round_0_index_0"}, set()]

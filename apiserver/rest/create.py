@@ -36,7 +36,7 @@ async def create(hub: Hub, collection: Collection, namespace: str, body: Obj, op
 async def _once(hub: Hub, collection: Collection, namespace: str, body: Obj, operation: Operation) -> Stored:
     resource, strategy = collection.resource, collection.strategy
     strategy.check_create()
-    weight = operation.weight
+    weight = operation.weight * strategy.dearness
     fresh = meta.for_create(resource, body, namespace, hub.now(), rand.uid(), rand.suffix())
     obj = await apart(weight, strategy.defaults, fresh)
     if not obj["metadata"]["name"]:

@@ -76,6 +76,8 @@ class Strategy:
     conform: Callable[[Obj], Conformed] | None = None
     # What everybody is told who asks for such objects at all; "": nothing.
     deprecation = ""
+    # How much more work a byte of such an object is than one of plain JSON (`kit.apart`).
+    dearness = 1
     # Seconds after which the store itself drops an object; 0: never.
     ttl_s = 0
 

@@ -68,6 +68,7 @@ async def _attempt(
 ) -> Stored:
     resource, strategy, old = collection.resource, collection.strategy, present.obj
     weight = max(operation.weight, len(present.data)) if operation.request is not None else 0
+    weight *= strategy.dearness
     changed = await apart(weight, change, old)
     if changed is old:
         return await _unchanged(hub, collection, key, present, old) or Stored(present.data, old)

@@ -25,6 +25,9 @@ class ResourceSliceStrategy(Strategy):
         text = f'spec.driver: driver names should be lowercase; "{driver}" contains uppercase characters'
         return [text]
 
+    def update_warnings(self, new: Obj, old: Obj) -> list[str]:
+        return self.warnings(new)
+
     def prepare_for_create(self, obj: Obj) -> Obj:
         return without_gated(super().prepare_for_create(obj), {})
 

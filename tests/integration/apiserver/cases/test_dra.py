@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from api.types.resource_v1 import DEVICECLASSES, RESOURCECLAIMS, RESOURCECLAIMTEMPLATES, RESOURCESLICES
+from apiserver.resources.catalog import strategy_of
+from kit.apart import HEAVY_BYTES
 from tests.integration.apiserver.cases.crud import Script, run, watching
 
 REQUEST = {"name": "req-0", "exactly": {"deviceClassName": "example-class"}}
@@ -126,6 +128,8 @@ async def test_resource_slices(api):
     upper["spec"]["driver"] = "DRA.example.com"
     answer = await api.ask("POST", script.path(), upper)
     assert "driver names should be lowercase" in answer.headers["Warning"]
+    labelled = await api.patch(script.path("t"), {"metadata": {"labels": {"a": "b"}}})
+    assert "driver names should be lowercase" in labelled.headers["Warning"]
 
 
 async def test_admin_access_needs_the_label_of_the_namespace(api):
@@ -148,3 +152,20 @@ async def test_admin_access_needs_the_label_of_the_namespace(api):
     labels = {"resource.kubernetes.io/admin-access": "true"}
     await api.patch("/api/v1/namespaces/default", {"metadata": {"labels": labels}})
     await api.ok("POST", RESOURCECLAIMS.path("default"), {"metadata": {"name": "a"}, "spec": spec})
+
+
+@pytest.mark.parametrize("resource", [DEVICECLASSES, RESOURCECLAIMS, RESOURCECLAIMTEMPLATES])
+def test_compiling_long_selectors_is_done_apart(resource):
+    assert 4096 * strategy_of(resource).dearness >= HEAVY_BYTES
+
+
+async def test_selectors_must_compile(api):
+    exactly = {"deviceClassName": "c", "selectors": [{"cel": {"expression": "devise"}}]}
+    spec = {"devices": {"requests": [{"name": "r", "exactly": exactly}]}}
+    answer = await api.ask(
+        "POST", RESOURCECLAIMS.path("default"), {"metadata": {"name": "bad"}, "spec": spec}
+    )
+    assert answer.status == 422
+    [cause] = answer.json["details"]["causes"]
+    assert cause["field"] == "spec.devices.requests[0].exactly.selectors[0].cel.expression"
+    assert "compilation failed: ERROR: <input>:1:1: undeclared reference to 'devise'" in cause["message"]

@@ -6,6 +6,7 @@ Source: k8s.io/apiserver/pkg/admission/plugin/policy/{validating,mutating} compi
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from api.admissionregistration.expressions import (
@@ -19,7 +20,7 @@ from api.admissionregistration.expressions import (
     condition,
     environment_of,
 )
-from api.cel.environment import Environment
+from api.cel.environment import Environment, Program
 from api.cel.library.jsonpatch import constructed_type
 from api.cel.types import Type, list_of
 from api.resource import Obj
@@ -43,6 +44,19 @@ class CompiledPolicy:
     messages: tuple[Expression | None, ...] = ()
     annotations: tuple[Expression, ...] = ()
     mutations: tuple[Expression | None, ...] = ()
+
+    @cached_property
+    def asks_authorizer(self) -> bool:
+        """Tell whether any of them asks what somebody may do."""
+        everything = (
+            *self.conditions, *self.variables.values(), *self.validations, *self.annotations, *self.mutations,
+        )  # fmt: skip
+        programs = [item.program for item in everything if item is not None]
+        return any(program is not None and _asks(program) for program in programs)
+
+
+def _asks(program: Program) -> bool:
+    return any(name.startswith("authorizer") for name in program.references)
 
 
 def compile_policy(policy: Obj) -> CompiledPolicy:

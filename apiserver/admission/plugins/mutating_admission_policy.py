@@ -6,6 +6,7 @@ Source: k8s.io/apiserver/pkg/admission/plugin/policy/mutating/{dispatcher,reinvo
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 from api.errors import StatusError
@@ -16,8 +17,9 @@ from api.types.admissionregistration_v1 import MUTATINGADMISSIONPOLICIES, MUTATI
 from apiserver.admission.plugin import AdmissionRequest, Rounds
 from apiserver.admission.policies import metrics
 from apiserver.admission.policies.dispatch import Dispatcher, Fault, Invocation
-from apiserver.admission.policies.evaluation import Failed, Variables, are_met
-from apiserver.admission.policies.mutation import mutated
+from apiserver.admission.policies.evaluation import Failed, are_met
+from apiserver.admission.policies.mutation import evaluated, mutated
+from apiserver.admission.policies.pace import paced
 from apiserver.admission.refusal import refuse
 from apiserver.authz.authorizer import Authorizer
 from apiserver.registry import Registry
@@ -89,7 +91,8 @@ class MutatingAdmissionPolicy:
         obj, hook, faults = request.object or {}, invocation.hook, []
         given = await (await self._dispatcher.names(request)).of(invocation)
         try:
-            if not are_met(hook.compiled.conditions, given, hook.fails_open):
+            met = partial(are_met, hook.compiled.conditions, given, hook.fails_open)
+            if not await paced(hook.compiled, met):
                 return obj, []
         except Failed as error:
             return obj, [Fault(hook, invocation.bound, str(error), "Invalid")]
@@ -97,10 +100,10 @@ class MutatingAdmissionPolicy:
             if expression is None:
                 continue
             given = await (await self._dispatcher.names(request.with_object(obj))).of(invocation)
-            names = {**given, "variables": Variables(hook.compiled.variables, given)}
             try:
+                value = await paced(hook.compiled, partial(evaluated, hook.compiled, expression, given))
                 shape = shape_for(invocation.seen, given["object"])
-                made = mutated(given["object"], mutation["patchType"], expression, names, shape)
+                made = mutated(given["object"], mutation["patchType"], value, shape)
             except Failed as error:
                 faults.append(Fault(hook, invocation.bound, str(error), "Invalid"))
                 metrics.mutated(hook.name, invocation.bound.name, failed=True)

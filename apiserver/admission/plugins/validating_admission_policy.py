@@ -3,6 +3,7 @@
 Source: k8s.io/apiserver/pkg/admission/plugin/policy/validating/dispatcher.go (1.36).
 """
 
+from functools import partial
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from apiserver.admission.plugin import AdmissionRequest
 from apiserver.admission.policies import metrics
 from apiserver.admission.policies.dispatch import Dispatcher, Fault, Invocation
 from apiserver.admission.policies.evaluation import Denial, Verdict, decide
+from apiserver.admission.policies.pace import paced
 from apiserver.admission.refusal import refuse
 from apiserver.authz.authorizer import Authorizer
 from apiserver.registry import Registry
@@ -54,8 +56,8 @@ class ValidatingAdmissionPolicy:
         names = await self._dispatcher.names(request)
         outcome = _Outcome(request, [*faults])
         for invocation in invocations:
-            hook = invocation.hook
-            verdict = decide(hook.spec, hook.compiled, await names.of(invocation))
+            hook, given = invocation.hook, await names.of(invocation)
+            verdict = await paced(hook.compiled, partial(decide, hook.spec, hook.compiled, given))
             outcome.take(invocation, verdict)
         outcome.settle()
 

@@ -5,9 +5,9 @@ Source: k8s.io/apiserver/pkg/admission/plugin/cel/{condition,activation,composit
 plugin/webhook/matchconditions/matcher.go, plugin/policy/validating/validator.go (1.36).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from api.admissionregistration.compiled import CompiledPolicy
 from api.admissionregistration.expressions import CONDITIONS_BUDGET, Expression
@@ -18,8 +18,28 @@ from api.resource import Obj
 _LONGEST_MESSAGE = 5 * 1024
 
 
+# What is spent on the event loop, some 5 ms of work; dearer expressions are evaluated elsewhere.
+TRIAL = 30_000
+
+
 class Failed(Exception):
     """Expressions that could not be evaluated; the text is upstream's."""
+
+
+class TooDear(Exception):
+    """A trial that would have cost more than trials may."""
+
+
+class Trial(Budget):
+    """The beginning of a budget. Whoever needs more starts anew with the whole one, where that does no
+    harm."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(min(limit, TRIAL))
+
+
+# Makes a budget of a limit: `Budget` or `Trial`.
+BudgetOf: TypeAlias = Callable[[int], Budget]
 
 
 class Variables(Mapping[str, Any]):
@@ -28,11 +48,13 @@ class Variables(Mapping[str, Any]):
     What they cost is charged to the budget of whoever asks.
     """
 
-    def __init__(self, expressions: Mapping[str, Expression], names: Mapping[str, Any]) -> None:
+    def __init__(
+        self, expressions: Mapping[str, Expression], names: Mapping[str, Any], budget: Budget
+    ) -> None:
         self._expressions = expressions
         self._names = {**names, "variables": self}
         self._known: dict[str, Any] = {}
-        self.budget = Budget(RUNTIME_BUDGET)
+        self.budget = budget
 
     def __getitem__(self, name: str) -> Any:
         if name in self._known:
@@ -57,23 +79,33 @@ class Variables(Mapping[str, Any]):
 
 
 def run(expression: Expression, names: Mapping[str, Any], budget: Budget) -> Any:
-    """Return the value of an expression. Raises `Failed`, and `BudgetExceeded` when all is used up."""
+    """Return the value of an expression.
+
+    Raises `Failed`; when all is used up `BudgetExceeded`, of a trial `TooDear`.
+    """
     if expression.program is None:
         raise Failed(f"compilation error: {expression.error}")
     try:
         return expression.program.evaluate(names, budget)
     except BudgetExceeded:
+        if isinstance(budget, Trial):
+            raise TooDear from None
         raise
     except EvaluationError as error:
         raise Failed(f"expression '{expression.text}' resulted in error: {error}") from error
 
 
-def are_met(conditions: Sequence[Expression], names: Mapping[str, Any], fails_open: bool) -> bool:
+def are_met(
+    conditions: Sequence[Expression],
+    names: Mapping[str, Any],
+    fails_open: bool,
+    budget_of: BudgetOf = Budget,
+) -> bool:
     """Tell whether all match conditions hold. One that does not decides, whatever the others do.
 
-    Raises `Failed` if one cannot be evaluated and that is not to be taken for "does not hold".
+    Raises `Failed` if one cannot be evaluated and that is not to be taken for "does not hold"; `TooDear`.
     """
-    budget, faults = Budget(CONDITIONS_BUDGET), []
+    budget, faults = budget_of(CONDITIONS_BUDGET), []
     for condition in conditions:
         try:
             if run(condition, names, budget) is not True:
@@ -108,16 +140,22 @@ class Verdict:
     notes: dict[str, str] = field(default_factory=dict)
 
 
-def decide(spec: Obj, compiled: CompiledPolicy, given: Mapping[str, Any]) -> Verdict:
-    """Return the verdict of a validating policy's spec; `given` holds the variables but `variables`."""
+def decide(
+    spec: Obj, compiled: CompiledPolicy, given: Mapping[str, Any], budget_of: BudgetOf = Budget
+) -> Verdict:
+    """Return the verdict of a validating policy's spec; `given` holds the variables but `variables`.
+
+    Raises `TooDear` of a trial.
+    """
     fails_open = spec.get("failurePolicy") == "Ignore"
     verdict = Verdict()
-    variables = Variables(compiled.variables, given)
+    variables = Variables(compiled.variables, given, budget_of(RUNTIME_BUDGET))
     names = {**given, "variables": variables}
     try:
-        if not are_met(compiled.conditions, given, fails_open):
+        if not are_met(compiled.conditions, given, fails_open, budget_of):
             return verdict
         verdict.denials += _denials(spec, compiled, names, variables, fails_open)
+        variables.budget = budget_of(RUNTIME_BUDGET)
         _annotate(spec, compiled, names, variables, verdict)
     except (Failed, BudgetExceeded) as error:
         return Verdict([] if fails_open else [Denial(0, str(error))])
@@ -171,7 +209,6 @@ def _message(validation: Obj, expression: Expression | None, names: Mapping[str,
 def _annotate(
     spec: Obj, compiled: CompiledPolicy, names: Mapping[str, Any], variables: Variables, verdict: Verdict
 ) -> None:
-    variables.budget = Budget(RUNTIME_BUDGET)
     fails_open = spec.get("failurePolicy") == "Ignore"
     for given, expression in zip(spec.get("auditAnnotations") or (), compiled.annotations, strict=True):
         try:

@@ -7,6 +7,7 @@ Source: k8s.io/apiserver/pkg/admission/plugin/policy/mutating/patch/{smd,json_pa
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from api.admissionregistration.compiled import CompiledPolicy
 from api.admissionregistration.expressions import Expression
 from api.cel.cost import RUNTIME_BUDGET, Budget
 from api.cel.errors import BudgetExceeded
@@ -15,15 +16,23 @@ from api.patch import structured
 from api.patch.json import TestFailed, apply_patch
 from api.patch.shape import LIST, MAP, Shape, ShapeError
 from api.resource import Obj
-from apiserver.admission.policies.evaluation import Failed, run
+from apiserver.admission.policies.evaluation import BudgetOf, Failed, Variables, run
 
 
-def mutated(obj: Obj, patch_type: str, expression: Expression, names: Mapping[str, Any], shape: Shape) -> Obj:
-    """Return the object as a mutation makes it. Raises `Failed`."""
+def evaluated(
+    compiled: CompiledPolicy, expression: Expression, given: Mapping[str, Any], budget_of: BudgetOf = Budget
+) -> Any:
+    """Return what a mutation's expression says. Raises `Failed`, `TooDear`."""
+    budget = budget_of(RUNTIME_BUDGET)
+    names = {**given, "variables": Variables(compiled.variables, given, budget)}
     try:
-        value = run(expression, names, Budget(RUNTIME_BUDGET))
+        return run(expression, names, budget)
     except BudgetExceeded as error:
         raise Failed(str(error)) from error
+
+
+def mutated(obj: Obj, patch_type: str, value: Any, shape: Shape) -> Obj:
+    """Return the object as a mutation makes it; `value` is what its expression says. Raises `Failed`."""
     return _patched(obj, value) if patch_type == "JSONPatch" else _applied(obj, value, shape)
 
 

@@ -6,9 +6,19 @@ import pytest
 
 from api.admissionregistration.compiled import CompiledPolicy, compile_policy
 from api.admissionregistration.expressions import Scope, base_environment, compiled, condition
+from api.cel.cost import Budget
 from api.cel.errors import EvaluationError
 from api.cel.library.authorizer import Authorizer, Decision
-from apiserver.admission.policies.evaluation import Denial, Failed, Variables, Verdict, are_met, decide
+from apiserver.admission.policies.evaluation import (
+    Denial,
+    Failed,
+    TooDear,
+    Trial,
+    Variables,
+    Verdict,
+    are_met,
+    decide,
+)
 
 OBJECT = {"metadata": {"name": "web"}, "spec": {"replicas": 3}}
 GIVEN = {
@@ -210,7 +220,7 @@ def test_all_expressions_share_a_budget() -> None:
 
 def test_variables_are_a_mapping() -> None:
     spec = {"variables": [{"name": "a", "expression": "1"}, {"name": "b", "expression": "("}]}
-    variables = Variables(compile_policy({"spec": spec}).variables, {})
+    variables = Variables(compile_policy({"spec": spec}).variables, {}, Budget(100))
     assert (list(variables), len(variables), variables["a"]) == (["a", "b"], 2, 1)
     with pytest.raises(EvaluationError, match='composited variable "b" fails to compile: compilation failed'):
         _ = variables["b"]
@@ -264,3 +274,37 @@ def test_a_message_may_cost_no_more_than_is_left() -> None:
     allow = {**GIVEN, "authorizer": Authorizer(lambda question: Decision(allowed=True))}
     (denial,) = decide(spec, compile_policy(policy), allow).denials
     assert denial.message.startswith("failed messageExpression: ")
+
+
+def test_a_trial_ends_early_and_tells_nothing_else() -> None:
+    dear: dict = {"validations": [{"expression": f"{DEAR} || true"}], "failurePolicy": "Ignore"}
+    policy = {"kind": "ValidatingAdmissionPolicy", "spec": dear}
+    with pytest.raises(TooDear):
+        decide(dear, compile_policy(policy), GIVEN, Trial)
+    cheap: dict = {"validations": [{"expression": "false", "message": "no"}]}
+    found = decide(cheap, compile_policy({"kind": "ValidatingAdmissionPolicy", "spec": cheap}), GIVEN, Trial)
+    assert found.denials == [Denial(0, "no", "Invalid")]
+
+
+def test_variables_of_a_trial_end_it_as_well() -> None:
+    spec: dict = {
+        "variables": [{"name": "dear", "expression": DEAR}],
+        "validations": [{"expression": "variables.dear"}],
+    }
+    policy = {"kind": "ValidatingAdmissionPolicy", "spec": spec}
+    with pytest.raises(TooDear):
+        decide(spec, compile_policy(policy), GIVEN, Trial)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("authorizer.requestResource.check('get').allowed()", True, id="resource"),
+        pytest.param("authorizer.path('/').check('get').allowed()", True, id="path"),
+        pytest.param("object.authorizer == 1", False, id="a-field-of-that-name"),
+    ],
+)
+def test_who_asks_the_authorizer(text: str, expected: bool) -> None:
+    spec = {"validations": [{"expression": text}]}
+    policy = {"kind": "ValidatingAdmissionPolicy", "spec": spec}
+    assert compile_policy(policy).asks_authorizer is expected

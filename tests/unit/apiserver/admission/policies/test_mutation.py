@@ -7,7 +7,7 @@ import pytest
 from api.admissionregistration.compiled import compile_policy
 from api.patch.shape import shape_of_kind
 from apiserver.admission.policies.evaluation import Failed
-from apiserver.admission.policies.mutation import mutated
+from apiserver.admission.policies.mutation import evaluated, mutated
 
 SHAPE = shape_of_kind("io.k8s.api.apps.v1.Deployment")
 OBJECT: dict[str, Any] = {
@@ -25,9 +25,11 @@ def made(patch_type: str, text: str) -> Any:
     member = "jsonPatch" if patch_type == "JSONPatch" else "applyConfiguration"
     mutation = {"patchType": patch_type, member: {"expression": text}}
     policy = {"kind": "MutatingAdmissionPolicy", "spec": {"mutations": [mutation]}}
-    (expression,) = compile_policy(policy).mutations
+    compiled = compile_policy(policy)
+    (expression,) = compiled.mutations
     assert expression is not None
-    return mutated(OBJECT, patch_type, expression, {"object": OBJECT}, SHAPE)
+    value = evaluated(compiled, expression, {"object": OBJECT})
+    return mutated(OBJECT, patch_type, value, SHAPE)
 
 
 def test_fields_and_maps_are_merged() -> None:

@@ -30,6 +30,9 @@ _OLD_VOLUMES = {
     "rbd": "deprecated in v1.28, non-functional in v1.31+",
 }
 
+_OLD = frozenset(_OLD_VOLUMES)
+_BYTES = ("memory", "ephemeral-storage")
+
 
 def spec_warnings(spec: Obj, path: Path) -> list[str]:
     """Return the warnings about a spec, of a pod or a template."""
@@ -38,17 +41,31 @@ def spec_warnings(spec: Obj, path: Path) -> list[str]:
         at = path.child("nodeSelector")
         found += [_renamed(key, at.key(key)) for key in selector if key in _RENAMED]
     for number, volume in enumerate(spec.get("volumes") or ()):
-        at = path.child("volumes").index(number)
-        found += [f"{at.child(name)}: {_OLD_VOLUMES[name]}" for name in volume if name in _OLD_VOLUMES]
-    found += _secret_warnings(spec.get("imagePullSecrets") or (), path.child("imagePullSecrets"))
+        if not _OLD.isdisjoint(volume):
+            at = path.child("volumes").index(number)
+            found += [f"{at.child(name)}: {_OLD_VOLUMES[name]}" for name in volume if name in _OLD]
+    if secrets := spec.get("imagePullSecrets"):
+        found += _secret_warnings(secrets, path.child("imagePullSecrets"))
     if spec.get("terminationGracePeriodSeconds", 0) < 0:
         text = "must be >= 0; negative values are invalid and will be treated as 1"
         found.append(f"{path.child('terminationGracePeriodSeconds')}: {text}")
     for name in _LISTS:
         for number, container in enumerate(spec.get(name) or ()):
-            if container.get("env") or container.get("resources") or container.get("ports"):
+            if _may_be_odd(container):
                 found += _container_warnings(container, path.child(name).index(number))
     return found
+
+
+def _may_be_odd(container: Obj) -> bool:
+    """Say whether a container is worth a closer look: nearly none is."""
+    if len(container.get("ports") or ()) > 1:
+        return True
+    variables = container.get("env") or ()
+    if len({variable.get("name") for variable in variables}) < len(variables):
+        return True
+    resources = container.get("resources") or {}
+    return any(_is_fraction(amounts.get(name, "")) for amounts in (resources.get("limits") or {},
+               resources.get("requests") or {}) for name in _BYTES)  # fmt: skip
 
 
 def _renamed(key: str, path: Path) -> str:
@@ -70,7 +87,7 @@ def _secret_warnings(secrets: Any, path: Path) -> Iterator[str]:
 def _container_warnings(container: Obj, path: Path) -> Iterator[str]:
     resources = container.get("resources") or {}
     for which in ("limits", "requests"):
-        for name in ("memory", "ephemeral-storage"):
+        for name in _BYTES:
             quantity = (resources.get(which) or {}).get(name)
             if quantity is not None and _is_fraction(quantity):
                 at = path.child("resources").child(which).key(name)

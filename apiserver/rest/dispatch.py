@@ -16,7 +16,7 @@ from apiserver.rest.create import create
 from apiserver.rest.delete import delete, delete_entries
 from apiserver.rest.get import fetch
 from apiserver.rest.hub import Collection, Hub
-from apiserver.rest.list import handle_list, present_entries, selection_of
+from apiserver.rest.list import handle_list, options_of, present_entries
 from apiserver.rest.options import deletion_of, operation_of
 from apiserver.rest.patch import patch
 from apiserver.rest.reading import read
@@ -174,7 +174,7 @@ async def _deletecollection(hub: Hub, collection: Collection, request: Request) 
     deletion, options = deletion_of(request)
     if collection.resource.namespaced and not request.info.namespace:
         raise MethodNotAllowed("the server does not allow this method on the requested resource")
-    selection, _ = selection_of(collection, request)
+    selection = options_of(collection, request).selection
     revision, entries = await present_entries(hub, collection, selection)
     operation = operation_of(request)
     operation = type(operation)(operation.user, deletion.dry_run, "", request, options)

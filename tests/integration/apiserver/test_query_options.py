@@ -128,6 +128,12 @@ async def test_what_a_write_may_not_ask(api, method, query, body, expected):
     assert await complaints(api, method, CMS, body, **query) == expected
 
 
+async def test_a_collection_is_deleted_by_the_rules_of_lists(api):
+    assert await complaints(api, "DELETE", CMS, resourceVersionMatch="Exact") == [
+        f"{MATCH}: Forbidden: {MATCH} is forbidden unless resourceVersion is provided"
+    ]
+
+
 async def test_only_apply_is_forced(api):
     await api.ok("POST", CMS, {"metadata": {"name": "a"}})
     answer = await api.patch(f"{CMS}/a", {}, force="true")

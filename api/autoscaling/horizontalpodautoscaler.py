@@ -29,11 +29,16 @@ _CPU = {
 }
 
 
+# What v1 has no fields for is kept in annotations; this one holds all metrics but the use of CPU.
+METRICS_ANNOTATION = "autoscaling.alpha.kubernetes.io/metrics"
+
+
 def _is_v1(obj: Obj) -> bool:
     return bool(obj.get("apiVersion", "").endswith("/v1"))
 
 
 _spec = defaulting(absent={"minReplicas": 1})
+_spec_v1 = defaulting(absent={"minReplicas": 1, "targetCPUUtilizationPercentage": 80})
 _behavior = defaulting(
     nested={"scaleUp": defaulting(absent=_SCALE_UP), "scaleDown": defaulting(absent=_SCALE_DOWN)}
 )
@@ -47,7 +52,12 @@ _spec_v2 = defaulting(
 def defaults(obj: Obj) -> Obj:
     """Fill the lower bound, the CPU metric and the scaling rules."""
     old = obj.get("spec") or {}
-    spec = (_spec if _is_v1(obj) else _spec_v2)(old)
+    if _is_v1(obj):
+        noted = METRICS_ANNOTATION in ((obj.get("metadata") or {}).get("annotations") or {})
+        # As v2 does when such an object is read from the store.
+        spec = (_spec if noted else _spec_v1)(old)
+    else:
+        spec = _spec_v2(old)
     return obj if spec == old else {**obj, "spec": spec}
 
 

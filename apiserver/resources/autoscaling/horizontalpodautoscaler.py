@@ -7,10 +7,11 @@ from typing import Any
 
 import orjson
 
+from api.autoscaling.horizontalpodautoscaler import METRICS_ANNOTATION
 from api.resource import Obj
 from apiserver.resources.autoscaling import alpha
 
-METRICS = "autoscaling.alpha.kubernetes.io/metrics"
+METRICS = METRICS_ANNOTATION
 BEHAVIOR = "autoscaling.alpha.kubernetes.io/behavior"
 CONDITIONS = "autoscaling.alpha.kubernetes.io/conditions"
 CURRENT_METRICS = "autoscaling.alpha.kubernetes.io/current-metrics"

@@ -48,6 +48,19 @@ def read_field(operand: Run, field: str, convert: Convert | None) -> Run:
     return _converted(run, convert)
 
 
+def read_given_field(operand: Run, field: str, convert: Convert | None) -> Run:
+    """Return the code of `operand.field` where null is as good as nothing."""
+
+    def run(frame: Frame) -> Any:
+        value = operand(frame)
+        found = value.get(field) if value.__class__ is dict else _other_field(value, field)
+        if found is None:
+            raise no_such_key(field)
+        return found
+
+    return _converted(run, convert)
+
+
 def _other_field(value: Any, field: str) -> Any:
     if isinstance(value, Mapping):
         try:
@@ -63,8 +76,8 @@ def _converted(run: Run, convert: Convert | None) -> Run:
     return run if convert is None else lambda frame: convert(run(frame))
 
 
-def has_field(operand: Run, field: str) -> Run:
-    """Return the code of `has(operand.field)`."""
+def has_field(operand: Run, field: str, given: bool = False) -> Run:
+    """Return the code of `has(operand.field)`; `given`: null is as good as nothing."""
 
     def run(frame: Frame) -> bool:
         value = operand(frame)
@@ -73,17 +86,19 @@ def has_field(operand: Run, field: str) -> Run:
                 return False
             value = value.value
         if isinstance(value, Mapping):
-            return field in value
+            return field in value and not (given and value[field] is None)
         raise no_such_overload()
 
     return run
 
 
-def read_optional_field(operand: Run, field: str, convert: Convert | None) -> Run:
+def read_optional_field(operand: Run, field: str, convert: Convert | None, given: bool = False) -> Run:
     """Return the code of `operand.?field`, and of `operand.field` where the operand is optional."""
 
     def run(frame: Frame) -> Optional:
         found = find_field(operand(frame), field)
+        if given and found.value is None:
+            return ABSENT
         return Optional(convert(found.value), True) if convert is not None and found.present else found
 
     return run

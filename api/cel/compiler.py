@@ -29,7 +29,7 @@ from api.cel.syntax import (
     Select,
     StructLiteral,
 )
-from api.cel.types import ObjectType, Type, is_optional
+from api.cel.types import ObjectType, is_optional
 from api.cel.values import Optional, TypeValue, to_key
 
 _FOLDED = frozenset(("int", "uint", "double", "bool", "string", "bytes", "timestamp", "duration"))
@@ -85,26 +85,20 @@ def _select(node: Select) -> Code:
     operand = compile_node(node.operand)
     attribute = _is_attribute(node.operand)
     above = node.operand.type
-    field, convert = node.field, None
-    if isinstance(above, ObjectType):
-        field = above.json_names.get(field, field)
-        convert = access.converter(node.type)
+    optional = node.optional or is_optional(above)
+    holder = above.params[0] if is_optional(above) else above
+    field, convert, given = node.field, None, False
+    if isinstance(holder, ObjectType):
+        field, given = holder.json_names.get(field, field), holder.null_is_absent
+        convert = access.converter(node.type.params[0] if optional and not node.test else node.type)
     if node.test:
         # Kubernetes counts the field, but nothing for the path.
-        return Code(access.has_field(operand.run, field), operand.cost + (not attribute))
+        return Code(access.has_field(operand.run, field, given), operand.cost + (not attribute))
     cost = operand.cost + (1 if attribute else 2)
-    if node.optional or is_optional(above):
-        inner = above.params[0] if is_optional(above) else above
-        return Code(_optional_select(node, operand.run, inner), cost)
-    return Code(access.read_field(operand.run, field, convert), cost)
-
-
-def _optional_select(node: Select, operand: Run, above: Type) -> Run:
-    field, convert = node.field, None
-    if isinstance(above, ObjectType):
-        field = above.json_names.get(field, field)
-        convert = access.converter(node.type.params[0])
-    return access.read_optional_field(operand, field, convert)
+    if optional:
+        return Code(access.read_optional_field(operand.run, field, convert, given), cost)
+    read = access.read_given_field if given else access.read_field
+    return Code(read(operand.run, field, convert), cost)
 
 
 def _call(node: Call) -> Code:

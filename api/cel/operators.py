@@ -36,8 +36,10 @@ def add(first: Any, second: Any) -> Any:
             return _unsigned(int(first) + int(second))
         if cls is Duration:
             return new_duration(first.nanos + second.nanos)
-    if (cls is Timestamp and other is Duration) or (cls is Duration and other is Timestamp):
-        return new_timestamp(first.nanos + second.nanos)
+    if cls is Timestamp and other is Duration:
+        return new_timestamp(first.nanos + second.nanos, first.offset)
+    if cls is Duration and other is Timestamp:
+        return new_timestamp(first.nanos + second.nanos, second.offset)
     raise no_such_overload()
 
 
@@ -54,7 +56,7 @@ def subtract(first: Any, second: Any) -> Any:
         if cls is Duration or cls is Timestamp:
             return new_duration(first.nanos - second.nanos)
     if cls is Timestamp and other is Duration:
-        return new_timestamp(first.nanos - second.nanos)
+        return new_timestamp(first.nanos - second.nanos, first.offset)
     raise no_such_overload()
 
 

@@ -108,13 +108,18 @@ def _object(schema: Schema, name: str) -> Type | None:
     names = {escaped: field for field in properties if (escaped := escape(field))}
     escaped_names = {escaped: field for escaped, field in names.items() if escaped != field}
     if any("$ref" in field or "$ref" in field.get("items", {}) for field in properties.values()):
-        return ObjectType(name, _LazyFields(properties, names, name), escaped_names).bounded(0)
+        return _described(ObjectType(name, _LazyFields(properties, names, name), escaped_names))
     fields = {
         escaped: of
         for escaped, field in names.items()
         if (of := _field(properties[field], f"{name}.{field}")) is not None
     }
-    return ObjectType(name, fields, escaped_names).bounded(0)
+    return _described(ObjectType(name, fields, escaped_names))
+
+
+def _described(of: ObjectType) -> Type:
+    of.null_is_absent = True
+    return of.bounded(0)
 
 
 def _field(schema: Schema, name: str) -> Type | None:

@@ -5,7 +5,7 @@ Spec: github.com/google/cel-go common/types/{timestamp,duration}.go; Go's time.P
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -28,9 +28,10 @@ class Duration:
 
 @dataclass(frozen=True, order=True, slots=True)
 class Timestamp:
-    """A moment, in nanoseconds since 1970."""
+    """A moment, in nanoseconds since 1970. `offset`: seconds east of Greenwich in which it was written."""
 
     nanos: int
+    offset: int = field(default=0, compare=False)
 
 
 def new_duration(nanos: int) -> Duration:
@@ -40,11 +41,11 @@ def new_duration(nanos: int) -> Duration:
     return Duration(nanos)
 
 
-def new_timestamp(nanos: int) -> Timestamp:
+def new_timestamp(nanos: int, offset: int = 0) -> Timestamp:
     """Return a moment; EvaluationError outside the years 1 to 9999."""
     if not _FIRST <= nanos <= _LAST:
         raise EvaluationError("timestamp overflow")
-    return Timestamp(nanos)
+    return Timestamp(nanos, offset)
 
 
 _RFC3339 = re.compile(
@@ -62,9 +63,9 @@ def parse_timestamp(text: str) -> Timestamp:
         seconds = int((datetime(*map(int, parts), tzinfo=UTC) - _EPOCH).total_seconds())  # type: ignore[arg-type, misc]
     except ValueError as error:
         raise _bad_timestamp(text) from error
-    offset = (int(hours) * 3600 + int(minutes) * 60) * (1 if sign == "-" else -1) if sign else 0
+    offset = (int(hours) * 3600 + int(minutes) * 60) * (-1 if sign == "-" else 1) if sign else 0
     nanos = int((fraction or "0")[:9].ljust(9, "0"))
-    return new_timestamp((seconds + offset) * _NANO + nanos)
+    return new_timestamp((seconds - offset) * _NANO + nanos, offset)
 
 
 def _bad_timestamp(text: str) -> EvaluationError:
@@ -125,11 +126,16 @@ def format_duration(span: Duration) -> str:
 
 
 def format_timestamp(moment: Timestamp) -> str:
-    """Return RFC 3339 with as many decimals as needed, in UTC."""
+    """Return RFC 3339 with as many decimals as needed, with the offset in which the moment was written."""
     seconds, nanos = divmod(moment.nanos, _NANO)
     fraction = f".{nanos:09d}".rstrip("0") if nanos else ""
-    when = _EPOCH + timedelta(seconds=seconds)
-    return f"{when.year:04d}{when:-%m-%dT%H:%M:%S}{fraction}Z"
+    try:
+        when = _EPOCH + timedelta(seconds=seconds + moment.offset)
+    except OverflowError:
+        raise EvaluationError("timestamp overflow") from None
+    hours, minutes = divmod(abs(moment.offset) // 60, 60)
+    zone = f"{'-' if moment.offset < 0 else '+'}{hours:02d}:{minutes:02d}" if moment.offset else "Z"
+    return f"{when.year:04d}{when:-%m-%dT%H:%M:%S}{fraction}{zone}"
 
 
 _OFFSET = re.compile(r"([+-]?)(\d\d):(\d\d)", re.ASCII)

@@ -83,10 +83,11 @@ class Type:
 class ObjectType(Type):
     """An object with known fields: `fields` maps names as expressions write them to types.
 
-    `json_names` says under which key JSON holds a field whose name had to be escaped.
+    `json_names` says under which key JSON holds a field whose name had to be escaped. `null_is_absent`: a
+    field that is null counts as not there, as in objects that a schema describes.
     """
 
-    __slots__ = ("fields", "json_names")
+    __slots__ = ("fields", "json_names", "null_is_absent")
 
     def __init__(
         self, name: str, fields: Mapping[str, Type], json_names: Mapping[str, str] | None = None
@@ -94,10 +95,12 @@ class ObjectType(Type):
         super().__init__("object", name)
         self.fields = fields
         self.json_names = json_names or {}
+        self.null_is_absent = False
 
     def _with(self, **changes: Any) -> Type:
         made = ObjectType(self.name, self.fields, self.json_names)
         made.max_size = changes.get("max_size", self.max_size)
+        made.null_is_absent = self.null_is_absent
         return made
 
 

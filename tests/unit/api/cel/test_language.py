@@ -156,6 +156,16 @@ def test_macros_and_optionals(expression: str, expected: Any):
         pytest.param("string(duration('-1.5s'))", "-1.5s", id="duration-text"),
         pytest.param("duration('90m').getHours()", 1, id="duration-hours"),
         pytest.param("timestamp('1970-01-01T01:00:00.5+01:00')", Timestamp(5 * 10**8), id="timestamp"),
+        pytest.param(
+            "string(timestamp('2011-08-18T19:03:37.01+01:00') + duration('1h'))",
+            "2011-08-18T20:03:37.01+01:00",
+            id="an-offset-is-kept",
+        ),
+        pytest.param(
+            "string(duration('-1h') + timestamp('2011-08-18T00:30:00-02:30'))",
+            "2011-08-17T23:30:00-02:30",
+            id="and-added-to",
+        ),
         pytest.param("string(timestamp(1))", "1970-01-01T00:00:01Z", id="timestamp-text"),
         pytest.param("int(timestamp('1970-01-01T00:01:00Z'))", 60, id="seconds"),
         pytest.param("timestamp(60) - timestamp(0)", Duration(60 * 10**9), id="difference"),

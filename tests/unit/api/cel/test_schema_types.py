@@ -6,11 +6,11 @@ import pytest
 
 from api.cel.cost import Budget
 from api.cel.environment import Environment
-from api.cel.errors import CompileError
+from api.cel.errors import CompileError, EvaluationError
 from api.cel.escaping import escape
 from api.cel.schema_types import type_of_definition, type_of_schema
 from api.cel.times import Duration
-from api.cel.types import ObjectType, optional_of
+from api.cel.types import DYN, ObjectType, optional_of
 from api.cel.values import ABSENT, Optional
 
 KEYED = {"type": "object", "properties": {"k": {"type": "string"}, "v": {"type": "integer"}}}
@@ -156,6 +156,21 @@ def test_a_definition_may_contain_itself():
     schema = type_of_definition("io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps")
     assert isinstance(schema, ObjectType)
     assert schema.fields["not"] is schema.fields["not"].fields["not"]  # type: ignore[attr-defined]
+
+
+def test_a_field_that_is_null_is_absent():
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "integer", "nullable": True}, "b": {"type": "string"}},
+    }
+    environment = Environment({"self": type_of_schema(schema), "any": DYN})
+    bindings = {"self": {"a": None, "b": "x"}, "any": {"a": None}}
+    asked = environment.compile("!has(self.a) && !self.?a.hasValue() && has(any.a) && self.b == 'x'")
+    assert asked.evaluate(bindings, Budget(100)) is True
+    with pytest.raises(EvaluationError, match="no such key: a"):
+        environment.compile("self.a == 1").evaluate(bindings, Budget(100))
+    with pytest.raises(EvaluationError, match="no such overload"):
+        environment.compile("self.a == 1").evaluate({"self": 3}, Budget(100))
 
 
 def test_an_old_value_may_be_absent():

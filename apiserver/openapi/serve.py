@@ -29,6 +29,8 @@ from apiserver.version import version_info
 
 _V2_PATH, _V3_PATH = "/openapi/v2", "/openapi/v3"
 _JSON = "application/json"
+# Compressed documents beyond this are unpacked in a thread.
+LARGE = 64 << 10
 
 
 class OpenAPI:
@@ -36,6 +38,8 @@ class OpenAPI:
 
     def __init__(self, resources: Iterable[Resource[Any]] = catalog.ALL) -> None:
         self._resources: tuple[Resource[Any], ...] = ()
+        # The same by group version (`/apis/apps/v1`).
+        self._by_root: dict[str, tuple[Resource[Any], ...]] = {}
         # Compressed documents by path and media type with their tags, and who is building one now.
         self._documents: dict[str, tuple[str, bytes]] = {}
         self._building: dict[str, asyncio.Lock] = {}
@@ -49,6 +53,10 @@ class OpenAPI:
     def replace(self, resources: Iterable[Resource[Any]]) -> None:
         """Describe another set of resources from now on. The built-in ones among them stay the same."""
         self._resources = tuple(resources)
+        by_root: dict[str, list[Resource[Any]]] = {}
+        for item in self._resources:
+            by_root.setdefault(_root(item), []).append(item)
+        self._by_root = {root: tuple(items) for root, items in by_root.items()}
         self._tags.clear()
         self._index = b""
 
@@ -71,13 +79,15 @@ class OpenAPI:
         if "gzip" in request.headers.get("accept-encoding", ""):
             headers["Content-Encoding"] = "gzip"
             return Response(200, packed, media, headers)
+        if len(packed) > LARGE:
+            return Response(200, await asyncio.to_thread(gzip.decompress, packed), media, headers)
         return Response(200, gzip.decompress(packed), media, headers)
 
     def _of(self, path: str) -> tuple[Resource[Any], ...]:
         """Return the resources that the document at a path describes."""
         if path == _V2_PATH:
             return self._resources
-        return tuple(item for item in self._resources if path == f"{_V3_PATH}{_root(item)}")
+        return self._by_root.get(path.removeprefix(_V3_PATH), ())
 
     async def _packed(self, path: str, media: str, tag: str, served: tuple[Resource[Any], ...]) -> bytes:
         key = path + media
@@ -91,7 +101,7 @@ class OpenAPI:
 
     def _forget_unserved(self) -> None:
         """Drop the documents of group versions that are served no more."""
-        roots = {f"{_V3_PATH}{_root(item)}{_JSON}" for item in self._resources}
+        roots = {f"{_V3_PATH}{root}{_JSON}" for root in self._by_root}
         for key in [key for key in self._documents if key.startswith(_V3_PATH) and key not in roots]:
             del self._documents[key]
             self._building.pop(key, None)
@@ -113,10 +123,9 @@ class OpenAPI:
 
     def _whole_index(self) -> Response:
         if not self._index:
-            roots = dict.fromkeys(_root(item) for item in self._resources)
             paths = {
                 root[1:]: {"serverRelativeURL": f"{_V3_PATH}{root}?hash={self._tag(_V3_PATH + root)}"}
-                for root in roots
+                for root in self._by_root
             }
             self._index = orjson.dumps({"paths": paths})
         return Response(200, self._index, _JSON)

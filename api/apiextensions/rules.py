@@ -102,6 +102,14 @@ def rule_errors(schema: Schema, path: Path) -> list[FieldError]:
     return errors
 
 
+def estimated_cost(schema: Schema) -> int:
+    """Return the most that all rules of a valid schema may cost for one object."""
+    total = Total()
+    for _ in _errors(schema, Path(), Place(True), total):
+        pass
+    return total.cost
+
+
 def _errors(schema: Schema, path: Path, place: Place, total: Total) -> Iterator[FieldError]:
     if schema.get(RULES):
         environment = RuleEnvironment(schema, place.is_object)

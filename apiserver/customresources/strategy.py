@@ -3,6 +3,7 @@
 Source: apiextensions-apiserver pkg/registry/customresource strategy.go, status_strategy.go (1.36).
 """
 
+from api.apiextensions.rules import estimated_cost
 from api.codec.typed import Conformed
 from api.crd.selectable import compile_selectable, selectable_fields
 from api.errors import MethodNotAllowed
@@ -12,6 +13,9 @@ from api.meta import validate_metadata, validate_metadata_update
 from api.resource import Obj
 from apiserver.customresources.resource import CustomResource
 from apiserver.rest.strategy import FOREGROUND, ORPHAN, Strategy, with_part
+
+# Estimated cost of the rules of one object from which on they are run apart from the event loop: 10 ms.
+DEAR = 100_000
 
 
 class CustomStrategy(Strategy):
@@ -26,6 +30,7 @@ class CustomStrategy(Strategy):
         self.has_generation = True
         self.deprecation = resource.deprecation
         self._structural = resource.structural
+        self.is_dear = estimated_cost(resource.structural.schema) > DEAR
         self.selectable = selectable_fields(resource.spec)
         self.indexed_fields = self.selectable
         self._selected = compile_selectable(resource.spec)

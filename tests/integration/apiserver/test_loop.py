@@ -181,3 +181,34 @@ async def test_documents_are_made(api, path):
     async with watched():
         answer = await api.ask("GET", path)
     assert answer.status == 200
+
+
+def costly_definition():
+    """Rules that take as long as they may, over an object of a few kilobytes."""
+    texts = {"type": "array", "maxItems": 150, "items": {"type": "string", "maxLength": 10}}
+    rule = "self.words.all(a, self.words.all(b, a == b || a != b))"
+    spec = {
+        "type": "object",
+        "properties": {"words": texts},
+        "x-kubernetes-validations": [{"rule": rule}] * 5,
+    }
+    schema = {"type": "object", "properties": {"spec": spec}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
+    return {
+        "metadata": {"name": "words.example.com"},
+        "spec": {
+            "group": "example.com", "scope": "Cluster", "names": {"plural": "words", "kind": "Word"},
+            "versions": [version],
+        },
+    }  # fmt: skip
+
+
+async def test_rules_of_custom_resources_are_run(api):
+    made = await api.ask(
+        "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", costly_definition()
+    )
+    assert made.status == 201, made.body
+    obj = {"metadata": {"name": "a"}, "spec": {"words": [f"w{number}" for number in range(150)]}}
+    async with watched():
+        answer = await api.ask("POST", "/apis/example.com/v1/words", obj)
+    assert answer.status in (201, 422), answer.body

@@ -25,20 +25,32 @@ class ServiceResolver:
 
         Raises `NotFound` without the service, `ServiceUnavailable` without the port or a ready endpoint.
         """
+        return self.resolve_all(namespace, name, port)[0]
+
+    def resolve_all(self, namespace: str, name: str, port: int) -> list[tuple[str, int]]:
+        """Return all of them, any one first: where one does not answer, another may. Raises as `resolve`."""
         service = self._registry.cached(SERVICES, namespace, name)
         if service is None:
             raise errors.not_found(SERVICES, name)
         spec = service.get("spec") or {}
         if spec.get("type") == "ExternalName":
-            return str(spec["externalName"]), port
+            return [(str(spec["externalName"]), port)]
         slices = self._registry.cached_by_label(ENDPOINTSLICES, SERVICE_NAME, name, namespace)
-        return service_address(service, str(port), slices, rand.integer)
+        found = service_addresses(service, str(port), slices)
+        first = rand.integer(0, len(found) - 1)
+        return found[first:] + found[:first]
 
 
 def service_address(
     service: Obj, port: str, slices: Iterable[Obj], choose: Callable[[int, int], int]
 ) -> tuple[str, int]:
     """Return a ready endpoint of a service's port, given by name or number. Raises `ServiceUnavailable`."""
+    found = service_addresses(service, port, slices)
+    return found[choose(0, len(found) - 1)]
+
+
+def service_addresses(service: Obj, port: str, slices: Iterable[Obj]) -> list[tuple[str, int]]:
+    """Return all ready endpoints of a service's port; there is at least one. Raises `ServiceUnavailable`."""
     name = service["metadata"]["name"]
     if port.isdigit():
         found = [item for item in service["spec"].get("ports") or () if item["port"] == int(port)]
@@ -48,7 +60,7 @@ def service_address(
     ready = [item for one in slices if _is_of(one, name) for item in _ready(one, port)]
     if not ready:
         raise errors.ServiceUnavailable(f'no endpoints available for service "{name}"')
-    return ready[choose(0, len(ready) - 1)]
+    return ready
 
 
 def _is_of(one: Obj, service: str) -> bool:

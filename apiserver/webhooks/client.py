@@ -15,6 +15,7 @@ import socket
 import ssl
 from base64 import b64decode
 from collections import OrderedDict
+from ipaddress import ip_address
 from math import ceil
 from typing import Any
 from urllib.parse import quote
@@ -149,17 +150,25 @@ class _Resolver(AbstractResolver):
         if not host.endswith(_SUFFIX) or host.count(".") != 2:
             return await self._system.resolve(host, port, family)
         name, namespace, _ = host.split(".")
-        address, target = self._services.resolve(namespace, name, port)
-        try:
-            found = socket.getaddrinfo(address, target, flags=socket.AI_NUMERICHOST)
-        except OSError:
+        found = self._services.resolve_all(namespace, name, port)
+        if not _is_address(found[0][0]):
             # An ExternalName service names a host.
-            return await self._system.resolve(address, target, family)
-        kind = found[0][0]
-        return [ResolveResult(hostname=host, host=address, port=target, family=kind, proto=0, flags=0)]
+            return await self._system.resolve(*found[0], family)
+        return [
+            ResolveResult(hostname=host, host=address, port=target, family=family, proto=0, flags=0)
+            for address, target in found
+        ]
 
     async def close(self) -> None:
         await self._system.close()
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def url_of(config: Obj, timeout_s: float) -> str:

@@ -8,7 +8,7 @@ from aiohttp import web
 from apiserver.services import ServiceResolver
 from apiserver.webhooks.client import ANSWER_LIMIT, WebhookClient, WebhookError
 from kit import tls
-from tests.integration.apiserver.hooks import SERVICE
+from tests.integration.apiserver.hooks import SERVICE, own_address
 
 BODY = {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": {"uid": "u"}}
 
@@ -32,6 +32,23 @@ async def test_by_service(client, hook, api):
         answer = await client.call(hook.service("/always-allow"), BODY, 5)
         assert answer["response"]["allowed"]
     assert [path for path, _ in hook.reviews] == ["/always-allow?timeout=5s"] * 2
+
+
+async def test_an_endpoint_that_does_not_answer(server, client, hook, api):
+    """Another one of the service is tried at once."""
+    await hook.publish(api)
+    dead = {
+        "metadata": {"name": "dead", "labels": {"kubernetes.io/service-name": SERVICE}},
+        "addressType": "IPv4",
+        "ports": [{"name": "https", "port": 1, "protocol": "TCP"}],
+        "endpoints": [{"addresses": [own_address() or "10.0.0.1"], "conditions": {"ready": True}}],
+    }
+    await api.ok("POST", "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", dead)
+    await server.hub.fresh()
+    for _ in range(8):
+        assert (await client.call(hook.service("/always-allow"), BODY, 5))["response"]["allowed"]
+        # The next call opens a connection of its own.
+        await client.close()
 
 
 @pytest.mark.parametrize(

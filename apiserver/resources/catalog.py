@@ -114,6 +114,10 @@ _CONFIGURING = frozenset(
 # With expressions of which a kilobyte takes 3 ms.
 _DEAR = frozenset(
     {
+        ("admissionregistration.k8s.io", "mutatingadmissionpolicies"),
+        ("admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
+        ("admissionregistration.k8s.io", "validatingadmissionpolicies"),
+        ("admissionregistration.k8s.io", "validatingwebhookconfigurations"),
         ("resource.k8s.io", "deviceclasses"), ("resource.k8s.io", "resourceclaims"),
         ("resource.k8s.io", "resourceclaimtemplates"),
     }

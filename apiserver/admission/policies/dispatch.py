@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+
 from api.resource import Obj, Resource
 from api.types.core_v1 import NAMESPACES
 from apiserver.admission.authority import authority_of
@@ -23,6 +25,7 @@ from apiserver.registry import Registry
 from apiserver.rest.versions import Versions
 from apiserver.webhooks.review import request_of
 from kit import clock
+from kit.apart import apart
 
 # What expressions see of a namespace. Spec: plugin/cel CreateNamespaceObject (1.36).
 _SHOWN = (
@@ -32,6 +35,8 @@ _SHOWN = (
 _Key = tuple[str, Resource[Any], str]
 # Expressions may be dear: after so long the next policy waits until the event loop has been round.
 _SLICE_S = 0.01
+# A kilobyte of expressions takes as long as so many of other JSON.
+_DEARNESS = 32
 
 
 @dataclass(frozen=True)
@@ -96,8 +101,8 @@ class Dispatcher:
         known = {hook.name: hook for hook in self._hooks}
         for hook in hooks:
             before = known.get(hook.name)
-            if before is not None and before.spec == hook.spec and "compiled" in before.__dict__:
-                hook.__dict__["compiled"] = before.compiled
+            if before is not None and before.spec == hook.spec:
+                hook.compiled_as(before)
         return hooks
 
     async def invocations(self, request: AdmissionRequest) -> tuple[list[Invocation], list[Fault]]:
@@ -120,6 +125,9 @@ class Dispatcher:
                     faults.append(Fault(item.hook, bound, f"failed to configure binding: {error}"))
                     continue
                 found += [Invocation(item.hook, bound, param, seen) for param in params]
+            if not item.hook.is_compiled:
+                weight = len(orjson.dumps(item.hook.spec)) * _DEARNESS
+                await apart(weight, getattr, item.hook, "compiled")
         return found, [fault for fault in faults if not fault.hook.fails_open]
 
     async def _is_selected(self, request: AdmissionRequest, match: Match) -> bool:

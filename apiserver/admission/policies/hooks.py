@@ -104,8 +104,17 @@ class Hook:
 
     @cached_property
     def compiled(self) -> CompiledPolicy:
-        """The expressions, compiled when a request first needs them."""
+        """The expressions, compiled when first needed."""
         return compile_policy(self.policy)
+
+    @property
+    def is_compiled(self) -> bool:
+        return "compiled" in self.__dict__
+
+    def compiled_as(self, before: "Hook") -> None:
+        """Take over the expressions that another hook of the same spec has compiled."""
+        if before.is_compiled:
+            self.__dict__["compiled"] = before.compiled
 
 
 def _name(obj: Obj) -> str:

@@ -59,3 +59,11 @@ async def test_a_namespace_full_of_pods(api) -> None:
     async with watched():
         answer = await api.ask("PATCH", "/api/v1/namespaces/default", change, headers)
     assert answer.status == 200
+
+
+async def test_a_policy_of_many_expressions(api) -> None:
+    text = "object.data.all(k, k.startsWith('x') || k.endsWith('{0}') || k.matches('^a.*{0}$') || k == '{0}')"
+    policy = validating("p", *[{"expression": text.format(number)} for number in range(300)])
+    async with watched():
+        await install(api, "validating", policy, validationActions=["Deny"])
+        assert (await api.ask("POST", CONFIGMAPS, BODY)).status == 201

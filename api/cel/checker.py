@@ -197,7 +197,9 @@ class Checker:
                 result = found if result is None or result == found else DYN
         node.overloads = tuple(fitting)
         if result is not None:
-            return result
+            # What is added to a set stays a set; how large it is then is no longer known.
+            kept = node.function == "_+_" and types[0].list_type
+            return result.listed(types[0].list_type, types[0].list_keys) if kept else result
         self._no_overload(node.pos, node.function, types, member)
         return ERROR
 

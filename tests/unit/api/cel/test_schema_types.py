@@ -107,6 +107,7 @@ def test_values_are_converted_when_they_are_read(expression: str):
         ),
         pytest.param("self == old", {**SELF, "set": ["b", "a"]}, True, id="deep"),
         pytest.param("[self] != [old]", {**SELF, "set": ["b"]}, True, id="deep-in-a-list"),
+        pytest.param("self.set + ['c'] == ['c', 'b', 'a']", {}, True, id="a-sum-is-a-set"),
         pytest.param("self.set + old.set", {"set": ["b", "c"]}, ["a", "b", "c"], id="union"),
         pytest.param(
             "self.keyed + old.keyed",

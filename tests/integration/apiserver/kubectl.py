@@ -21,11 +21,15 @@ class Kubectl:
         self._path = newest_kubectl()
         self._flags = (f"--kubeconfig={kubeconfig}", f"--cache-dir={kubeconfig.parent / 'cache'}")
 
-    async def __call__(self, *words: str, text: str = "") -> Printed:
+    async def start(self, *words: str) -> asyncio.subprocess.Process:
+        """Start a command that goes on until it is killed."""
         pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
+        return await asyncio.create_subprocess_exec(
             self._path, *self._flags, *words, stdin=pipe, stdout=pipe, stderr=pipe
         )
+
+    async def __call__(self, *words: str, text: str = "") -> Printed:
+        process = await self.start(*words)
         out, err = await process.communicate(text.encode())
         return Printed(process.returncode or 0, out.decode(), err.decode())
 

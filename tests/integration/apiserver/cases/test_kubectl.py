@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.e2e.harness import newest_kubectl
+from tests.integration.apiserver.kubectl import Kubectl
 
 CASES = "[sig-cli] Kubectl client "
 IMAGE, OTHER = (
@@ -15,57 +15,16 @@ IMAGE, OTHER = (
 )
 
 
-class Kubectl:
-    """A real kubectl, as an administrator of the server."""
-
-    def __init__(self, folder, address, pki):
-        config = folder / "kubeconfig"
-        config.write_text(json.dumps(kubeconfig(address, pki)))
-        self._command = [newest_kubectl(), f"--kubeconfig={config}", f"--cache-dir={folder}/cache"]
-
-    async def start(self, *words):
-        pipe = asyncio.subprocess.PIPE
-        return await asyncio.create_subprocess_exec(
-            *self._command, *words, stdin=pipe, stdout=pipe, stderr=pipe
-        )
-
-    async def __call__(self, *words, text=""):
-        """Run it to its end; return its exit code and all it printed."""
-        process = await self.start(*words)
-        printed, faults = await asyncio.wait_for(process.communicate(text.encode()), 60)
-        return process.returncode, printed.decode() + faults.decode()
-
-
 @pytest.fixture
-async def kubectl(server, pki, tmp_path):
-    return Kubectl(tmp_path, f"https://127.0.0.1:{await server.listen()}", pki)
-
-
-def kubeconfig(address, pki):
-    return {
-        "apiVersion": "v1", "kind": "Config", "current-context": "c",
-        "clusters": [
-            {"name": "c", "cluster": {"server": address, "certificate-authority": str(pki / "ca.crt")}}
-        ],
-        "users": [
-            {"name": "c", "user": {"client-certificate": str(pki / "admin.crt"),
-                                   "client-key": str(pki / "admin.key")}}
-        ],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c", "namespace": "default"}}],
-    }  # fmt: skip
-
-
-async def fine(kubectl, *words, text=""):
-    code, printed = await kubectl(*words, text=text)
-    assert code == 0, printed
-    return printed
+def kubectl(kubeconfig):
+    return Kubectl(kubeconfig)
 
 
 @pytest.mark.case(
     CASES + "Kubectl api-versions should check if v1 is in available api versions [Conformance]"
 )
 async def test_versions(kubectl):
-    assert "v1" in (await fine(kubectl, "api-versions")).splitlines()
+    assert "v1" in (await kubectl.ok("api-versions")).splitlines()
 
 
 @pytest.mark.case(
@@ -74,13 +33,13 @@ async def test_versions(kubectl):
     "[Conformance]"
 )
 async def test_cluster_info(kubectl):
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", await fine(kubectl, "cluster-info"))
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", await kubectl.ok("cluster-info"))
     assert "Kubernetes control plane is running at https://127.0.0.1:" in plain
 
 
 @pytest.mark.case(CASES + "Kubectl version should check is all data is printed [Conformance]")
 async def test_version(kubectl):
-    printed = await fine(kubectl, "version")
+    printed = await kubectl.ok("version")
     for what in ("Client Version", "Server Version"):
         assert re.search(rf"{what}: v[0-9]+\.[0-9]+", printed)
 
@@ -97,22 +56,22 @@ def deployment(image):
     CASES + "Kubectl diff should check if kubectl diff finds a difference for Deployments [Conformance]"
 )
 async def test_diff(kubectl):
-    await fine(kubectl, "create", "-f", "-", text=deployment(IMAGE))
-    code, printed = await kubectl("diff", "-f", "-", text=deployment(OTHER))
-    assert code == 1
-    assert IMAGE in printed
-    assert OTHER in printed
+    await kubectl.ok("create", "-f", "-", text=deployment(IMAGE))
+    printed = await kubectl("diff", "-f", "-", text=deployment(OTHER))
+    assert printed.code == 1
+    assert IMAGE in printed.out
+    assert OTHER in printed.out
 
 
 @pytest.mark.case(
     CASES + "Kubectl run pod should create a pod from an image when restart is Never [Conformance]"
 )
 async def test_run(api, kubectl):
-    await fine(kubectl, "run", "web", "--restart=Never", f"--image={IMAGE}")
+    await kubectl.ok("run", "web", "--restart=Never", f"--image={IMAGE}")
     spec = (await api.ok("GET", "/api/v1/namespaces/default/pods/web"))["spec"]
     assert [container["image"] for container in spec["containers"]] == [IMAGE]
     assert spec["restartPolicy"] == "Never"
-    await fine(kubectl, "delete", "pods", "web")
+    await kubectl.ok("delete", "pods", "web")
     assert (await api.ask("GET", "/api/v1/namespaces/default/pods/web")).status == 404
 
 
@@ -120,9 +79,9 @@ async def test_run(api, kubectl):
     CASES + "Kubectl server-side dry-run should check if kubectl can dry-run update Pods [Conformance]"
 )
 async def test_dry_run(api, kubectl):
-    await fine(kubectl, "run", "web", f"--image={IMAGE}", "--labels=run=web")
+    await kubectl.ok("run", "web", f"--image={IMAGE}", "--labels=run=web")
     patch = json.dumps({"spec": {"containers": [{"name": "web", "image": OTHER}]}})
-    await fine(kubectl, "patch", "pod", "web", "-p", patch, "--dry-run=server")
+    await kubectl.ok("patch", "pod", "web", "-p", patch, "--dry-run=server")
     spec = (await api.ok("GET", "/api/v1/namespaces/default/pods/web"))["spec"]
     assert spec["containers"][0]["image"] == IMAGE
 

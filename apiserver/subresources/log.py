@@ -98,7 +98,7 @@ def check(request: Request) -> None:
             faults.append(field.invalid(Path(name), number, f"must be {bound}"))
     if request.param("sinceSeconds") and request.param("sinceTime"):
         faults.append(
-            field.forbidden(Path(""), "at most one of `sinceTime` or `sinceSeconds` may be specified")
+            field.forbidden(Path("[]"), "at most one of `sinceTime` or `sinceSeconds` may be specified")
         )
     if faults:
         raise errors.invalid("", "PodLogOptions", request.info.name, faults)

@@ -4,11 +4,10 @@ Spec: pkg/apis/core/v1 SetDefaults_Secret, conversion.go, pkg/apis/core/validati
 """
 
 import base64
-import binascii
-
-import orjson
 
 from api import field
+from api.codec import json
+from api.codec.json import DecodeError
 from api.core.configmap import MAX_BYTES, decoded_size, immutable_errors, keys_errors
 from api.field import FieldError, Path
 from api.meta import immutable, validate_metadata, validate_metadata_update
@@ -16,10 +15,11 @@ from api.resource import Obj
 
 _DATA = Path("data")
 _SERVICE_ACCOUNT = "kubernetes.io/service-account.name"
+_SSH_KEY = "ssh-privatekey"
 _REQUIRED = {
     "kubernetes.io/dockercfg": (".dockercfg",),
     "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
-    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    "kubernetes.io/ssh-auth": (_SSH_KEY,),
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
 }
 _JSON = {
@@ -55,21 +55,22 @@ def validate(obj: Obj) -> list[FieldError]:
     if kind == "kubernetes.io/basic-auth" and not {"username", "password"} & set(data):
         errors += [field.required(_DATA.key("username")), field.required(_DATA.key("password"))]
     for key in _REQUIRED.get(kind, ()):
-        if key not in data:
+        if key not in data or (key == _SSH_KEY and not data[key]):
             errors.append(field.required(_DATA.key(key)))
-        elif _JSON.get(kind) == key and not _is_json(data[key]):
-            errors.append(
-                field.invalid(_DATA.key(key), "<secret contents redacted>", "invalid character in JSON")
-            )
+        elif _JSON.get(kind) == key and (fault := _json_fault(data[key])):
+            errors.append(field.invalid(_DATA.key(key), "<secret contents redacted>", fault))
     return errors
 
 
-def _is_json(encoded: str) -> bool:
+def _json_fault(encoded: str) -> str:
+    """Return what keeps a text from being a JSON object, in Go's words."""
     try:
-        orjson.loads(base64.b64decode(encoded))
-    except (orjson.JSONDecodeError, binascii.Error):
-        return False
-    return True
+        found = json.loads_any(base64.b64decode(encoded))
+    except DecodeError as error:
+        return str(error)
+    if isinstance(found, dict) or found is None:
+        return ""
+    return f"json: cannot unmarshal {json.go_kind(found)} into Go value of type map[string]interface {{}}"
 
 
 def validate_update(new: Obj, old: Obj) -> list[FieldError]:

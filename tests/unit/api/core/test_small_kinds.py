@@ -31,6 +31,28 @@ def test_string_data_is_written_never_read():
             id="token",
         ),
         pytest.param(
+            {"type": "kubernetes.io/ssh-auth", "data": {"ssh-privatekey": ""}},
+            ["data[ssh-privatekey]: Required value"],
+            id="ssh",
+        ),
+        pytest.param(
+            {"type": "kubernetes.io/dockercfg", "data": {".dockercfg": "Ym9ndXM="}},
+            [
+                "data[.dockercfg]: Invalid value: \"<secret contents redacted>\": invalid character 'b' "
+                "looking for beginning of value"
+            ],
+            id="no-json",
+        ),
+        pytest.param(
+            {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": "W10="}},
+            [
+                'data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": json: cannot '
+                "unmarshal "
+                "array into Go value of type map[string]interface {}"
+            ],
+            id="no-object",
+        ),
+        pytest.param(
             {"data": {"": "eA=="}},
             [
                 'data[]: Invalid value: "": a valid config key must consist of alphanumeric '

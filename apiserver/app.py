@@ -153,7 +153,12 @@ class Server:
         self._handler = compose(filters, self._inner)
         self.listener = Listener(self.handle, lambda path: self.aggregator.route(path) is not None)
         self.health.add("etcd", self._store_health, live=True)
-        REGISTRY.collect.append(metrics.observe(lambda: self.feed.caches))
+        self._collects = [metrics.observe(lambda: self.feed.caches)]
+        if (control := self.flow_control) is not None:
+            self._collects.append(
+                flow_metrics.observe(control.levels.values, lambda: control.schemas.values())
+            )
+        REGISTRY.collect += self._collects
 
     def serve(self, resource: Resource[Any]) -> Collection:
         """Serve a resource: its strategy, its cache, its routes."""
@@ -179,7 +184,6 @@ class Server:
         control = FlowControl(self.registry, seats, config.request_timeout_s / 4)
         for resource in (FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS):
             self.hub.of(resource).cache.listeners.append(lambda key, entry: control.mark())
-        REGISTRY.collect.append(flow_metrics.observe(control.levels.values, lambda: control.schemas.values()))
         return control
 
     def _limit(self) -> Filter:
@@ -289,6 +293,8 @@ class Server:
         await self.webhooks.close()
         await self.aggregator.close()
         self.guard.close()
+        for function in self._collects:
+            REGISTRY.collect.remove(function)
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request; API errors become Status answers."""

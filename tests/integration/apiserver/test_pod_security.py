@@ -1,11 +1,15 @@
 """The Pod Security Standards, enforced, audited and warned of by a whole server."""
 
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
 import orjson
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from apiserver.app import build
+from apiserver.app import Server, build
 from apiserver.config import Config
 from apiserver.http.message import Request, Response
 from store.memory import MemoryBackend
@@ -187,29 +191,44 @@ plugins:
 """
 
 
-async def test_configuration_and_audit_log(pki, tmp_path) -> None:
-    file, log = tmp_path / "admission.yaml", tmp_path / "audit.log"
-    file.write_text(CONFIGURATION)
-    config = Config(
-        admission_control_config_file=file,
-        audit_log_path=log,
-        client_ca_file=pki / "ca.crt",
-        disable_admission_plugins=("ServiceAccount",),
-    )
-    certificate = x509.load_pem_x509_certificate((pki / "admin.crt").read_bytes())
-    admin = certificate.public_bytes(Encoding.DER)
-    backend = MemoryBackend()
-    server = await build(config, backend)
+class Audited:
+    """A server without listener, whose audit log is read after each request."""
 
-    async def post(path: str, body: dict) -> tuple[int, dict, list[str]]:
-        request = Request("POST", path, {}, {"content-type": "application/json"}, orjson.dumps(body), admin)
-        answer = await server.handle(request)
+    def __init__(self, server: Server, log: Path, admin: bytes) -> None:
+        self._server, self._log, self._admin = server, log, admin
+
+    async def post(self, path: str, body: dict) -> tuple[int, dict, list[str]]:
+        """Return the code, the notes on pod security, and the warnings."""
+        headers = {"content-type": "application/json"}
+        request = Request("POST", path, {}, headers, orjson.dumps(body), self._admin)
+        answer = await self._server.handle(request)
         assert isinstance(answer, Response)
-        notes = orjson.loads(log.read_text().splitlines()[-1]).get("annotations", {})
+        notes = orjson.loads(self._log.read_text().splitlines()[-1]).get("annotations", {})
         short = {key.removeprefix(P): value for key, value in notes.items() if key.startswith(P)}
         return answer.status, short, request.audit.get("warnings", [])
 
+
+@asynccontextmanager
+async def audited(pki, folder: Path, backend: MemoryBackend, configuration: str = "", **config: Any):
+    file = folder / "admission.yaml"
+    file.write_text(configuration)
+    made = Config(
+        admission_control_config_file=file if configuration else None,
+        audit_log_path=folder / "audit.log",
+        client_ca_file=pki / "ca.crt",
+        **{"disable_admission_plugins": ("ServiceAccount",), **config},
+    )
+    certificate = x509.load_pem_x509_certificate((pki / "admin.crt").read_bytes())
+    server = await build(made, backend)
     try:
+        yield Audited(server, folder / "audit.log", certificate.public_bytes(Encoding.DER))
+    finally:
+        await server.close()
+
+
+async def test_configuration_and_audit_log(pki, tmp_path, backend) -> None:
+    async with audited(pki, tmp_path, backend, CONFIGURATION) as server:
+        post = server.post
         assert (await post("/api/v1/namespaces", namespace("ns")))[0] == 201
         exempt = await post("/api/v1/namespaces", namespace("exempt", enforce="restricted"))
         text = "is exempt from Pod Security, and the policy (enforce=restricted:latest) will be ignored"
@@ -226,6 +245,37 @@ async def test_configuration_and_audit_log(pki, tmp_path) -> None:
         await post("/apis/node.k8s.io/v1/runtimeclasses", {"metadata": {"name": "kata"}, "handler": "kata"})
         made = await post("/api/v1/namespaces/ns/pods", pod("k", hostNetwork=True, runtimeClassName="kata"))
         assert made[:2] == (201, {"exempt": "runtimeClass"})
-    finally:
-        await server.close()
-        await backend.close()
+
+
+async def test_users_may_be_exempt(pki, tmp_path, backend) -> None:
+    configuration = CONFIGURATION.replace("usernames: []", "usernames: [admin]")
+    async with audited(pki, tmp_path, backend, configuration) as server:
+        assert (await server.post("/api/v1/namespaces", namespace("ns")))[0] == 201
+        made = await server.post("/api/v1/namespaces/ns/pods", pod("p", hostNetwork=True))
+        assert made[:2] == (201, {"exempt": "user"})
+
+
+async def test_labels_that_are_bad_already_mean_the_strictest_level(pki, tmp_path, backend) -> None:
+    lax = ("ServiceAccount", "PodSecurity")
+    async with audited(pki, tmp_path, backend, disable_admission_plugins=lax) as server:
+        assert (await server.post("/api/v1/namespaces", namespace("ns", enforce="most")))[0] == 201
+    async with audited(pki, tmp_path, backend) as server:
+        code, notes, _ = await server.post("/api/v1/namespaces/ns/pods", pod("p"))
+        assert (code, notes["enforce-policy"]) == (403, "restricted:latest")
+        assert notes["error"] == (
+            f'Failed to parse policy: metadata.labels[{P}enforce]: Invalid value: "most": must be one of '
+            "privileged, baseline, restricted"
+        )
+
+
+async def test_a_privileged_namespace_is_noted(pki, tmp_path, backend) -> None:
+    async with audited(pki, tmp_path, backend) as server:
+        made = await server.post("/api/v1/namespaces/default/pods", pod("p", hostNetwork=True))
+        assert made == (201, {"enforce-policy": "privileged:latest"}, [])
+
+
+async def test_a_configuration_that_is_none(pki, tmp_path, backend) -> None:
+    for text, why in (("kind: Other", "not an AdmissionConfiguration"), ("[1]", "object"), ("a: [", "yaml")):
+        with pytest.raises(ValueError, match=why):
+            async with audited(pki, tmp_path, backend, text):
+                raise AssertionError("started")

@@ -64,8 +64,11 @@ def _may_be_odd(container: Obj) -> bool:
     if len({variable.get("name") for variable in variables}) < len(variables):
         return True
     resources = container.get("resources") or {}
-    return any(_is_fraction(amounts.get(name, "")) for amounts in (resources.get("limits") or {},
-               resources.get("requests") or {}) for name in _BYTES)  # fmt: skip
+    for which in ("limits", "requests"):
+        amounts = resources.get(which) or {}
+        if any(_is_fraction(amounts.get(name, "")) for name in _BYTES):
+            return True
+    return False
 
 
 def _renamed(key: str, path: Path) -> str:

@@ -14,7 +14,7 @@ from api.types.core_v1 import EVENTS
 from api.types.events_v1 import EVENTS as NEW_EVENTS
 from apiserver.resources.apiextensions.customresourcedefinition import CustomResourceDefinitionStrategy
 from apiserver.resources.apiregistration.apiservice import APIServiceStrategy
-from apiserver.resources.apps.workload import DeploymentStrategy, WorkloadStrategy
+from apiserver.resources.apps.workload import DeploymentStrategy, StatefulSetStrategy, WorkloadStrategy
 from apiserver.resources.autoscaling.horizontalpodautoscaler import to_v1, to_v2
 from apiserver.resources.batch.cronjob import CronJobStrategy
 from apiserver.resources.batch.job import JobStrategy
@@ -22,6 +22,7 @@ from apiserver.resources.certificates.certificatesigningrequest import Certifica
 from apiserver.resources.core.namespace import NamespaceStrategy
 from apiserver.resources.core.node import NodeStrategy
 from apiserver.resources.core.pod import PodStrategy
+from apiserver.resources.core.podtemplate import PodTemplateStrategy
 from apiserver.resources.core.replicationcontroller import ReplicationControllerStrategy
 from apiserver.resources.core.service import ServiceStrategy
 from apiserver.resources.discovery.endpointslice import EndpointSliceStrategy
@@ -37,6 +38,7 @@ _BY_RESOURCE: Mapping[tuple[str, str], StrategyType] = {
     ("", "namespaces"): NamespaceStrategy,
     ("", "nodes"): NodeStrategy,
     ("", "pods"): PodStrategy,
+    ("", "podtemplates"): PodTemplateStrategy,
     ("", "replicationcontrollers"): ReplicationControllerStrategy,
     ("", "services"): ServiceStrategy,
     ("apiextensions.k8s.io", "customresourcedefinitions"): CustomResourceDefinitionStrategy,
@@ -44,7 +46,7 @@ _BY_RESOURCE: Mapping[tuple[str, str], StrategyType] = {
     ("apps", "daemonsets"): WorkloadStrategy,
     ("apps", "deployments"): DeploymentStrategy,
     ("apps", "replicasets"): WorkloadStrategy,
-    ("apps", "statefulsets"): WorkloadStrategy,
+    ("apps", "statefulsets"): StatefulSetStrategy,
     ("batch", "cronjobs"): CronJobStrategy,
     ("batch", "jobs"): JobStrategy,
     ("certificates.k8s.io", "certificatesigningrequests"): CertificateSigningRequestStrategy,

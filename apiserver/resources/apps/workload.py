@@ -46,3 +46,8 @@ class DeploymentStrategy(WorkloadStrategy):
         if super().is_new_generation(new, old):
             return True
         return (new["metadata"].get("annotations") or {}) != (old["metadata"].get("annotations") or {})
+
+
+class StatefulSetStrategy(WorkloadStrategy):
+    def unknown_field(self, path: str) -> str:
+        return f"field label not supported for appsv1.StatefulSet: {path}"

@@ -73,6 +73,9 @@ async def test_requests_that_make_no_sense(api):
     assert await message(limit="x") == 'strconv.ParseInt: parsing "x": invalid syntax'
     jobs = "/apis/batch/v1/namespaces/default/jobs"
     assert await message(jobs, fieldSelector="spec.x=1") == 'field label "spec.x" not supported for Job'
+    sets = "/apis/apps/v1/namespaces/default/statefulsets"
+    text = "field label not supported for appsv1.StatefulSet: spec.x"
+    assert await message(sets, fieldSelector="spec.x=1") == text
     pods = "/api/v1/namespaces/default/pods"
     assert await message(pods, fieldSelector="spec.x=1") == "field label not supported: spec.x"
     assert (await api.ask("GET", CMS, whatever="1", pretty="true")).status == 200
@@ -233,6 +236,9 @@ async def test_warnings(api):
     hidden = 'env[1]: hides previous definition of \\"A\\", which may be dropped when using apply"'
     pods = {"metadata": {"name": "p"}, "spec": template["spec"]}
     assert await warned("/api/v1/namespaces/default/pods", pods) == [f'299 - "spec.containers[0].{hidden}']
+    body = {"metadata": {"name": "t"}, "template": template}
+    (told,) = await warned("/api/v1/namespaces/default/podtemplates", body)
+    assert told == f'299 - "template.spec.containers[0].{hidden}'
     spec = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
     body = {"metadata": {"name": "a.b"}, "spec": spec}
     first, second = await warned("/apis/apps/v1/namespaces/default/deployments", body)

@@ -183,6 +183,7 @@ async def test_a_collection_of_templates(api):
 @pytest.mark.case("[sig-node] PodTemplates should replace a pod template [Conformance]")
 async def test_replacement_of_a_template(api):
     made = await api.ok("POST", TEMPLATES, {"metadata": {"name": "t"}, "template": POD})
+    assert made["metadata"]["generation"] == 1
     made["metadata"]["annotations"] = {"updated": "true"}
     updated = await api.ok("PUT", f"{TEMPLATES}/t", made)
     assert updated["metadata"]["annotations"] == {"updated": "true"}

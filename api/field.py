@@ -5,6 +5,7 @@ Source: k8s.io/apimachinery/pkg/util/validation/field (1.36).
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -123,6 +124,19 @@ def quote(value: Any) -> str:
         return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n") + '"'
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int | float):
+    if isinstance(value, int):
         return str(value)
+    if isinstance(value, float):
+        return go_float(value)
     return orjson.dumps(value, default=str).decode()
+
+
+def go_float(number: float) -> str:
+    """Return a floating-point number as Go's `%v` writes it: with an exponent from a million on."""
+    sign, digits, power = Decimal(repr(float(number))).normalize().as_tuple()
+    exponent = len(digits) + int(power) - 1
+    if -4 <= exponent < 6 or not number:
+        return repr(float(number)).removesuffix(".0")
+    text = "".join(map(str, digits))
+    mantissa = f"{text[0]}.{text[1:]}" if text[1:] else text
+    return f"{'-' if sign else ''}{mantissa}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"

@@ -125,7 +125,7 @@ def typical_object() -> Obj:
 
 def _structural(with_rules: bool) -> Structural:
     version = {"name": "v1", "schema": {"openAPIV3Schema": _schema(with_rules)}}
-    return Structural.compile(version, {"spec": {}})
+    return Structural.compile(version)
 
 
 def _microseconds(call: Callable[[], Any], rounds: int = _ROUNDS) -> float:

@@ -12,7 +12,7 @@ import orjson
 
 from api.codec.columns.layout import UNKNOWN, Layout, human_duration
 from api.crd.jsonpath import Values, compile_path
-from api.crd.values import go_float
+from api.field import go_float
 from api.resource import Obj
 from api.times import parse_time
 

@@ -37,15 +37,15 @@ MOST_VALUES = 600
 _NO_MEMBERS: Schema = {"not": {"type": ["array", "object"]}}
 
 
-def compile_form(schema: Schema, keeps_unknown: bool = False) -> Any:
+def compile_form(schema: Schema) -> Any:
     """Return the validator of objects that decoding leaves as they are, but for what their metadata is; None
     if there is none.
     """
     if _count(schema) > MOST_VALUES:
         return None
-    form = {} if keeps_unknown else _form({**schema, EMBEDDED: False})
+    form = _form({**schema, EMBEDDED: False})
     named = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
-    form["properties"] = {**form.get("properties", {}), **named}
+    form["properties"] |= named
     if _has_embedded(schema):
         form["$defs"] = strict_definitions(META)
     return _validator(form, {})
@@ -75,7 +75,7 @@ def _form(schema: Schema, lenient: bool = False) -> Schema:
         form["properties"] |= _META_FIELDS
     if others is not None:
         form["additionalProperties"] = _form(others)
-    elif schema.get("additionalProperties"):
+    elif schema.get("additionalProperties") is not None:
         form["additionalProperties"] = _NO_MEMBERS
     elif not lenient:
         form["additionalProperties"] = False
@@ -150,10 +150,10 @@ def _valid(schema: Schema, tests: dict[str, Test], negated: bool = False) -> Sch
 
 
 def _enum(values: list[Any]) -> list[Any]:
-    if any(isinstance(value, dict | list) for value in values):
-        raise _Unspeakable
     kept = [value for value in values if value is not None]
-    return list({(value.__class__, value): value for value in kept}.values()) or [_Unspeakable.__name__]
+    if not kept or any(isinstance(value, dict | list) for value in kept):
+        raise _Unspeakable
+    return list({(value.__class__, value): value for value in kept}.values())
 
 
 def _add_numbers(schema: Schema, made: Schema) -> None:

@@ -32,17 +32,15 @@ class Pruned:
         return self.meta + sorted(self.fields) + self.embedded
 
 
-def prune(obj: Obj, schema: Schema, keeps_unknown: bool = False) -> tuple[Obj, list[str]]:
+def prune(obj: Obj, schema: Schema) -> tuple[Obj, list[str]]:
     """Return the object in its form, and the paths of the fields that the schema does not have.
 
-    `keeps_unknown`: the CRD says `preserveUnknownFields`, so that nothing is pruned. Raises DecodeError.
+    Raises DecodeError.
     """
     found = Pruned()
     made = dict(obj)
     if "metadata" in obj:
         made["metadata"] = _coerced(obj["metadata"], "metadata", found.meta)
-    if keeps_unknown:
-        return made, found.unknown
     inner = _map(made, schema, "", found, lenient=bool(schema.get(PRESERVE)), meta=META_FIELDS)
     return inner, found.unknown
 
@@ -97,7 +95,8 @@ def _map(
     value: Obj, schema: Schema, path: str, found: Pruned, lenient: bool, meta: frozenset[str] = frozenset()
 ) -> Obj:
     fields, others = schema.get("properties") or {}, others_of(schema)
-    open_map = bool(schema.get("additionalProperties"))
+    # If there may be none, that is for validation to say.
+    open_map = schema.get("additionalProperties") is not None
     made: Obj = {}
     for name, item in value.items():
         child = fields.get(name, others)

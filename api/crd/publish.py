@@ -49,8 +49,7 @@ def published(definition: Obj, version: Obj, root: str) -> Schema:
     """Return the schema of a version; `root` is V2 or V3, where references lead."""
     spec = definition["spec"]
     schema = (version.get("schema") or {}).get("openAPIV3Schema")
-    open_root = schema is None or schema.get(PRESERVE) or spec.get("preserveUnknownFields")
-    if schema is None or (root == V2 and open_root):
+    if schema is None or (root == V2 and schema.get(PRESERVE)):
         made: Schema = {"type": "object"}
     else:
         made = _with_object_fields(_value(schema, root, root_level=True), root)

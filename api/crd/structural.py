@@ -38,11 +38,10 @@ _ROOT = Path()
 class Structural:
     """What is true of the objects of one version of a custom resource."""
 
-    def __init__(self, schema: Schema, keeps_unknown: bool = False, scale: Scale | None = None) -> None:
+    def __init__(self, schema: Schema, scale: Scale | None = None) -> None:
         self.schema = schema
-        self._keeps_unknown = keeps_unknown
         self._scale = scale
-        self._form = compile_form(schema, keeps_unknown)
+        self._form = compile_form(schema)
         self._validity = compile_validity(schema)
         self._fill = compile_defaults(schema)
         self._lists = compile_lists(schema)
@@ -50,11 +49,10 @@ class Structural:
         self._rules = compile_rules(schema)
 
     @classmethod
-    def compile(cls, version: Obj, crd: Obj) -> "Structural":
-        """Return what an element of `spec.versions` says of its objects."""
+    def compile(cls, version: Obj) -> "Structural":
+        """Return what an element of `spec.versions` of a definition says of its objects."""
         scale = (version.get("subresources") or {}).get("scale")
-        keeps_unknown = bool(crd["spec"].get("preserveUnknownFields"))
-        return cls(schema_of_version(version), keeps_unknown, Scale.of(scale) if scale else None)
+        return cls(schema_of_version(version), Scale.of(scale) if scale else None)
 
     @cached_property
     def shape(self) -> Shape:
@@ -76,7 +74,7 @@ class Structural:
         for name in ("apiVersion", "kind"):
             if not isinstance(obj.get(name, ""), str):
                 raise DecodeError(f"{name} must be a string")
-        made, unknown = prune(obj, self.schema, self._keeps_unknown)
+        made, unknown = prune(obj, self.schema)
         return Conformed(made, unknown[:MAX_STRICT_ERRORS])
 
     def default(self, obj: Obj) -> Obj:

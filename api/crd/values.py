@@ -10,7 +10,6 @@ Source: kube-openapi pkg/validation/validate; apiextensions-apiserver pkg/apiser
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -25,6 +24,7 @@ from api.field import (
     TYPE_INVALID,
     FieldError,
     Path,
+    go_float,
     not_supported,
     quote,
     too_long,
@@ -162,8 +162,9 @@ class _Judge:
             return
         fields, others = schema.get("properties") or {}, others_of(schema)
         if schema.get("additionalProperties") is False:
-            for key in value.keys() - fields.keys():
-                self._refuse(f"{name}.{key}", "", "is a forbidden property", verdict)
+            for key in sorted(value.keys() - fields.keys()):
+                text = f"{name}.{key} in body is a forbidden property"
+                verdict.errors.append(self._error(INVALID, name, key, text))
         for key, item in value.items():
             child = fields.get(key, others)
             if child is not None:
@@ -295,14 +296,3 @@ def _is_multiple(value: float, factor: float) -> bool:
 def _bound(bound: float, value: float) -> str:
     """Return a limit as Go prints it: as an integer beside an integer."""
     return str(int(bound)) if value.__class__ is int else go_float(bound)
-
-
-def go_float(number: float) -> str:
-    """Return a floating-point number as Go's `%v` writes it: with an exponent from a million on."""
-    sign, digits, power = Decimal(repr(float(number))).normalize().as_tuple()
-    exponent = len(digits) + int(power) - 1
-    if -4 <= exponent < 6 or not number:
-        return repr(float(number)).removesuffix(".0")
-    text = "".join(map(str, digits))
-    mantissa = f"{text[0]}.{text[1:]}" if text[1:] else text
-    return f"{'-' if sign else ''}{mantissa}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"

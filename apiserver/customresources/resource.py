@@ -37,7 +37,7 @@ class CustomResource(Resource[Any]):
     @cached_property
     def structural(self) -> Structural:
         """The compiled schema: some milliseconds of work for a large one."""
-        return Structural.compile(self.spec, self.definition)
+        return Structural.compile(self.spec)
 
     @cached_property
     def columns(self) -> Layout:

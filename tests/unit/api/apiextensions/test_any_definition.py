@@ -105,7 +105,7 @@ def test_no_schema_breaks_validation(schema: Any, other: Any, value: Any) -> Non
 
 def _serve(made: Any, value: Any) -> None:
     version = made["spec"]["versions"][0]
-    structural = Structural.compile(version, made)
+    structural = Structural.compile(version)
     obj = {"apiVersion": "example.com/v1", "kind": "Box", "metadata": {"name": "a"}, "spec": value}
     try:
         whole = structural.default(structural.conform(obj).obj)

@@ -2,7 +2,12 @@
 
 import pytest
 
-from api.apiextensions.customresourcedefinition import validate, validate_status_update, validate_update
+from api.apiextensions.customresourcedefinition import (
+    defaults,
+    validate,
+    validate_status_update,
+    validate_update,
+)
 from api.crd.fieldpath import resolve
 from tests.unit.api.apiextensions.definitions import definition
 
@@ -30,6 +35,18 @@ def test_defaults_make_it_whole():
     assert spec["conversion"] == {"strategy": "None"}
     assert _words(definition()) == []
     assert _words(_webhook()) == []
+
+
+_MUST_SUBDOMAIN = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
+    "start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+
+
+def _with_strategy(strategy, webhook=None):
+    webhook = {"webhook": webhook} if webhook else {}
+    return {**definition()["spec"], "conversion": {"strategy": strategy, **webhook}}
 
 
 _MUST_1035 = (
@@ -72,6 +89,78 @@ _MUST_1035 = (
             _names(listKind="Box"),
             ['spec.names.listKind: Invalid value: "Box": kind and listKind may not be the same'],
             id="list-kind",
+        ),
+        pytest.param(
+            definition(spec={"group": "Example.com"}, schema=None),
+            [
+                'metadata.name: Invalid value: "boxes.example.com": must be spec.names.plural+"."+spec.group',
+                f'spec.group: Invalid value: "Example.com": {_MUST_SUBDOMAIN}',
+            ],
+            id="group-in-capitals",
+        ),
+        pytest.param(
+            defaults(
+                {"metadata": {"name": "x"}, "spec": {"group": "", "scope": "", "names": {}, "versions": []}}
+            ),
+            [
+                'metadata.name: Invalid value: "x": must be spec.names.plural+"."+spec.group',
+                "spec.group: Required value",
+                "spec.scope: Required value",
+                "spec.versions: Invalid value: []: must have exactly one version marked as storage version",
+                "spec.names.plural: Required value",
+                "spec.names.singular: Required value",
+                "spec.names.kind: Required value",
+                "spec.names.listKind: Required value",
+            ],
+            id="empty",
+        ),
+        pytest.param(
+            definition(name="V1"),
+            [f'{_V}.name: Invalid value: "V1": {_MUST_1035}'],
+            id="version",
+        ),
+        pytest.param(
+            definition(spec={"conversion": {"strategy": ""}}) | {"spec": _with_strategy("")},
+            ["spec.conversion.strategy: Required value"],
+            id="no-strategy",
+        ),
+        pytest.param(
+            _webhook(clientConfig={})
+            | {"spec": _with_strategy("None", {"conversionReviewVersions": ["v1"]})},
+            [
+                "spec.conversion.conversionReviewVersions: Forbidden: should not be set when strategy is not "
+                "set to Webhook"
+            ],
+            id="webhook-without-strategy",
+        ),
+        pytest.param(
+            definition(deprecated=True, deprecationWarning=""),
+            [f'{_V}.deprecationWarning: Invalid value: "": must not be an empty string'],
+            id="empty-warning",
+        ),
+        pytest.param(
+            definition(deprecated=True, deprecationWarning="x" * 257),
+            [f'{_V}.deprecationWarning: Invalid value: "{"x" * 257}": must be <= 256 characters long'],
+            id="long-warning",
+        ),
+        pytest.param(
+            definition(subresources={"scale": {"labelSelectorPath": "x"}}),
+            [
+                "spec.subresources.scale.specReplicasPath: Required value",
+                "spec.subresources.scale.statusReplicasPath: Required value",
+                'spec.subresources.scale.labelSelectorPath: Invalid value: "x": must be a simple json path '
+                "starting with .",
+            ],
+            id="empty-scale",
+        ),
+        pytest.param(
+            definition(additionalPrinterColumns=[{"name": "x"}]),
+            [
+                "spec.additionalPrinterColumns[0].type: Required value: must be one of "
+                "boolean,date,integer,number,string",
+                "spec.additionalPrinterColumns[0].JSONPath: Required value",
+            ],
+            id="empty-column",
         ),
         pytest.param(
             definition(deprecationWarning="old"),
@@ -321,6 +410,42 @@ def test_paths_that_lead_nowhere(text, why):
     with pytest.raises(ValueError) as caught:  # noqa: PT011
         resolve(text, _SCHEMA)
     assert str(caught.value) == why
+
+
+def test_what_is_not_in_common_is_told_of_each():
+    one = definition()["spec"]["versions"][0]
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    other = {**one, "name": "v1", "schema": schema, "selectableFields": [{"jsonPath": ".spec"}]}
+    words = _words(
+        definition(spec={"versions": [{**one, "selectableFields": [{"jsonPath": ".spec"}]}, other]})
+    )
+    assert [word.partition(": ")[0] for word in words] == [
+        f"{_V}.selectableFields[0].jsonPath",
+        "spec.versions[1].selectableFields[0].jsonPath",
+        "spec.versions",
+        "spec.versions",
+    ]
+    bare = definition(
+        spec={"versions": [{"name": "v1", "storage": True, "selectableFields": [{"jsonPath": ".x"}]}]}
+    )
+    assert _words(bare)[1] == (
+        f'{_V}.selectableFields: Invalid value: "": selectableFields may only be set when '
+        "validations.schema is included"
+    )
+
+
+def test_conversion_by_webhook_needs_pruning():
+    obj = definition(spec={"preserveUnknownFields": True, "conversion": {"strategy": "Webhook"}})
+    assert _words(obj)[0] == (
+        'spec.conversion.strategy: Invalid value: "Webhook": must be None if '
+        "spec.preserveUnknownFields is true"
+    )
+
+
+def test_selected_metadata():
+    assert _words(_selecting(".metadata"))[0] == (
+        'spec.selectableFields[0].jsonPath: Invalid value: ".metadata": must not point to fields in metadata'
+    )
 
 
 def test_what_versions_have_in_common_is_told_once():

@@ -9,7 +9,16 @@ from api.crd.columns import columns_of
 _NOW = datetime(2026, 1, 2, 0, 0, 0, tzinfo=UTC)
 _OBJ = {
     "metadata": {"name": "a", "creationTimestamp": "2026-01-01T00:00:00Z"},
-    "spec": {"n": 3, "d": 2.5, "on": True, "s": "x", "l": [1, "a"], "bad": "no date", "nothing": None},
+    "spec": {
+        "n": 3,
+        "d": 2.5,
+        "on": True,
+        "s": "x",
+        "l": [1, "a"],
+        "bad": "no date",
+        "nothing": None,
+        "empty": "",
+    },
 }
 
 
@@ -44,6 +53,7 @@ def test_without_columns_the_age_is_shown():
         pytest.param("date", ".metadata.creationTimestamp", "24h", id="date"),
         pytest.param("date", ".spec.bad", "<invalid>", id="no-date"),
         pytest.param("date", ".spec.n", None, id="date-of-a-number"),
+        pytest.param("date", ".spec.empty", "<unknown>", id="no-date-yet"),
         pytest.param("other", ".spec.n", None, id="unknown-type"),
     ],
 )

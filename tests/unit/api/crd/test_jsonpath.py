@@ -36,6 +36,11 @@ _OBJ = {
         pytest.param(".spec.list[?(@.v != 1)].k", ["b"], id="filter-by-difference"),
         pytest.param(".spec.list[?(@.k > 1)].k", [], id="filter-of-other-type"),
         pytest.param(".spec.list[?(@.v)].k", ["a", "b"], id="filter-by-presence"),
+        pytest.param(".spec.list[?(@.on==true)].k", [], id="filter-by-truth"),
+        pytest.param(".spec.list[?(@.v<=1.5)].k", ["a"], id="filter-by-double"),
+        pytest.param(".spec.plain[0, 2]", [1, 3], id="union-with-a-space"),
+        pytest.param(".['spec'].n", [3], id="dot-before-brackets"),
+        pytest.param("..['k']", ["a", "b"], id="anywhere-in-brackets"),
         pytest.param("..k", ["a", "b"], id="anywhere"),
         pytest.param(".", [_OBJ], id="the-object"),
     ],
@@ -45,7 +50,7 @@ def test_what_is_found(path, found):
 
 
 @pytest.mark.parametrize(
-    "path", ["spec", ".a[", ".a['b", ".a[b]", ".a[?(@.x==y)]", ".a[::0]", ".a]", ".a['b'x]"]
+    "path", ["spec", ".a[", ".a['b", ".a[b]", ".a[?(@.x==y)]", ".a[::0]", ".a]", ".a['b'x]", ".]"]
 )
 def test_malformed_paths_are_refused(path):
     with pytest.raises(ValueError):  # noqa: PT011

@@ -10,7 +10,7 @@ _NUMBER = {"type": "integer"}
 
 def _structural(spec, **root):
     schema = {"type": "object", "properties": {"spec": spec}, **root}
-    return Structural.compile({"schema": {"openAPIV3Schema": schema}}, {"spec": {}})
+    return Structural.compile({"schema": {"openAPIV3Schema": schema}})
 
 
 def _obj(spec):
@@ -111,6 +111,27 @@ _LESS = {"rule": "self.a <= self.b"}
                 "undefined field 'x'\n | self.x > 1\n | ....^"
             ],
             id="that-does-not-compile",
+        ),
+        pytest.param(
+            _object({"rule": " "}, {"rule": "self.a > 5", "fieldPath": ".odd"}, a=_NUMBER),
+            {"a": 3},
+            ["spec: Invalid value: failed rule: self.a > 5"],
+            id="empty-rule-and-odd-path",
+        ),
+        pytest.param(
+            _object(a={"x-kubernetes-int-or-string": True, _RULES: [{"rule": "self > 5"}]}),
+            {"a": "x"},
+            [
+                "spec.a: Invalid value: \"\": 'no such overload': call arguments did not match a supported "
+                "operator, function or macro signature for rule: self > 5"
+            ],
+            id="of-another-type",
+        ),
+        pytest.param(
+            _object(a={**_NUMBER, "nullable": True, _RULES: [{"rule": "self > 5"}]}, b=_NUMBER),
+            {"a": None},
+            [],
+            id="null-is-not-asked",
         ),
         pytest.param(
             _object({"rule": "oldSelf.a == self.a"}, a=_NUMBER), {"a": 3}, [], id="transition-needs-a-past"
@@ -225,6 +246,19 @@ def test_rules_on_update(schema, old, new, words):
     before = {**_obj(old), "metadata": {"name": "a", "generation": 1}}
     assert _words(_structural(schema).validate_update(_obj(new), before)) == words
     assert _words(_structural(schema).validate_status(_obj(new), before)) == words
+
+
+def test_a_message_may_cost_too_much():
+    expression = "string(self.all(x, self.all(y, self.all(z, x + y + z >= 0))))"
+    numbers = {
+        "type": "array",
+        "items": _NUMBER,
+        _RULES: [{"rule": "false", "messageExpression": expression}],
+    }
+    assert _words(_structural(numbers).validate(_obj([1] * 200))) == [
+        'spec: Invalid value: "array": no further validation rules will be run due to call cost exceeds '
+        f'limit for messageExpression: "{expression}"'
+    ]
 
 
 def test_the_budget_ends_the_run():

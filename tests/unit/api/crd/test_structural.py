@@ -10,7 +10,7 @@ from api.crd.structural import Structural
 def _structural(spec, **more):
     schema = {"type": "object", "properties": {"spec": spec, "status": {"type": "object"}}}
     version = {"name": "v1", "schema": {"openAPIV3Schema": schema}, **more}
-    return Structural.compile(version, {"spec": {}})
+    return Structural.compile(version)
 
 
 def _obj(spec, **more):
@@ -23,6 +23,7 @@ def _object(**fields):
 
 _TEXT = {"type": "string"}
 _NUMBER = {"type": "integer"}
+_SET = {"type": "array", "x-kubernetes-list-type": "set"}
 
 
 class TestConform:
@@ -51,6 +52,13 @@ class TestConform:
                 {"k": {"a": "x"}},
                 ["spec.k.b"],
                 id="values-of-a-map",
+            ),
+            pytest.param(
+                _object(a={"type": "object", "additionalProperties": True}),
+                {"a": {"b": {"c": 1}, "d": [{"e": 1}], "f": 1}},
+                {"a": {"b": {}, "d": [{}], "f": 1}},
+                ["spec.a.b.c", "spec.a.d[0].e"],
+                id="values-without-a-schema",
             ),
             pytest.param(_object(a=_TEXT), {"a": None}, {}, [], id="null-goes"),
             pytest.param(
@@ -104,6 +112,38 @@ class TestConform:
             _structural(_object(a=_TEXT)).conform({**_obj({}), "metadata": metadata})
         assert str(caught.value) == text
 
+    @pytest.mark.parametrize(
+        ("template", "text"),
+        [
+            pytest.param(
+                {"kind": 5},
+                "spec.t.kind: Invalid value: 5: must be a string",
+                id="kind-of-an-embedded-object",
+            ),
+            pytest.param(
+                {"metadata": 5},
+                "spec.t.metadata: Invalid value: 5: json: cannot unmarshal number into Go value of type "
+                "v1.ObjectMeta",
+                id="metadata-of-an-embedded-object",
+            ),
+        ],
+    )
+    def test_odd_embedded_objects_are_refused(self, template, text):
+        with pytest.raises(DecodeError) as caught:
+            _structural(_object(t=_EMBEDDED)).conform(_obj({"t": template}))
+        assert str(caught.value) == text
+
+    def test_null_metadata_is_none(self):
+        embedded = _structural(_object(t=_EMBEDDED)).conform(_obj({"t": {"metadata": None}}))
+        assert embedded.obj["spec"] == {"t": {"metadata": {}}}
+
+
+_EMBEDDED = {
+    "type": "object",
+    "x-kubernetes-embedded-resource": True,
+    "x-kubernetes-preserve-unknown-fields": True,
+}
+
 
 class TestDefault:
     @pytest.mark.parametrize(
@@ -134,6 +174,35 @@ class TestDefault:
                 {"x": {}},
                 {"x": {"p": "TCP"}},
                 id="values",
+            ),
+            pytest.param(
+                {"type": "array", "items": {**_TEXT, "default": "x"}},
+                [None, "y"],
+                ["x", "y"],
+                id="null-element",
+            ),
+            pytest.param(
+                {
+                    "type": "object",
+                    "additionalProperties": {**_object(b={**_NUMBER, "default": 3}), "default": {}},
+                },
+                {"k": None, "l": {}},
+                {"k": {"b": 3}, "l": {"b": 3}},
+                id="null-value",
+            ),
+            pytest.param(
+                {
+                    **_object(a={**_TEXT, "default": "x"}),
+                    "additionalProperties": _object(b={**_TEXT, "default": "y"}),
+                },
+                {"c": {}},
+                {"c": {"b": "y"}, "a": "x"},
+                id="fields-and-values",
+            ),
+            pytest.param(_object(a={**_TEXT, "default": "x"}), 5, 5, id="no-object"),
+            pytest.param({"type": "array", "items": {**_TEXT, "default": "x"}}, 5, 5, id="no-list"),
+            pytest.param(
+                {"type": "object", "additionalProperties": {**_TEXT, "default": "x"}}, 5, 5, id="no-map"
             ),
             pytest.param(_object(a=_TEXT), {"a": "x"}, {"a": "x"}, id="none-declared"),
         ],
@@ -231,7 +300,7 @@ class TestValidate:
             pytest.param(
                 _object(a={"type": "number", "maximum": 2, "exclusiveMaximum": True}),
                 {"a": 2.0},
-                ["spec.a: Invalid value: 2.0: spec.a in body should be less than 2"],
+                ["spec.a: Invalid value: 2: spec.a in body should be less than 2"],
                 id="exclusive-maximum",
             ),
             pytest.param(
@@ -314,6 +383,119 @@ class TestValidate:
                 id="keyed-list",
             ),
             pytest.param(
+                {"type": "object", "additionalProperties": False},
+                {"b": 1},
+                ['spec: Invalid value: "b": spec.b in body is a forbidden property'],
+                id="no-other-fields",
+            ),
+            pytest.param(
+                {**_object(a=_NUMBER, b=_NUMBER), "maxProperties": 1},
+                {"a": 1, "b": 2},
+                ["spec: Too many: 2: must have at most 1 items"],
+                id="too-many-properties",
+            ),
+            pytest.param(
+                _object(a={**_NUMBER, "minimum": 2, "exclusiveMinimum": True}),
+                {"a": 2},
+                ["spec.a: Invalid value: 2: spec.a in body should be greater than 2"],
+                id="exclusive-minimum",
+            ),
+            pytest.param(
+                _object(a={"type": "number", "maximum": 1500000.5}),
+                {"a": 2e7},
+                [
+                    "spec.a: Invalid value: 2e+07: spec.a in body should be less than or equal to "
+                    "1.5000005e+06"
+                ],
+                id="maximum-of-doubles",
+            ),
+            pytest.param(
+                _object(a={"type": "number", "multipleOf": 0}),
+                {"a": 2.5},
+                ["spec.a: Invalid value: 2.5: spec.a in body should be a multiple of 0"],
+                id="multiple-of-nothing",
+            ),
+            pytest.param(
+                _object(a={"type": "array", "items": {"type": "object"}, "enum": [[{}], None]}),
+                {"a": [{}, {}]},
+                ['spec.a: Unsupported value: [{},{}]: supported values: "[{}]", "null"'],
+                id="enum-of-lists",
+            ),
+            pytest.param(
+                {"type": "object", "additionalProperties": {**_SET, "items": {}}},
+                {"k": [{"a": 1}, {"a": 1}], "l": 5},
+                [
+                    'spec.l: Invalid value: "integer": spec.l in body must be of type array: "integer"',
+                    'spec[k][1]: Duplicate value: {"a":1}',
+                ],
+                id="sets-in-a-map",
+            ),
+            pytest.param(
+                {
+                    "type": "array",
+                    "x-kubernetes-list-type": "set",
+                    "items": {"type": "array", "x-kubernetes-list-type": "set", "items": _NUMBER},
+                },
+                [[1, 1], [2, 2], [1, 1]],
+                [
+                    "spec[2]: Duplicate value: [1,1]",
+                    "spec[0][1]: Duplicate value: 1",
+                    "spec[1][1]: Duplicate value: 2",
+                    "spec[2][1]: Duplicate value: 1",
+                ],
+                id="sets-in-a-set",
+            ),
+            pytest.param(
+                {
+                    "type": "array",
+                    "x-kubernetes-list-type": "map",
+                    "x-kubernetes-list-map-keys": ["k", "l"],
+                    "items": _object(k=_TEXT, l=_TEXT),
+                },
+                [{"k": "x"}, None, {"k": "x"}],
+                [
+                    'spec[1]: Invalid value: "null": spec[1] in body must be of type object: "null"',
+                    'spec[2]: Duplicate value: {"k":"x"}',
+                ],
+                id="keyed-list-without-keys",
+            ),
+            pytest.param(
+                {
+                    "type": "array",
+                    "x-kubernetes-list-type": "map",
+                    "x-kubernetes-list-map-keys": ["k"],
+                    "items": _object(k=_TEXT),
+                },
+                ["x"],
+                [
+                    'spec[0]: Invalid value: "string": spec[0] in body must be of type object: "string"',
+                    'spec[0]: Invalid value: "x": must be an object for an array of list-type map',
+                ],
+                id="keyed-list-of-texts",
+            ),
+            pytest.param(
+                _object(t=_EMBEDDED, u=_EMBEDDED, v=_EMBEDDED),
+                {
+                    "t": {"apiVersion": 1, "kind": 1, "metadata": 1},
+                    "u": {"apiVersion": "v1", "kind": "-", "metadata": {"labels": 1}},
+                    "v": 5,
+                },
+                [
+                    'spec.v: Invalid value: "integer": spec.v in body must be of type object: "integer"',
+                    "spec.t.apiVersion: Invalid value: 1: must be a string",
+                    "spec.t.kind: Invalid value: 1: must be a string",
+                    "spec.t.metadata: Invalid value: 1: json: cannot unmarshal number into Go value of type "
+                    "v1.ObjectMeta",
+                    'spec.u.kind: Invalid value: "-": may have mixed case, but should otherwise match: a '
+                    "DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
+                    "alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or "
+                    "'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')",
+                    'spec.u.metadata: Invalid value: {"labels":1}: json: cannot unmarshal number into Go '
+                    "struct field ObjectMeta.labels of type map[string]string",
+                ],
+                id="odd-embedded-objects",
+            ),
+            pytest.param(
                 _object(t={"type": "object", "x-kubernetes-embedded-resource": True}),
                 {"t": {"apiVersion": "a/b/c", "metadata": {"labels": {"-": "x"}}}},
                 [
@@ -383,6 +565,13 @@ class TestScale:
         assert _words(found) == words
 
 
+def test_scale_of_updates():
+    schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    structural, old = _structural(schema, subresources=_SCALE), _obj({"n": 1})
+    assert len(structural.validate_update(_obj({"n": -1}, status={"n": -1}), old)) == 2
+    assert len(structural.validate_status(_obj({"n": -1}, status={"n": -1}), old)) == 1
+
+
 class TestUpdate:
     schema = _object(
         a={**_TEXT, "enum": ["A"]}, b=_NUMBER, l={"type": "array", "items": {**_NUMBER, "maximum": 5}}
@@ -409,7 +598,7 @@ class TestUpdate:
     def test_status_alone_is_checked(self):
         properties = {"spec": _object(a=_NUMBER), "status": _object(n=_NUMBER)}
         version = {"schema": {"openAPIV3Schema": {"type": "object", "properties": properties}}}
-        structural = Structural.compile(version, {"spec": {}})
+        structural = Structural.compile(version)
         old = _obj({"a": "wrong"})
         assert structural.validate_status({**old, "status": {"n": 1}}, old) == []
         found = structural.validate_status({**old, "status": {"n": "x"}}, old)

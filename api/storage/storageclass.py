@@ -39,7 +39,7 @@ def _topologies_errors(terms: list[Obj]) -> list[FieldError]:
         for place, wanted in enumerate(term.get("matchLabelExpressions") or ()):
             errors += _topology_errors(wanted, at.index(place))
             if wanted.get("key", "") in found:
-                errors.append(field.duplicate(at.index(place).child("key"), wanted["key"]))
+                errors.append(field.duplicate(at.index(place).child("key"), wanted.get("key", "")))
             found[wanted.get("key", "")] = set(wanted.get("values") or ())
         if found in seen:
             errors.append(field.duplicate(at, ""))

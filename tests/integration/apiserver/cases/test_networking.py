@@ -93,22 +93,3 @@ async def test_labels_of_endpoint_slices_count_as_content(api):
     for metadata, generation in (({"labels": {"a": "b"}}, 2), ({"annotations": {"a": "b"}}, 2)):
         patched = await api.patch(f"{path}/s", {"metadata": metadata})
         assert patched.json["metadata"]["generation"] == generation
-
-
-@pytest.mark.case(
-    "[sig-network] API Server should have Endpoints and EndpointSlices pointing to API Server [Conformance]"
-)
-async def test_the_api_server_is_a_service(api):
-    core = "/api/v1/namespaces/default"
-    service = await api.ok("GET", f"{core}/services/kubernetes")
-    assert [port["name"] for port in service["spec"]["ports"]] == ["https"]
-    [subset] = (await api.ok("GET", f"{core}/endpoints/kubernetes"))["subsets"]
-    [address] = subset["addresses"]
-    [port] = subset["ports"]
-    slices = await api.ok(
-        "GET", ENDPOINTSLICES.path("default"), labelSelector="kubernetes.io/service-name=kubernetes"
-    )
-    [found] = slices["items"]
-    assert found["metadata"]["name"] == "kubernetes"
-    assert [endpoint["addresses"] for endpoint in found["endpoints"]] == [[address["ip"]]]
-    assert [(item["name"], item["port"]) for item in found["ports"]] == [(port["name"], port["port"])]

@@ -1,6 +1,4 @@
-"""The conformance case of subject reviews, and reviews of nodes, which look at selectors."""
-
-import pytest
+"""Reviews of rights agree with what happens; those of nodes look at selectors."""
 
 REVIEWS = "/apis/authorization.k8s.io/v1"
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
@@ -15,7 +13,6 @@ async def allowed(api, who, local="", **asked):
     return made["status"]
 
 
-@pytest.mark.case("[sig-auth] SubjectReview should support SubjectReview API operations [Conformance]")
 async def test_subject_reviews(api):
     account = await api.ok(
         "POST", "/api/v1/namespaces/default/serviceaccounts", {"metadata": {"name": "e2e"}}

@@ -200,25 +200,6 @@ async def test_leases(api):
     assert (await api.ask("GET", LEASES.path())).status == 200
 
 
-@pytest.mark.case("[sig-storage] CSIInlineVolumes should support CSIVolumeSource in Pod API [Conformance]")
-async def test_pods_with_inline_volumes(api):
-    csi = {"driver": "e2e.example.com", "readOnly": True, "volumeAttributes": {"foo": "bar"}}
-    volumes = [{"name": "v", "csi": csi}]
-    mounts = [{"name": "v", "mountPath": "/mnt"}]
-    for name in ("a", "b"):
-        spec = {"volumes": volumes, "containers": [{"name": "c", "image": "i:1", "volumeMounts": mounts}]}
-        await api.ok("POST", PODS, {"metadata": {"name": name, "labels": {"e2e": "inline"}}, "spec": spec})
-    read = await api.ok("GET", f"{PODS}/a")
-    assert read["spec"]["volumes"] == volumes
-    listed = await api.ok("GET", PODS, labelSelector="e2e=inline")
-    assert len(listed["items"]) == 2
-    patched = await api.patch(f"{PODS}/a", {"metadata": {"annotations": {"patched": "true"}}})
-    assert patched.json["metadata"]["annotations"]["patched"] == "true"
-    await api.ok("DELETE", f"{PODS}/a", gracePeriodSeconds="0")
-    await api.ok("DELETE", PODS, labelSelector="e2e=inline", gracePeriodSeconds="0")
-    assert (await api.ok("GET", PODS, labelSelector="e2e=inline"))["items"] == []
-
-
 async def test_the_script_on_disruption_budgets_and_leases(api):
     spec = {"selector": {"matchLabels": {"a": "b"}}, "minAvailable": 1}
     counts = {"currentHealthy": 0, "desiredHealthy": 0, "disruptionsAllowed": 0, "expectedPods": 0}

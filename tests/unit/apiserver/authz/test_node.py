@@ -13,12 +13,17 @@ from api.types.resource_v1 import RESOURCESLICES
 from api.types.storage_v1 import VOLUMEATTACHMENTS
 from apiserver.authz.authorizer import Verdict
 from apiserver.authz.node import NodeAuthorizer
+from apiserver.authz.references import volume_secrets_of
 from apiserver.http.message import RequestInfo, User
 from tests.unit.apiserver.shelf import Shelf
 
 UNRELATED = "no relationship found between node 'n1' and this object"
 LEASE = "can only access node lease with the same name as the requesting node"
 SLICES = "can only list/watch/deletecollection resourceslices with nodeName field selector"
+VERBS = (
+    "only the following verbs are allowed for a ResourceSlice: get, watch, list, create, update, patch, "
+    "delete, deletecollection"
+)
 NODE = User("system:node:n1", ("system:nodes", "system:authenticated"))
 
 
@@ -132,6 +137,7 @@ get persistentvolumeclaims/other d/my-claim | cannot get subresource
 get persistentvolumes my-pv | yes
 get persistentvolumes her-pv | {UNRELATED}
 get persistentvolumes none | {UNRELATED}
+get persistentvolumes | No Object name found
 list persistentvolumes | can only get individual resources of this type
 update persistentvolumes my-pv | can only get individual resources of this type
 get persistentvolumes/status my-pv | cannot get subresource
@@ -183,6 +189,7 @@ watch resourceslices.resource.k8s.io / spec.nodeName=n1,spec.driver=d | yes
 deletecollection resourceslices.resource.k8s.io / spec.nodeName=n1 | yes
 list resourceslices.resource.k8s.io / spec.nodeName=n2 | {SLICES}
 deletecollection resourceslices.resource.k8s.io | {SLICES}
+bind resourceslices.resource.k8s.io my-slice | {VERBS}
 get resourceslices.resource.k8s.io/status my-slice | cannot authorize ResourceSlice subresources
 get nodes n1 | yes
 get nodes n2 | node 'n1' cannot read 'n2', only its own Node object
@@ -203,6 +210,7 @@ get nodes/proxy n1 | no
 get pods d/mine | yes
 get pods d/other | {UNRELATED}
 get pods d/gone | yes
+get pods d/ | No Object name found
 list pods / spec.nodeName=n1 | yes
 watch pods d/ spec.nodeName=n1 | yes
 list pods / spec.nodeName=n2 | can only list/watch pods with spec.nodeName field selector
@@ -293,6 +301,24 @@ def test_what_a_pod_justified_ends_with_it() -> None:
     assert authorizer.authorize(NODE, asked).verdict is Verdict.ALLOW
     world.forget()
     assert authorizer.authorize(NODE, asked).verdict is Verdict.NO_OPINION
+
+
+def test_witnesses_are_remembered_and_asked_again() -> None:
+    world: Any = Shelf([pod("mine", "n1", **using("my")), pod("second", "n1", **using("my"))])
+    authorizer = NodeAuthorizer(world)
+    asked = info(["get", "configmaps", "d/my-env"])
+    for _ in range(2):
+        assert authorizer.authorize(NODE, asked).verdict is Verdict.ALLOW
+
+
+def test_secrets_of_volumes() -> None:
+    spec = {
+        "claimRef": {"namespace": "d", "name": "c"},
+        "csi": {"nodePublishSecretRef": {"name": "a"}, "nodeStageSecretRef": {"name": "b", "namespace": "v"}},
+        "rbd": {"secretRef": {"name": "e"}},
+        "azureFile": {"secretName": "f"},
+    }
+    assert list(volume_secrets_of({"spec": spec})) == [("d", "a"), ("v", "b"), ("d", "e"), ("d", "f")]
 
 
 def test_paths_follow_the_rules_of_nodes() -> None:

@@ -95,9 +95,9 @@ def check_version(resource: Resource[Any], new: Obj, old: Obj, unconditional: bo
     asked = _metadata(new).get("resourceVersion") or ""
     if asked in ("", "0"):
         if not unconditional:
-            fault = field.invalid(
-                field.Path("metadata").child("resourceVersion"), 0, "must be specified for an update"
-            )
+            # Go prints an unsigned zero so.
+            text = f"{field.INVALID}: 0x0: must be specified for an update"
+            fault = field.FieldError(field.INVALID, "metadata.resourceVersion", text)
             raise errors.invalid(resource.group, resource.kind, old["metadata"]["name"], [fault])
         return
     if asked != old["metadata"]["resourceVersion"]:

@@ -86,9 +86,7 @@ def test_versions_that_pass(version):
 def test_versions_that_do_not():
     with pytest.raises(Conflict, match="the object has been modified"):
         meta.check_version(CONFIGMAPS, {"metadata": {"resourceVersion": "6"}}, OLD, unconditional=True)
-    with pytest.raises(
-        Invalid, match="resourceVersion: Invalid value: 0x0: must be specified"
-    ):
+    with pytest.raises(Invalid, match="resourceVersion: Invalid value: 0x0: must be specified"):
         meta.check_version(CONFIGMAPS, {"metadata": {}}, OLD, unconditional=False)
 
 

@@ -87,18 +87,23 @@ def backend():
 
 
 @pytest.fixture
-async def server(pki, backend):
-    made: Server = await build(
-        Config(
-            bind_address="127.0.0.1",
-            secure_port=0,
-            tls_cert_file=pki / "server.crt",
-            tls_private_key_file=pki / "server.key",
-            client_ca_file=pki / "ca.crt",
-            disable_admission_plugins=("ServiceAccount",),
-        ),
-        backend,
-    )
+def settings() -> dict[str, Any]:
+    """What the server of a file is given besides; files put a fixture of their own in its place."""
+    return {}
+
+
+@pytest.fixture
+async def server(pki, backend, settings):
+    config: dict[str, Any] = {
+        "bind_address": "127.0.0.1",
+        "secure_port": 0,
+        "tls_cert_file": pki / "server.crt",
+        "tls_private_key_file": pki / "server.key",
+        "client_ca_file": pki / "ca.crt",
+        "disable_admission_plugins": ("ServiceAccount",),
+        **settings,
+    }
+    made: Server = await build(Config(**config), backend)
     yield made
     await made.close()
     await backend.close()

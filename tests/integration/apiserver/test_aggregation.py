@@ -10,8 +10,6 @@ from yarl import URL
 
 from api.types.apiextensions_v1 import CUSTOMRESOURCEDEFINITIONS
 from api.types.apiregistration_v1 import APISERVICES
-from apiserver.app import build
-from apiserver.config import Config
 from kit import tls
 from tests.e2e.harness import newest_kubectl
 from tests.integration.apiserver import wardle
@@ -44,25 +42,13 @@ async def extension(proxy_pki):
 
 
 @pytest.fixture
-async def server(pki, proxy_pki, backend):
-    made = await build(
-        Config(
-            bind_address="127.0.0.1",
-            secure_port=0,
-            tls_cert_file=pki / "server.crt",
-            tls_private_key_file=pki / "server.key",
-            client_ca_file=pki / "ca.crt",
-            requestheader_client_ca_file=proxy_pki / "front.crt",
-            requestheader_allowed_names=("front-proxy-client",),
-            proxy_client_cert_file=proxy_pki / "client.crt",
-            proxy_client_key_file=proxy_pki / "client.key",
-            disable_admission_plugins=("ServiceAccount",),
-        ),
-        backend,
-    )
-    yield made
-    await made.close()
-    await backend.close()
+def settings(proxy_pki):
+    return {
+        "requestheader_client_ca_file": proxy_pki / "front.crt",
+        "requestheader_allowed_names": ("front-proxy-client",),
+        "proxy_client_cert_file": proxy_pki / "client.crt",
+        "proxy_client_key_file": proxy_pki / "client.key",
+    }
 
 
 def service(proxy_pki, **spec):

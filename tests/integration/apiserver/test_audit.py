@@ -4,8 +4,6 @@ import orjson
 import pytest
 
 from api.types.core_v1 import CONFIGMAPS as TOKEN
-from apiserver.app import build
-from apiserver.config import Config
 from tests.integration.in_process import client_of, until
 
 POLICY = """
@@ -21,27 +19,13 @@ rules:
 
 
 @pytest.fixture
-async def audited(backend, pki, tmp_path):
+def settings(tmp_path):
     (tmp_path / "policy.yaml").write_text(POLICY)
-    made = await build(
-        Config(
-            bind_address="127.0.0.1",
-            secure_port=0,
-            tls_cert_file=pki / "server.crt",
-            tls_private_key_file=pki / "server.key",
-            client_ca_file=pki / "ca.crt",
-            audit_log_path=tmp_path / "audit.log",
-            audit_policy_file=tmp_path / "policy.yaml",
-        ),
-        backend,
-    )
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-def server(audited):
-    return audited
+    return {
+        "audit_log_path": tmp_path / "audit.log",
+        "audit_policy_file": tmp_path / "policy.yaml",
+        "disable_admission_plugins": (),
+    }
 
 
 def events(tmp_path, uri):
@@ -102,8 +86,8 @@ async def test_a_watch_starts_and_ends(api, tmp_path):
     await until(told, lambda found: found == stages)
 
 
-async def test_the_server_itself_is_told_too(audited, tmp_path):
-    await client_of(audited).list(TOKEN, "default")
+async def test_the_server_itself_is_told_too(server, tmp_path):
+    await client_of(server).list(TOKEN, "default")
     (received, complete) = events(tmp_path, CONFIGMAPS)
     assert complete["user"]["username"] == "admin"
     assert complete["responseObject"]["kind"] == "ConfigMapList"

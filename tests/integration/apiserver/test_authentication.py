@@ -11,11 +11,8 @@ from aiohttp import ClientError, ClientSession, TCPConnector
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from apiserver.app import build
 from apiserver.authn.keys import SigningKey
-from apiserver.config import Config
 from kit import clock, tls
-from store.memory import MemoryBackend
 from tests.integration.apiserver.conftest import API
 
 ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts"
@@ -29,25 +26,10 @@ def signing_key():
 
 
 @pytest.fixture
-async def server(pki, signing_key, tmp_path):
+def settings(signing_key, tmp_path):
     """A server with a key of ours, so that tokens can be forged with it."""
     (tmp_path / "sa.key").write_bytes(signing_key)
-    backend = MemoryBackend()
-    made = await build(
-        Config(
-            bind_address="127.0.0.1",
-            secure_port=0,
-            tls_cert_file=pki / "server.crt",
-            tls_private_key_file=pki / "server.key",
-            client_ca_file=pki / "ca.crt",
-            service_account_signing_key_file=tmp_path / "sa.key",
-            disable_admission_plugins=("ServiceAccount",),
-        ),
-        backend,
-    )
-    yield made
-    await made.close()
-    await backend.close()
+    return {"service_account_signing_key_file": tmp_path / "sa.key"}
 
 
 @pytest.fixture

@@ -152,6 +152,7 @@ def decide(
     variables = Variables(compiled.variables, given, budget_of(RUNTIME_BUDGET))
     names = {**given, "variables": variables}
     try:
+        # DEVIATION: conditions see the namespace, as upstream's documentation says; upstream gives them null.
         if not are_met(compiled.conditions, given, fails_open, budget_of):
             return verdict
         verdict.denials += _denials(spec, compiled, names, variables, fails_open)

@@ -75,6 +75,8 @@ class MutatingAdmissionPolicy:
                 continue
             made, found = await self._invoked(request.with_object(obj), invocation)
             faults += [fault for fault in found if not invocation.hook.fails_open]
+            if made is None:
+                continue
             if made != obj:
                 state.changed()
                 rounds.again = True
@@ -86,16 +88,21 @@ class MutatingAdmissionPolicy:
             raise denied(request, faults)
         return obj
 
-    async def _invoked(self, request: AdmissionRequest, invocation: Invocation) -> tuple[Obj, list[Fault]]:
-        """Return the object after all mutations of a policy, and what went wrong with some."""
+    async def _invoked(
+        self, request: AdmissionRequest, invocation: Invocation
+    ) -> tuple[Obj | None, list[Fault]]:
+        """Return the object after all mutations of a policy, and what went wrong with some.
+
+        None if its conditions are not met: then it is none of those that may run again.
+        """
         obj, hook, faults = request.object or {}, invocation.hook, []
         given = await (await self._dispatcher.names(request)).of(invocation)
         try:
             met = partial(are_met, hook.compiled.conditions, given, hook.fails_open)
             if not await paced(hook.compiled, met):
-                return obj, []
+                return None, []
         except Failed as error:
-            return obj, [Fault(hook, invocation.bound, str(error), "Invalid")]
+            return None, [Fault(hook, invocation.bound, str(error), "Invalid")]
         for mutation, expression in zip(hook.spec["mutations"], hook.compiled.mutations, strict=True):
             if expression is None:
                 continue

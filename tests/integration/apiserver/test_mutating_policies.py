@@ -1,7 +1,10 @@
 """Mutating admission policies on a whole server."""
 
+from typing import Any
+
 import pytest
 
+from tests.integration.apiserver.hooks import MUTATING, patch, register, webhook
 from tests.integration.apiserver.policies import (
     ADMISSION,
     CONFIGMAPS,
@@ -133,3 +136,43 @@ async def test_another_version_of_the_same_resource(api, put) -> None:
     path = "/apis/autoscaling/v2/namespaces/ns/horizontalpodautoscalers"
     made = await api.ok("POST", path, {"metadata": {"name": "h"}, "spec": spec})
     assert made["spec"]["maxReplicas"] == 7
+
+
+async def test_policies_run_before_webhooks_and_again_after_them(api, put, hook) -> None:
+    text = "Object{{metadata: Object.metadata{{annotations: {{'{0}': string(size(object.data))}}}}}}"
+    await put(mutating("never", text.format("never")))
+    await put(mutating("again", text.format("again"), reinvocationPolicy="IfNeeded"))
+    seen = []
+
+    def add(request: Any) -> Any:
+        seen.append(dict(request["object"]["metadata"]["annotations"]))
+        return patch({"op": "add", "path": "/data/added", "value": "x"})
+
+    hook.answers["/mutating-configmaps"] = add
+    await register(api, MUTATING, webhook(hook.url("/mutating-configmaps")))
+    made = await api.ok("POST", CONFIGMAPS, configmap("m", own="x"))
+    assert seen == [{"never": "1", "again": "1"}]
+    assert made["metadata"]["annotations"] == {"never": "1", "again": "2"}
+
+
+async def test_policies_whose_conditions_were_not_met_do_not_run_again(api, put, hook) -> None:
+    marked = "has(object.data.added) && !has(object.metadata.annotations)"
+    text = "Object{metadata: Object.metadata{annotations: {'late': 'yes'}}}"
+    late = mutating(
+        "late",
+        text,
+        matchConditions=[{"name": "marked", "expression": marked}],
+        reinvocationPolicy="IfNeeded",
+    )
+    early = mutating("early", "Object{data: {'early': 'x'}}", reinvocationPolicy="Never")
+    await put(early)
+    await put(late)
+    hook.answers["/mutating-configmaps"] = lambda request: patch(
+        {"op": "add", "path": "/data/added", "value": "x"}
+    )
+    wanted = webhook(hook.url("/mutating-configmaps"), reinvocationPolicy="IfNeeded")
+    await register(api, MUTATING, wanted)
+    made = await api.ok("POST", CONFIGMAPS, configmap("m", own="x"))
+    assert made["data"] == {"own": "x", "early": "x", "added": "x"}
+    assert "annotations" not in made["metadata"]
+    assert len(hook.asked("/mutating-configmaps")) == 1

@@ -7,12 +7,14 @@ the slow way, where it is one.
 """
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import jsonschema_rs
 
 from api.crd.formats import Test, format_test, pattern_test
+from api.crd.pieces import CUT, Piece, Pieces, count, cut
 from api.crd.prune import META
 from api.crd.schema import EMBEDDED, PRESERVE, drops_null, others_of, types_of
 from api.schemas import Schema
@@ -31,30 +33,40 @@ _META_FIELDS: dict[str, Schema] = {
     "kind": {"type": "string"},
     "metadata": {"$ref": f"#/$defs/{META}"},
 }
-# Values named in a schema for which there still is a validator: to compile one holds up everything else for
-# some 60 us each. Objects of larger schemas go the slow way, which takes time for what they hold alone.
-MOST_VALUES = 600
+# Values that one validator may name: to compile one holds up everything else, for some milliseconds at most.
+MOST_VALUES = 300
 _NO_MEMBERS: Schema = {"not": {"type": ["array", "object"]}}
 
 
-def compile_form(schema: Schema) -> Any:
+def compile_form(schema: Schema, most: int = MOST_VALUES) -> Any:
     """Return the validator of objects that decoding leaves as they are, but for what their metadata is; None
     if there is none.
     """
-    if _count(schema) > MOST_VALUES:
-        return None
-    form = _form({**schema, EMBEDDED: False})
-    named = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
-    form["properties"] |= named
-    if _has_embedded(schema):
+    return _compiled({**schema, EMBEDDED: False}, _form_validator, most)
+
+
+def _form_validator(piece: Piece) -> Any:
+    form = _form(piece.schema)
+    if not piece.steps:
+        named = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {"type": "object"}}
+        form["properties"] |= named
+    if piece.schema.get(EMBEDDED) or _has_embedded(piece.schema):
         form["$defs"] = strict_definitions(META)
     return _validator(form, {})
 
 
-def _count(schema: Schema) -> int:
-    """Return how many values a schema names."""
-    children = [*(schema.get("properties") or {}).values(), others_of(schema), schema.get("items")]
-    return 1 + sum(_count(child) for child in children if isinstance(child, dict))
+def _compiled(schema: Schema, compile_piece: Callable[[Piece], Any], most: int) -> Any:
+    """Return the validator of a schema, in pieces if it is large; None if there is none of some piece."""
+    pieces = cut(schema, most)
+    if any(count(piece.schema) > max(most, MOST_VALUES) for piece in pieces):
+        return None
+    validators = [compile_piece(piece) for piece in pieces]
+    if None in validators:
+        return None
+    if len(validators) == 1:
+        return validators[0]
+    others = zip(pieces[1:], validators[1:], strict=True)
+    return Pieces(validators[0], tuple((piece.steps, validator) for piece, validator in others))
 
 
 def _has_embedded(schema: Schema) -> bool:
@@ -66,6 +78,8 @@ def _has_embedded(schema: Schema) -> bool:
 
 def _form(schema: Schema, lenient: bool = False) -> Schema:
     """Return the form of a value: nothing unknown is in it, and no null that goes."""
+    if schema is CUT:
+        return {}
     lenient = lenient or bool(schema.get(PRESERVE))
     fields, others = schema.get("properties") or {}, others_of(schema)
     form: Schema = {"properties": {name: _form(child) for name, child in fields.items()}}
@@ -86,15 +100,17 @@ def _form(schema: Schema, lenient: bool = False) -> Schema:
     return form
 
 
-def compile_validity(schema: Schema) -> Any:
+def compile_validity(schema: Schema, most: int = MOST_VALUES) -> Any:
     """Return the validator of objects in which `api.crd.values` finds nothing wrong; None if JSON schema has
     other words for what this schema says.
     """
-    if _count(schema) > MOST_VALUES:
-        return None
+    return _compiled(schema, _valid_validator, most)
+
+
+def _valid_validator(piece: Piece) -> Any:
     tests: dict[str, Test] = {}
     try:
-        whole = _valid(schema, tests)
+        whole = _valid(piece.schema, tests)
     except _Unspeakable:
         return None
     return _validator(whole, tests)
@@ -124,6 +140,8 @@ class _Unspeakable(Exception):
 
 def _valid(schema: Schema, tests: dict[str, Test], negated: bool = False) -> Schema:
     """Return the JSON schema of a schema; `negated`: a "no" leads to a "yes", so it may not be wrong."""
+    if schema is CUT:
+        return {}
     made: Schema = {name: schema[name] for name in _KEPT if schema.get(name) is not None}
     if schema.get("required"):
         made["required"] = list(dict.fromkeys(schema["required"]))

@@ -187,6 +187,17 @@ def _compiles(pattern: str) -> bool:
     return True
 
 
+@given(SCHEMAS, VALUES, _METADATA)
+@settings(max_examples=200, deadline=None)
+def test_pieces_of_a_schema_say_the_same_as_the_whole(schema, value, metadata):
+    root, obj = _root(schema), _obj(value, metadata)
+    whole, pieces = compile_form(root), compile_form(root, most=2)
+    assert whole.is_valid(obj) == pieces.is_valid(obj)
+    whole, pieces = compile_validity(root), compile_validity(root, most=2)
+    if whole is not None and pieces is not None:
+        assert whole.is_valid(obj) == pieces.is_valid(obj)
+
+
 @given(SCHEMAS, VALUES, VALUES, _METADATA)
 @settings(max_examples=100, deadline=None)
 def test_updates(schema, value, other, metadata):

@@ -37,14 +37,16 @@ class CustomTranslation:
 
     def at_once(self, value: bytes) -> bytes | None:
         obj = decode(value)
-        if obj["apiVersion"] == self._resource.group_version:
+        if not isinstance(obj, dict) or not isinstance(obj.get("metadata"), dict):
+            raise ValueError("not an object with metadata")
+        if obj.get("apiVersion") == self._resource.group_version:
             return self._read(obj, value)
         if self._converter is not None:
             return None
         return self._read({**obj, "apiVersion": self._resource.group_version})
 
     async def in_time(self, values: Sequence[bytes]) -> list[bytes]:
-        made = [self.at_once(value) async for value in _in_slices(values)]
+        made = [self._at_once(value) async for value in _in_slices(values)]
         late = [number for number, found in enumerate(made) if found is None]
         if late and self._converter is not None:
             objects = [decode(values[number]) for number in late]
@@ -53,6 +55,13 @@ class CustomTranslation:
             for number, found in zip(late, [self._read(obj) async for obj in converted], strict=True):
                 made[number] = found
         return [found for found in made if found is not None]
+
+    def _at_once(self, value: bytes) -> bytes | None:
+        try:
+            return self.at_once(value)
+        except ValueError:
+            # No object: the cache sets it aside.
+            return value
 
     async def stored(self, obj: Obj) -> bytes:
         if self.same:

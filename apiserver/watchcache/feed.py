@@ -16,7 +16,7 @@ of any resource needs no notice of its own from the store.
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from api.resource import Key
 from apiserver.watchcache.cache import Cache
@@ -39,6 +39,7 @@ RETRY_S = 0.5
 Known = tuple[Mapping[str, str], Mapping[str, str]]
 # The (group, plural) under which objects are stored.
 Stored = tuple[str, str]
+Parts: TypeAlias = dict[Stored, list[tuple[Key, KeyValue]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,18 +255,26 @@ class Feed:
     async def fill(self) -> None:
         """Load all caches from the store, once, before `run`. Raises the store's errors."""
         items, revision = await self._read(ROOT)
-        self._load(items, revision)
+        parts = self._parted(items)
+        self._load(parts, await self._prepared(parts), revision)
         self.progress.advance(revision)
 
-    def _load(self, items: list[KeyValue], revision: int) -> None:
-        parts: dict[Stored, list[tuple[Key, KeyValue]]] = {}
+    def _parted(self, items: list[KeyValue]) -> Parts:
+        parts: Parts = {}
         for item in items:
             stored, key = _split(item.key)
             if stored in self._intakes:
                 parts.setdefault(stored, []).append((key, item))
+        return parts
+
+    async def _prepared(self, parts: Parts) -> dict[Intake, Sequence[bytes] | None]:
+        pairs = [(stored, intake) for stored, intakes in self._intakes.items() for intake in intakes]
+        return {intake: await intake.prepare(parts.get(stored, [])) for stored, intake in pairs}
+
+    def _load(self, parts: Parts, values: Mapping[Intake, Sequence[bytes] | None], revision: int) -> None:
         for stored, intakes in self._intakes.items():
             for intake in intakes:
-                intake.load(parts.get(stored, []), revision, revision)
+                intake.load(parts.get(stored, []), revision, revision, values.get(intake))
         self._touched.clear()
         self._filled = revision
 
@@ -307,11 +316,13 @@ class Feed:
             _log.warning("cannot read the store", error=str(error))
             await clock.sleep(RETRY_S)
             return
+        parts = self._parted(items)
+        values = await self._prepared(parts)
         for intakes in self._intakes.values():
             for intake in intakes:
                 intake.clear(revision)
         self.pending.clear()
-        self._load(items, revision)
+        self._load(parts, values, revision)
         self.progress.rewind(revision)
 
     def _apply(self, batch: Batch) -> None:

@@ -385,3 +385,18 @@ async def test_a_stored_definition_that_makes_no_sense(backend, pki, api, server
     bare = definition("bares")
     bare["spec"]["versions"].append({"name": "v2", "schema": {"openAPIV3Schema": ANY}})
     assert (await api.ask("POST", CRDS, bare)).status in (201, 422)
+
+
+async def test_a_stored_object_that_makes_no_sense(backend, api) -> None:
+    await api.ok("POST", CRDS, definition())
+    await api.ok("POST", WIDGETS, widget("good"))
+    await backend.create("/registry/example.com/widgets/default/bad", b"[1]")
+    await backend.create("/registry/example.com/widgets/default/worse", b"{")
+    seen = await api.ok("GET", WIDGETS)
+    assert [item["metadata"]["name"] for item in seen["items"]] == ["good"]
+    assert (await api.ask("GET", f"{WIDGETS}/bad")).status == 500
+    # The same when a changed definition has the cache filled anew.
+    path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/size/default"
+    await api.patch(f"{CRDS}/widgets.example.com", [{"op": "add", "path": path, "value": 7}], "json")
+    seen = await api.ok("GET", WIDGETS)
+    assert [item["spec"].get("size") for item in seen["items"]] == [7]

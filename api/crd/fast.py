@@ -175,8 +175,16 @@ def _enum(values: list[Any]) -> list[Any]:
 
 
 def _add_numbers(schema: Schema, made: Schema) -> None:
-    if schema.get("multipleOf") is not None:
-        raise _Unspeakable
+    factor = schema.get("multipleOf")
+    if factor is not None:
+        if (
+            made.get("type") not in (["integer"], ["integer", "null"])
+            or factor.__class__ is not int
+            or factor < 1
+        ):
+            # What is a multiple of a fraction is a matter of rounding.
+            raise _Unspeakable
+        made["multipleOf"] = factor
     for name, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         if schema.get(name) is not None:
             made |= {name: schema[name], exclusive: bool(schema.get(exclusive))}

@@ -91,7 +91,7 @@ def _calls() -> list[str]:
 
 
 @pytest.mark.parametrize("expression", _calls())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(a=JSON, b=JSON, c=JSON)
 def test_every_function_with_any_arguments(expression: str, a: Any, b: Any, c: Any):
     _run(UNTYPED, expression, {"a": a, "b": b, "c": c})
@@ -110,7 +110,7 @@ def test_every_function_with_any_arguments(expression: str, a: Any, b: Any, c: A
         "self.days.all(d, d.getMonth() == 1)",
     ],
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(value=JSON, field=JSON)
 def test_objects_that_do_not_fit_their_schema(expression: str, value: Any, field: Any):
     _run(TYPED, expression, {"self": value})

@@ -39,6 +39,7 @@ SIZE_OF_KEYS = 0
 # `maxLength` counts code points, of up to four bytes; sizes are those of requests, in bytes.
 _BYTES = 4
 _REF = "#/$defs/"
+_INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
 _OBJECT_META = {
     "type": "object",
     "properties": {"name": {"type": "string"}, "generateName": {"type": "string"}},
@@ -69,7 +70,8 @@ def type_of_definition(name: str) -> Type:
 
 def _type(schema: Schema, name: str, root: bool) -> Type | None:
     if "$ref" in schema:
-        return type_of_definition(schema["$ref"].removeprefix(_REF))
+        name = schema["$ref"].removeprefix(_REF)
+        return DYN if name == _INT_OR_STRING else type_of_definition(name)
     if schema.get("x-kubernetes-int-or-string") or schema.get("format") == "int-or-string":
         return DYN.bounded(_REQUEST_SIZE - 2)
     if root:

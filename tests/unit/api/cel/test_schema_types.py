@@ -10,7 +10,7 @@ from api.cel.errors import CompileError, EvaluationError
 from api.cel.escaping import escape
 from api.cel.schema_types import type_of_definition, type_of_schema
 from api.cel.times import Duration
-from api.cel.types import DYN, ObjectType, optional_of
+from api.cel.types import BOOL, DYN, ObjectType, optional_of
 from api.cel.values import ABSENT, Optional
 
 KEYED = {"type": "object", "properties": {"k": {"type": "string"}, "v": {"type": "integer"}}}
@@ -145,6 +145,8 @@ def test_built_in_kinds_are_typed():
     assert str(environment.compile("object.spec.template.spec.containers[0].image").result_type) == "string"
     assert str(environment.compile("object.metadata.creationTimestamp").result_type) == "timestamp"
     assert environment.compile("object.spec.template.spec.containers.all(c, c.name.size() > 1)")
+    probe = "object.spec.template.spec.containers[0].livenessProbe.httpGet.port == 80"
+    assert environment.compile(probe).result_type == BOOL
     with pytest.raises(CompileError, match="undefined field 'replica'"):
         environment.compile("object.spec.replica > 1")
     with pytest.raises(

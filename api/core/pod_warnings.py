@@ -39,7 +39,8 @@ def spec_warnings(spec: Obj, path: Path) -> list[str]:
     found: list[str] = []
     if selector := spec.get("nodeSelector"):
         at = path.child("nodeSelector")
-        found += [_renamed(key, at.key(key)) for key in selector if key in _RENAMED]
+        for key in selector:
+            found += label_warnings(key, at.key(key))
     for number, volume in enumerate(spec.get("volumes") or ()):
         if not _OLD.isdisjoint(volume):
             at = path.child("volumes").index(number)
@@ -71,9 +72,12 @@ def _may_be_odd(container: Obj) -> bool:
     return False
 
 
-def _renamed(key: str, path: Path) -> str:
+def label_warnings(key: str, path: Path) -> list[str]:
+    """Return the warning about an old name of a node's label. Spec: GetLabelDeprecatedMessage (1.36)."""
+    if key not in _RENAMED:
+        return []
     version, new = _RENAMED[key]
-    return f'{path}: deprecated since {version}; use "{new}" instead'
+    return [f'{path}: deprecated since {version}; use "{new}" instead']
 
 
 def _secret_warnings(secrets: Any, path: Path) -> Iterator[str]:

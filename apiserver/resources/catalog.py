@@ -29,6 +29,9 @@ from apiserver.resources.discovery.endpointslice import EndpointSliceStrategy
 from apiserver.resources.dra.resourceclaim import ResourceClaimStrategy
 from apiserver.resources.dra.resourceslice import ResourceSliceStrategy
 from apiserver.resources.events.event import EventStrategy, NewEventStrategy, from_core, to_core
+from apiserver.resources.networking.ingress import IngressStrategy
+from apiserver.resources.node.runtimeclass import RuntimeClassStrategy
+from apiserver.resources.storage.storageclass import StorageClassStrategy
 from apiserver.resources.storage.volumeattachment import VolumeAttachmentStrategy
 from apiserver.rest.strategy import Strategy, StrategyType
 from apiserver.watchcache.translation import Conversion
@@ -52,8 +55,11 @@ _BY_RESOURCE: Mapping[tuple[str, str], StrategyType] = {
     ("certificates.k8s.io", "certificatesigningrequests"): CertificateSigningRequestStrategy,
     ("discovery.k8s.io", "endpointslices"): EndpointSliceStrategy,
     ("events.k8s.io", "events"): NewEventStrategy,
+    ("networking.k8s.io", "ingresses"): IngressStrategy,
+    ("node.k8s.io", "runtimeclasses"): RuntimeClassStrategy,
     ("resource.k8s.io", "resourceclaims"): ResourceClaimStrategy,
     ("resource.k8s.io", "resourceslices"): ResourceSliceStrategy,
+    ("storage.k8s.io", "storageclasses"): StorageClassStrategy,
     ("storage.k8s.io", "volumeattachments"): VolumeAttachmentStrategy,
 }
 

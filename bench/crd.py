@@ -1,4 +1,4 @@
-"""What the steps of creating a custom object cost. `python -m bench.crd` prints JSON lines: microseconds of CPU.
+"""What the steps of creating a custom object cost: `python -m bench.crd` prints them in microseconds of CPU.
 
 The object is one that operators have: a workload of some components, each with a container, ports, resources,
 environment and conditions in its status; about 3 kB. Its schema has defaults, keyed lists, patterns, enums,

@@ -25,6 +25,7 @@ async def fetch(hub: Hub, collection: Collection, key: Key, request: Request | N
             await reach(hub, parse_resource_version(text))
         except InvalidResourceVersion as error:
             raise BadRequest(str(error)) from error
+    collection = hub.present(collection)
     if collection.lane is not None and not await collection.lane.complete():
         return await _stored(hub, collection, key)
     entry = collection.cache.get(key)

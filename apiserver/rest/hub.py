@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from api.errors import InternalError, RequestEntityTooLarge, StatusError, Timeout
+from api.errors import InternalError, NotFound, RequestEntityTooLarge, StatusError, Timeout
 from api.resource import Key, Obj, Resource
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.http.message import APISERVER, Handler, Request, User
@@ -208,6 +208,20 @@ class Hub:
         found = self._collections.get((resource.group, resource.version, resource.plural))
         if found is None:
             raise InternalError(f"{resource.group_resource} is not served")
+        return found
+
+    def present(self, collection: Collection) -> Collection:
+        """Return the collection that serves now what this one served when the request began.
+
+        To be asked after every wait before the cache is read: a definition that changed may have put another
+        one in its place. Raises `NotFound` if the resource is no longer served.
+        """
+        if not collection.cache.left:
+            return collection
+        resource = collection.resource
+        found = self.find(resource.group, resource.version, resource.plural)
+        if found is None:
+            raise NotFound("the server could not find the requested resource")
         return found
 
     @property

@@ -157,18 +157,31 @@ async def find(hub: Hub, collection: Collection, options: ListOptions) -> Found:
         await reach(hub, options.revision)
     elif not options.any_version:
         await hub.fresh()
-    if collection.lane is not None and not await collection.lane.complete():
-        return await _at(hub, collection, options, 0, None)
-    return await _from_cache(collection, options, None)
+    return await _present(hub, collection, options, None)
+
+
+async def _present(hub: Hub, collection: Collection, options: ListOptions, after: str | None) -> Found:
+    """Return what there is now, beyond the store's key `after`."""
+    key = None if after is None else _key_of(collection, after)
+    while True:
+        collection = hub.present(collection)
+        if collection.lane is not None and not await collection.lane.complete():
+            return await _at(hub, collection, options, 0, after)
+        found = await _from_cache(collection, options, key)
+        # A cache that was left meanwhile is empty, and means nothing.
+        if not collection.cache.left:
+            return found
 
 
 async def present_entries(hub: Hub, collection: Collection, selection: Selection) -> tuple[int, list[Entry]]:
     """Return all objects that a selection means, as no acknowledged write is missed, and their revision."""
     match = selection.compiled()
     await hub.fresh()
+    collection = hub.present(collection)
     if collection.lane is None or await collection.lane.complete():
         await collection.cache.prepare(match)
-        return collection.cache.revision, collection.cache.select(selection, match)
+        if not collection.cache.left:
+            return collection.cache.revision, collection.cache.select(selection, match)
     found = await _page_of(hub, collection.space(selection.namespace), 0, "", 0, None)
     return found.revision, [entry for entry in await _entries(collection, found) if match(entry)]
 
@@ -248,23 +261,21 @@ async def _continued(hub: Hub, collection: Collection, options: ListOptions) -> 
         token = decode_continue(options.token, space)
     except InvalidContinue as error:
         raise BadRequest(f"invalid continue token: {error}") from error
-    after = _key_of(collection, token.after)
-    cached = collection.lane is None or await collection.lane.complete()
     if token.revision == ANY_REVISION:
         await hub.fresh()
-        if not cached:
-            return await _at(hub, collection, options, 0, token.after)
-        return await _from_cache(collection, options, after)
+        return await _present(hub, collection, options, token.after)
     if token.revision < hub.compacted:
         raise _expired(space, token.after)
+    cached = collection.lane is None or await collection.lane.complete()
     if cached:
         # Now, so that nothing comes between what is asked next and the answer.
         await collection.cache.prepare(options.match)
     if cached and collection.cache.changed <= token.revision <= collection.cache.revision:
         # Nothing has changed since: the cache is what the store held then.
-        found = await _from_cache(collection, options, after)
+        found = await _from_cache(collection, options, _key_of(collection, token.after))
         token_text = found.token and _retimed(found.token, space, token.revision)
-        return Found(token.revision, found.pieces, token_text, found.remaining)
+        if not collection.cache.left:
+            return Found(token.revision, found.pieces, token_text, found.remaining)
     return await _at(hub, collection, options, token.revision, token.after)
 
 

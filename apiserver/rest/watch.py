@@ -98,6 +98,7 @@ async def handle_watch(hub: Hub, collection: Collection, request: Request) -> St
         await reach(hub, options.revision)
     elif options.consistent:
         await hub.fresh()
+    collection = hub.present(collection)
     if collection.lane is not None and not await collection.lane.complete():
         raise collection.lane.failure or InternalError("the objects cannot be converted")
     transform, name = transform_of(collection, form, request, hub)
@@ -105,6 +106,9 @@ async def handle_watch(hub: Hub, collection: Collection, request: Request) -> St
         await collection.cache.prepare(match)
 
     async def run(sink: Sink) -> None:
+        if collection.cache.left:
+            # Served no more, or by another cache: the client comes again.
+            return
         stop = asyncio.Event()
         outlet = SinkOutlet(sink, stop)
         watcher = collection.cache.subscribe(selection, match, name, transform, outlet)

@@ -281,6 +281,16 @@ class Cache:
             self.remove(key, revision)
         self.unreadable.clear()
 
+    def drop(self) -> None:
+        """Forget everything at once and end all watches: nobody who listens is told."""
+        for channel in list(self._channels.values()):
+            channel.end()
+        self._entries, self._spaces, self._ordered_spaces = {}, {}, []
+        self._labels, self._fields = {}, dict.fromkeys(self._fields)
+        self._decoded.clear()
+        self.unreadable.clear()
+        self.ring = Ring(0)
+
     def keys(self) -> list[Key]:
         return list(self._entries)
 

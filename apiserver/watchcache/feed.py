@@ -82,6 +82,9 @@ class Intake(Protocol):
     def clear(self, revision: int) -> None:
         """Forget everything and end all watches, before `load`."""
 
+    def drop(self) -> None:
+        """The same, but nothing comes any more."""
+
 
 class Direct:
     """The intake of a cache that takes every event at once."""
@@ -120,6 +123,9 @@ class Direct:
 
     def clear(self, revision: int) -> None:
         self.cache.clear(revision)
+
+    def drop(self) -> None:
+        self.cache.drop()
 
     def _served(self, value: bytes) -> bytes:
         if self._translation is None:
@@ -161,6 +167,9 @@ class _Joining:
     def clear(self, revision: int) -> None:
         self.noted.clear()
         self.broken = True
+
+    def drop(self) -> None:
+        return
 
 
 class Feed:
@@ -237,7 +246,7 @@ class Feed:
         gone = [intake for intake in self._intakes.get(stored, ()) if intake.cache in caches]
         self._take_out(stored, gone)
         for intake in gone:
-            intake.clear(self.revision)
+            intake.drop()
             intake.cache.left = True
         for key in [key for key, own in self.pending.items() if own.cache in caches]:
             del self.pending[key]

@@ -142,12 +142,15 @@ class Lane:
             self._progress.waiting.append((key, revision, None, None))
 
     def clear(self, revision: int) -> None:
+        self.drop()
+
+    def drop(self) -> None:
         worker, self._worker = self._worker, None
         if worker is not None:
             worker.cancel()
         self._progress.waiting.clear()
         self.live = False
-        self.cache.clear(revision)
+        self.cache.drop()
         self._tell()
 
     # The work.

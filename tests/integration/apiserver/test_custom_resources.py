@@ -400,3 +400,34 @@ async def test_a_stored_object_that_makes_no_sense(backend, api) -> None:
     await api.patch(f"{CRDS}/widgets.example.com", [{"op": "add", "path": path, "value": 7}], "json")
     seen = await api.ok("GET", WIDGETS)
     assert [item["spec"].get("size") for item in seen["items"]] == [7]
+
+
+async def test_reads_while_a_definition_changes_see_every_object(api) -> None:
+    await api.ok("POST", CRDS, definition())
+    names = [f"w{number}" for number in range(30)]
+    await asyncio.gather(*(api.ok("POST", WIDGETS, widget(name)) for name in names))
+    path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/size/default"
+    done = asyncio.Event()
+
+    async def change() -> None:
+        for value in range(20):
+            patch = [{"op": "add", "path": path, "value": value}]
+            assert (await api.patch(f"{CRDS}/widgets.example.com", patch, "json")).status == 200
+        done.set()
+
+    async def read() -> None:
+        while not done.is_set():
+            listed = await api.ok("GET", WIDGETS)
+            assert len(listed["items"]) == len(names)
+            page = await api.ok("GET", WIDGETS, limit="20")
+            rest = await api.ok("GET", WIDGETS, limit="20", **{"continue": page["metadata"]["continue"]})
+            assert len(page["items"]) + len(rest["items"]) == len(names)
+            await api.ok("GET", f"{WIDGETS}/w7")
+            asked = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+            # A watch may end before it has begun, but never begins without what there is.
+            assert len(await api.watch(WIDGETS, 5, allowWatchBookmarks="true", **asked)) in (0, 5)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(change())
+        for _ in range(4):
+            group.create_task(read())

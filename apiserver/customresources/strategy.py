@@ -30,7 +30,9 @@ class CustomStrategy(Strategy):
         self.has_generation = True
         self.deprecation = resource.deprecation
         self._structural = resource.structural
-        self.is_dear = estimated_cost(resource.structural.schema) > DEAR
+        if estimated_cost(resource.structural.schema) > DEAR:
+            # Even the smallest object may be as much work as a megabyte without rules.
+            self.dearness = 1 << 20
         self.selectable = selectable_fields(resource.spec)
         self.indexed_fields = self.selectable
         self._selected = compile_selectable(resource.spec)

@@ -11,7 +11,7 @@ from apiserver.rest import meta
 from apiserver.rest.hub import Collection, Hub, Operation, Stored, translated
 from apiserver.rest.managed import stamped
 from kit import rand
-from kit.apart import HEAVY_BYTES, apart
+from kit.apart import apart
 from store.backend import KeyExists, StoreError
 
 # How often another generated name is tried.
@@ -60,7 +60,7 @@ async def _once(hub: Hub, collection: Collection, namespace: str, body: Obj, ope
         obj = meta.with_metadata(obj, generation=1)
     obj, guard = await strategy.reserve(obj, None, operation.dry_run)
     try:
-        if faults := await apart(HEAVY_BYTES if strategy.is_dear else weight, strategy.validate, obj):
+        if faults := await apart(weight, strategy.validate, obj):
             raise errors.invalid(resource.group, resource.kind, obj["metadata"]["name"], faults)
         if operation.request:
             for text in strategy.warnings(obj):

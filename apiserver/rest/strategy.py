@@ -80,8 +80,6 @@ class Strategy:
     dearness = 1
     # Seconds after which the store itself drops an object; 0: never.
     ttl_s = 0
-    # Validation may take so long, even of a small object, that it is done apart from the event loop.
-    is_dear = False
 
     def __init__(self, resource: Resource[Any], kind: KindRules) -> None:
         self.resource = resource

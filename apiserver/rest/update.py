@@ -22,7 +22,7 @@ from apiserver.rest.managed import stamped
 from apiserver.rest.present import Moved, Present, failed, write
 from apiserver.rest.strategy import Strategy
 from apiserver.watchcache.layout import decode
-from kit.apart import HEAVY_BYTES, apart
+from kit.apart import apart
 from store.backend import StoreError
 
 # Makes the new object of the present one; it may raise API errors. It must not change what it is given.
@@ -81,8 +81,7 @@ async def _attempt(
     new = _prepared(collection, new, old, subresource)
     new, guard = (new, None) if subresource else await strategy.reserve(new, old, operation.dry_run)
     try:
-        judging = HEAVY_BYTES if strategy.is_dear else weight
-        if faults := await apart(judging, _faults, strategy, new, old, subresource):
+        if faults := await apart(weight, _faults, strategy, new, old, subresource):
             raise errors.invalid(resource.group, resource.kind, key.name, faults)
         if operation.request is not None and not subresource:
             for text in strategy.update_warnings(new, old):

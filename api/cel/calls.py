@@ -3,10 +3,11 @@
 Spec: github.com/google/cel-go common/decls (dispatch), interpreter/interpretable.go.
 """
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 from api.cel.code import COST, Code, Frame, Run, constant
+from api.cel.cost import UNBOUNDED
 from api.cel.declarations import Overload
 from api.cel.errors import EvaluationError
 from api.cel.types import Type
@@ -99,33 +100,59 @@ def _binary(name: str, overload: Overload, first: Run, second: Run) -> Run:
 
 def _any(name: str, overloads: tuple[Overload, ...], args: list[Run], fixed: int) -> Run:
     single = len(overloads) == 1
-    forms = [(_accepted(overload), overload.run, overload.cost) for overload in overloads]
+    choose = _chooser(overloads)
 
     def evaluate(frame: Frame) -> Any:
         values = [arg(frame) for arg in args]
-        for accepted, run, cost in forms:
-            if all(value.__class__ in classes for value, classes in zip(values, accepted, strict=True)):
-                result = run(*values)
-                if cost is not None:
-                    # Where several overloads may run, the usual cost of 1 was counted beforehand.
-                    frame[COST] += cost(tuple(values), result) - (not single)
-                return result
-        raise mismatch(name, values)
+        chosen = choose(values)
+        if chosen is None:
+            raise mismatch(name, values)
+        result = chosen.run(*values)
+        if chosen.cost is not None:
+            # Where several overloads may run, the usual cost of 1 was counted beforehand.
+            frame[COST] += chosen.cost(tuple(values), result) - (not single)
+        return result
 
     return evaluate
 
 
+def _chooser(overloads: tuple[Overload, ...]) -> Callable[[Iterable[Any]], Overload | None]:
+    """Return what finds the first overload that takes some values; it is remembered by their classes."""
+    forms = [(_accepted(overload), overload) for overload in overloads]
+    known: dict[tuple[type, ...], Overload | None] = {}
+
+    def choose(values: Iterable[Any]) -> Overload | None:
+        classes = tuple(map(type, values))
+        if classes not in known:
+            known[classes] = next((overload for accepted, overload in forms if _fit(accepted, classes)), None)
+        return known[classes]
+
+    return choose
+
+
+def _fit(accepted: list[Container[type]], classes: tuple[type, ...]) -> bool:
+    return all(cls in wanted for cls, wanted in zip(classes, accepted, strict=True))
+
+
 def sized_cost(overloads: tuple[Overload, ...]) -> Callable[[tuple[Any, ...], Any], int]:
     """Return the cost of an operator that may run as several overloads: that of the first that fits."""
-    forms = [(_accepted(overload), overload.cost) for overload in overloads]
+    choose = _chooser(overloads)
 
     def cost(args: tuple[Any, ...], result: Any) -> int:
-        for accepted, of in forms:
-            if all(value.__class__ in classes for value, classes in zip(args, accepted, strict=True)):
-                return 1 if of is None else of(args, result)
-        return 1
+        chosen = choose(args)
+        return 1 if chosen is None or chosen.cost is None else chosen.cost(args, result)
 
     return cost
+
+
+def precompute(code: Code) -> Code:
+    """Return the code of a call whose arguments are constants: its result is known, its cost stays."""
+    frame: Frame = [0, UNBOUNDED, None]
+    try:
+        value = code.run(frame)
+    except EvaluationError:
+        return code
+    return Code(lambda frame: value, code.cost + int(frame[COST]))
 
 
 def lazy_or(name: str, maybe: Code, other: Code, unwrap: bool) -> Run:

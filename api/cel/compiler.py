@@ -113,7 +113,8 @@ def _call(node: Call) -> Code:
     if node.function in ("or", "orValue") and len(codes) == 2:
         run = calls.lazy_or(node.function, codes[0], codes[1], node.function == "orValue")
         return Code(run, codes[0].cost + 1)
-    return calls.call(node.function, node.overloads, codes)
+    code = calls.call(node.function, node.overloads, codes)
+    return calls.precompute(code) if codes and all(arg.constant for arg in codes) else code
 
 
 def _unary(node: Call) -> Code:
@@ -131,6 +132,8 @@ def _binary(node: Call) -> Code:
     if cost is not None and not (
         second.constant and _is_short(second.value) and node.function in _COMPARISONS
     ):
+        if listed is None and node.function in _COMPARISONS:
+            return Code(_compared(node.function, first.run, second.run, cost), fixed)
         return Code(_charged(apply, first.run, second.run, cost), fixed)
     if second.constant and listed is None:
         return Code(_with_constant(node.function, first.run, second.value), fixed + 1)
@@ -152,6 +155,27 @@ def _is_short(value: Any) -> bool:
     # DEVIATION: comparing with a constant of up to ten characters costs 1 even if the other text is empty
     # (upstream: 0).
     return value.__class__ is str and 0 < traverse(len(value), CHARACTER) <= 1
+
+
+def _compared(function: str, left: Run, right: Run, cost: Any) -> Run:
+    """Return a comparison of operands of unknown types; of two numbers or two texts Python's own is right."""
+    apply, native = BINARY[function], _COMPARISONS[function]
+
+    def run(frame: Frame) -> Any:
+        first, second = left(frame), right(frame)
+        cls = first.__class__
+        if cls is second.__class__:
+            if cls is int:
+                frame[COST] += 1
+                return native(first, second)
+            if cls is str:
+                frame[COST] += traverse(min(len(first), len(second)))
+                return native(first, second)
+        result = apply(first, second)
+        frame[COST] += cost((first, second), result)
+        return result
+
+    return run
 
 
 def _charged(apply: Callable[[Any, Any], Any], left: Run, right: Run, cost: Any) -> Run:
@@ -182,13 +206,14 @@ def _in(node: Call) -> Code:
     if not second.constant or second.value.__class__ is not list:
         return _binary(node)
     left, items, apply = first.run, second.value, BINARY["@in"]
-    if any(item.__class__ is not str for item in items):
+    classes = set(map(type, items))
+    if classes != {str} and classes != {int}:
         return Code(lambda frame: apply(left(frame), items), first.cost)
-    known = frozenset(items)
+    known, (cls,) = frozenset(items), classes
 
     def run(frame: Frame) -> bool:
         value = left(frame)
-        return value.__class__ is str and value in known
+        return value in known if value.__class__ is cls else bool(apply(value, items))
 
     return Code(run, first.cost)
 

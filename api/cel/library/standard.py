@@ -6,6 +6,7 @@ Spec: github.com/google/cel-go common/stdlib/standard.go, common/types; cel-spec
 import math
 from collections.abc import Callable
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from api.cel.cost import PATTERN_CHARACTER, UNBOUNDED, Estimate, Range, Sized, traverse
@@ -225,7 +226,12 @@ def _itself(value: Any) -> Any:
 
 
 def _type(value: Any) -> TypeValue:
-    return TypeValue(type_name(value))
+    return _named(type_name(value))
+
+
+@cache
+def _named(name: str) -> TypeValue:
+    return TypeValue(name)
 
 
 def _copy_bound(kind: Type) -> Bound:

@@ -284,7 +284,7 @@ class Server:
             _log.info("address not withdrawn; its lease will run out", error=str(error))
 
     async def close(self) -> None:
-        """Stop serving; the store stays open."""
+        """Stop serving; the store stays open. A second call does nothing more."""
         await self.listener.close()
         await self.definitions.close()
         await self.custom_resources.close()
@@ -293,8 +293,8 @@ class Server:
         await self.webhooks.close()
         await self.aggregator.close()
         self.guard.close()
-        for function in self._collects:
-            REGISTRY.collect.remove(function)
+        while self._collects:
+            REGISTRY.collect.remove(self._collects.pop())
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request; API errors become Status answers."""

@@ -98,15 +98,15 @@ def _parameter(piece: str) -> tuple[str, str]:
     return name.strip().lower(), value.strip().strip('"')
 
 
-def body_type(headers: Mapping[str, str]) -> str:
-    """Return the media type of a create or update body: JSON, YAML or protobuf. Raises
+def body_type(headers: Mapping[str, str], builtin: bool = True) -> str:
+    """Return the media type of a create or update body: JSON, YAML, or protobuf for built-in kinds. Raises
     `UnsupportedMediaType`."""
     media = media_type(headers)
-    if media == PROTOBUF:
+    if media == PROTOBUF and builtin:
         return PROTOBUF
-    kind = _media(media) if media not in ("*/*", "application/*") else ""
+    kind = _media(media) if media not in ("*/*", "application/*", PROTOBUF) else ""
     if not kind:
-        raise _unsupported(_ALL_MEDIA)
+        raise _unsupported(_ALL_MEDIA if builtin else _MEDIA)
     return kind
 
 

@@ -38,7 +38,7 @@ def read_object(
     built in. Raises `BadRequest`, `UnsupportedMediaType`.
     """
     wanted_kind, wanted_version = kind or resource.kind, group_version or resource.group_version
-    obj, doubled = _decoded(request, wanted_kind, wanted_version)
+    obj, doubled = _decoded(request, wanted_kind, wanted_version, builtin=conform is None)
     for member in ("kind", "apiVersion"):
         if not isinstance(obj.get(member) or "", str):
             fault = f"cannot unmarshal {json.go_kind(obj[member])} into Go struct field"
@@ -52,8 +52,8 @@ def read_object(
     return checked(request, wanted_version, wanted_kind, obj, doubled, conform)
 
 
-def _decoded(request: Request, kind: str, version: str) -> tuple[Obj, list[str]]:
-    media = body_type(request.headers)
+def _decoded(request: Request, kind: str, version: str, builtin: bool) -> tuple[Obj, list[str]]:
+    media = body_type(request.headers, builtin)
     try:
         if media == YAML:
             obj, faults = yaml.loads_strict(request.body)

@@ -52,6 +52,10 @@ async def test_what_a_schema_refuses(api) -> None:
     other = await api.ask("POST", WIDGETS, widget("b", group_version="example.com/v2"))
     assert other.status == 400
     assert (await api.patch(f"{WIDGETS}/a", {"spec": {}}, "strategic")).status == 415
+    protobuf = {"Content-Type": "application/vnd.kubernetes.protobuf"}
+    unreadable = await api.ask("POST", WIDGETS, b"k8s\x00", protobuf)
+    assert unreadable.status == 415
+    assert unreadable.json["message"].endswith("include: application/json, application/yaml")
 
 
 async def test_verbs_and_generations(api) -> None:

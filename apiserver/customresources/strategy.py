@@ -54,6 +54,7 @@ class CustomStrategy(Strategy):
         return self._structural.conform(obj)
 
     def check_create(self) -> None:
+        # DEVIATION: neither is an object created by an apply patch, which would outlive its definition.
         if self.terminating:
             raise MethodNotAllowed("create not allowed while custom resource definition is terminating")
 

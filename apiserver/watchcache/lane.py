@@ -9,6 +9,7 @@ time if a webhook must convert them.
 A failure ends the watches and leaves the cache cold. Meanwhile readers ask the store and convert what they
 find, so that each gets the error of the objects it asks for, as upstream's readers do. The next read after
 `PAUSE_S` tries again. A webhook is never called for a version that nobody reads.
+DEVIATION: upstream's watches get an ERROR event before they end.
 """
 
 import asyncio

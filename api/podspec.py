@@ -5,6 +5,7 @@ Spec: k8s.io/component-helpers/resource, pkg/apis/core/v1/helper/qos, pkg/api/v1
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 from api.quantity import BINARY, Quantity, format_quantity, milli, parse_quantity, value
@@ -52,15 +53,49 @@ def pod_limits(pod: PodLike) -> Amounts:
     return _effective(pod, "limits")
 
 
-def _effective(pod: PodLike, which: str) -> Amounts:
+def exact_amounts(pod: PodLike, which: str) -> Amounts:
+    """Return the pod's effective `requests` or `limits` in billionths, cpu too.
+
+    A container under resize counts with the most of what it is to have and what it has; if its node cannot
+    give it more, with what it has.
+    """
+    return _effective(pod, which, _billionths, partial(_resized, pod, which))
+
+
+def _billionths(quantities: Mapping[str, Any] | None) -> Amounts:
+    return {name: parse_quantity(text).nano for name, text in (quantities or {}).items()}
+
+
+def _resized(pod: PodLike, which: str, container: Any) -> Amounts:
+    wanted = _billionths((container.get("resources") or {}).get(which))
+    status = container_status(pod, container["name"])
+    if status is None:
+        return wanted
+    present = _billionths((status.get("resources") or {}).get(which))
+    if which == "requests":
+        raise_to(present, _billionths(status.get("allocatedResources")))
+    if not present:
+        return wanted
+    pending = pod_condition(pod, "PodResizePending")
+    if pending is None or pending.get("reason") != "Infeasible":
+        raise_to(present, wanted)
+    return present
+
+
+def _effective(
+    pod: PodLike,
+    which: str,
+    convert: Callable[[Any], Amounts] = amounts,
+    read: Callable[[Any], Amounts] | None = None,
+) -> Amounts:
     spec = pod.get("spec") or {}
-    total = _combine(spec, lambda container: amounts((container.get("resources") or {}).get(which)))
+    total = _combine(spec, read or (lambda container: convert((container.get("resources") or {}).get(which))))
     pod_level = (spec.get("resources") or {}).get(which)
     if pod_level:
-        total.update(amounts(pod_level))
+        total.update(convert(pod_level))
     overhead = spec.get("overhead")
     if overhead:
-        for name, number in amounts(overhead).items():
+        for name, number in convert(overhead).items():
             if which == "requests" or name in total:
                 total[name] = total.get(name, 0) + number
     return total

@@ -8,10 +8,10 @@ gives back what is deleted. Source: k8s.io/apiserver/pkg/admission/plugin/resour
 
 from api.errors import NotFound
 from api.quantity import Quantity, format_quantity, parse_quantity
+from api.quota import Usage, matches, missing_amounts, usage_of
 from api.resource import Obj
 from api.types.core_v1 import EVENTS, PERSISTENTVOLUMECLAIMS, PODS, RESOURCEQUOTAS, SERVICES
 from apiserver.admission.plugin import AdmissionRequest
-from apiserver.admission.quota_usage import Usage, matches, missing_amounts, usage_of
 from apiserver.admission.refusal import refuse
 from apiserver.registry import Registry
 

@@ -277,7 +277,10 @@ class Informer(Generic[T]):
 
 
 class Informers:
-    """The informers of one process: asking twice for the same selection gives the same informer."""
+    """The informers of one process: asking twice for the same selection gives the same informer.
+
+    Resources are the same here if their paths are: those of custom resources are made anew by each discovery.
+    """
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -295,7 +298,7 @@ class Informers:
         metadata_only: bool = False,
     ) -> Informer[T]:
         """Return the informer of a selection; after `start` a new one starts at once."""
-        key = (resource, namespace, label_selector, field_selector, metadata_only)
+        key = (resource.path(), namespace, label_selector, field_selector, metadata_only)
         if key not in self._made:
             self._made[key] = Informer(
                 self.client,
@@ -311,7 +314,7 @@ class Informers:
 
     def full(self, resource: Resource[T]) -> Informer[T] | None:
         """Return the informer of all whole objects of a resource if somebody has asked for it."""
-        return self._made.get((resource, "", "", "", False))
+        return self._made.get((resource.path(), "", "", "", False))
 
     def drop(self, informer: Informer[Any]) -> None:
         """Stop and forget an informer (of a resource that is no longer served)."""

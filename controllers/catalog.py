@@ -24,6 +24,7 @@ from controllers.node_lifecycle.zones import Limits
 from controllers.pod_garbage_collector import pod_garbage_collector
 from controllers.replicaset import replicaset
 from controllers.replicationcontroller import replicationcontroller
+from controllers.resourcequota.process import ResourceQuotaController
 from controllers.root_ca_certificate_publisher import root_ca_certificate_publisher
 from controllers.serviceaccount import serviceaccount
 from controllers.statefulset.plan import statefulset
@@ -61,6 +62,7 @@ def catalog(config: Config) -> tuple[Entry, ...]:
         endpointslice_mirroring,
         NamespaceController(),
         GarbageCollector(),
+        ResourceQuotaController(),
         serviceaccount,
         *_root_ca(config),
         node_lifecycle(

@@ -8,15 +8,23 @@ gives back what is deleted. Source: k8s.io/apiserver/pkg/admission/plugin/resour
 
 from api.errors import NotFound
 from api.quantity import Quantity, format_quantity, parse_quantity
-from api.quota import Usage, matches, missing_amounts, usage_of
+from api.quota import Usage, counted_by, matches, missing_amounts, usage_of
 from api.resource import Obj
+from api.types import events_v1
 from api.types.core_v1 import EVENTS, PERSISTENTVOLUMECLAIMS, PODS, RESOURCEQUOTAS, SERVICES
 from apiserver.admission.plugin import AdmissionRequest
 from apiserver.admission.refusal import refuse
 from apiserver.registry import Registry
 
-# Kinds whose usage an update can change.
-_UPDATED = (PODS, SERVICES, PERSISTENTVOLUMECLAIMS)
+# Kinds that no quota counts.
+_IGNORED = (EVENTS, events_v1.EVENTS)
+# What of existing objects can come to use more: (resource, subresource).
+_UPDATED = (
+    (PODS, "resize"),
+    (SERVICES, ""),
+    (PERSISTENTVOLUMECLAIMS, ""),
+    (PERSISTENTVOLUMECLAIMS, "status"),
+)
 
 
 class ResourceQuota:
@@ -28,11 +36,10 @@ class ResourceQuota:
         self._namespaces: frozenset[str] = frozenset()
 
     def handles(self, request: AdmissionRequest) -> bool:
-        if not request.resource.namespaced or request.resource is EVENTS:
+        if not request.resource.namespaced or request.resource in _IGNORED:
             return False
         if request.operation == "UPDATE":
-            resized = request.resource is PODS and request.subresource == "resize"
-            return resized or (request.resource in _UPDATED and not request.subresource)
+            return (request.resource, request.subresource) in _UPDATED
         return request.operation == "CREATE" and not request.subresource
 
     async def validate(self, request: AdmissionRequest) -> None:
@@ -54,13 +61,16 @@ class ResourceQuota:
 
     async def _take(self, request: AdmissionRequest, quota: Obj, delta: Usage) -> None:
         name = quota["metadata"]["name"]
-        hard = (quota.get("status") or {}).get("hard") or {}
-        if request.resource is PODS and request.operation == "CREATE":
-            missing = missing_amounts(hard, request.object or {})
+        names = _names_that_count(quota, request)
+        if request.resource is PODS:
+            missing = missing_amounts(names, request.object or {})
             if missing:
                 raise refuse(request, f"failed quota: {name}: must specify {'; '.join(missing)}")
-        wanted = {key: amount for key, amount in delta.items() if key in hard and amount}
-        if not any(amount > 0 for amount in wanted.values()):
+        used = (quota.get("status") or {}).get("used") or {}
+        if any(each not in used for each in names):
+            raise refuse(request, f"status unknown for quota: {name}, resources: {','.join(names)}")
+        wanted = {key: delta[key] for key in names if delta.get(key, 0) > 0}
+        if not wanted:
             return
         if request.dry_run:
             taken(request, quota, wanted)
@@ -76,6 +86,13 @@ class ResourceQuota:
         except NotFound:
             # Deleted meanwhile: no limit any more.
             return
+
+
+def _names_that_count(quota: Obj, request: AdmissionRequest) -> list[str]:
+    """Return the limits that objects of the request's resource use up."""
+    hard = (quota.get("status") or {}).get("hard") or {}
+    kind = request.resource.group_resource
+    return sorted(name for name in hard if counted_by(name) == kind)
 
 
 def _delta(request: AdmissionRequest) -> Usage:

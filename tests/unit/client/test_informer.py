@@ -9,6 +9,7 @@ import looptime  # noqa: F401 - the marker's plugin
 import orjson
 import pytest
 
+from api.resource import Resource
 from api.types.core_v1 import PODS
 from client.api import Client
 from client.informer import Informer, Informers
@@ -192,3 +193,12 @@ async def test_a_reader_that_chokes_ends_the_component_instead_of_reading_an_old
     with pytest.raises(IndexError):
         await waiting
     await tasks.close()
+
+
+async def test_tokens_of_one_path_share_an_informer() -> None:
+    informers = Informers(Client(Script()))
+    # As two discoveries make them.
+    first, second = (Resource[Any]("example.com", "v1", "widgets", "Widget") for _ in range(2))
+    made = informers.of(first)
+    assert informers.of(second) is made is informers.full(second)
+    assert informers.of(second, metadata_only=True) is not made

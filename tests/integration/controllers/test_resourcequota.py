@@ -22,6 +22,7 @@ from api.types.core_v1 import (
     SERVICES,
 )
 from client.informer import Informer
+from controllers.resourcequota import process
 from kit import clock
 from tests.integration.controllers.conftest import Cluster
 from tests.integration.controllers.test_custom_resources import DEFINITION, WIDGETS
@@ -308,3 +309,55 @@ async def test_what_is_settled_is_not_written(quotas: Quotas) -> None:
     await clock.sleep(4.5)
     after = await quotas.uses({"configmaps": "1"})
     assert before["metadata"]["resourceVersion"] == after["metadata"]["resourceVersion"]
+
+
+async def test_a_pod_that_its_node_does_not_end_is_counted_no_more(quotas: Quotas) -> None:
+    await quotas.make({"pods": "1", "count/pods": "2"})
+    client = quotas.client
+    await client.create(PODS, pod("stuck"), "default")
+
+    async def runs() -> bool:
+        return bool((await client.get(PODS, "stuck", "default"))["spec"].get("nodeName"))
+
+    await quotas.cluster.until(runs)
+    quotas.cluster.dead_nodes.add("n1")
+    await client.delete(PODS, "stuck", "default", grace_period_s=1)
+    await quotas.uses({"pods": "0", "count/pods": "1"})
+    await client.create(PODS, pod("instead"), "default")
+
+
+async def test_every_quota_is_counted_again_in_time(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "RESYNC_S", 0.5)
+    monkeypatch.setattr(process, "_FOREIGN_S", 1000.0)
+    cluster.start()
+    quotas = Quotas(cluster)
+    await quotas.make({"configmaps": "1"})
+    body = {"status": {"used": {"configmaps": "1"}}}
+    await quotas.client.patch(RESOURCEQUOTAS, "test-quota", "default", body, subresource="status")
+    await quotas.uses({"configmaps": "0"})
+
+
+@pytest.mark.case(
+    "[sig-apps] ReplicationController should surface a failure condition on a common issue like exceeded "
+    "quota [Conformance]"
+)
+async def test_a_replication_controller_tells_of_a_quota(quotas: Quotas) -> None:
+    await quotas.make({"pods": "2"})
+    client = quotas.client
+    template = {"metadata": {"labels": LABELS}, "spec": pod("")["spec"]}
+    spec = {"replicas": 3, "selector": LABELS, "template": template}
+    await client.create(REPLICATIONCONTROLLERS, {"metadata": {"name": "web"}, "spec": spec}, "default")
+
+    async def failures() -> list[Any]:
+        found: Any = await client.get(REPLICATIONCONTROLLERS, "web", "default")
+        conditions = (found.get("status") or {}).get("conditions") or ()
+        return [each for each in conditions if each["type"] == "ReplicaFailure"]
+
+    (failure,) = await quotas.cluster.until(failures)
+    assert (failure["status"], failure["reason"]) == ("True", "FailedCreate")
+    assert "exceeded quota: test-quota, requested: pods=1, used: pods=2" in failure["message"]
+    assert len((await client.list(PODS, "default")).items) == 2
+    await client.patch(REPLICATIONCONTROLLERS, "web", "default", {"spec": {"replicas": 2}})
+    await quotas.cluster.until(failures, lambda found: not found)

@@ -53,7 +53,7 @@ class Applier:
     """Writes as one identity; `slots` limits how many calls of the whole process run at once."""
 
     def __init__(self, client: Client, slots: asyncio.Semaphore) -> None:
-        self._client = client
+        self.client = client
         self._slots = slots
 
     async def perform(self, changes: Sequence[Change], recorder: Recorder) -> Result:
@@ -107,10 +107,10 @@ class Applier:
     async def _write(self, change: Create | Apply | Update | Patch | Delete | SetStatus) -> Written:
         match change:
             case Create():
-                made = await self._client.create(change.resource, change.obj, change.namespace)
+                made = await self.client.create(change.resource, change.obj, change.namespace)
             case Apply():
                 name = change.obj["metadata"]["name"]
-                made = await self._client.patch(
+                made = await self.client.patch(
                     change.resource,
                     name,
                     change.namespace,
@@ -120,9 +120,9 @@ class Applier:
                     force=True,
                 )
             case Update():
-                made = await self._client.update(change.resource, change.obj)
+                made = await self.client.update(change.resource, change.obj)
             case Patch():
-                made = await self._client.patch(
+                made = await self.client.patch(
                     change.resource,
                     change.key.name,
                     change.key.namespace,
@@ -132,7 +132,7 @@ class Applier:
                 )
             case SetStatus():
                 body = {**change.obj, "status": change.status}
-                made = await self._client.update(change.resource, body, subresource="status")
+                made = await self.client.update(change.resource, body, subresource="status")
             case Delete():
                 return await self._delete(change)
             case _:
@@ -140,7 +140,7 @@ class Applier:
         return _written(change.resource, made)
 
     async def _delete(self, change: Delete) -> Written:
-        await self._client.delete(
+        await self.client.delete(
             change.resource,
             change.key.name,
             change.key.namespace,

@@ -38,6 +38,14 @@ class Store(Protocol):
     def by(self, index: str, value: str) -> Any: ...
 
 
+class Reader(Protocol):
+    """The API server itself, for what caches may not know yet (`client.api.Client`)."""
+
+    async def list(
+        self, resource: Resource[Any], namespace: str = "", *, limit: int = 0, continue_token: str = ""
+    ) -> Any: ...
+
+
 class View:
     """The cluster as last seen. Objects are shared: never change them."""
 
@@ -70,6 +78,9 @@ class View:
         return self.by(resource, ORPHANS, namespace)
 
 
+Observe: TypeAlias = Callable[[T, View, datetime, Reader], Awaitable[Any]]
+
+
 @dataclass(frozen=True)
 class Watch:
     """Another resource that matters. `keys(obj, view)` names the objects to look at again.
@@ -94,8 +105,9 @@ class Controller(Generic[T]):
     indexes: Mapping[Resource[Any], IndexFunctions] = field(default_factory=dict)
     # Field selectors of resources of which only some objects matter (not for `of` and `owns`).
     only: Mapping[Resource[Any], str] = field(default_factory=dict)
-    # Looks outside before the plan is made; the result is the plan's fourth argument.
-    observe: Callable[[T, View, datetime], Awaitable[Any]] | None = None
+    # Looks outside before the plan is made; the result is the plan's fourth argument. What the server refuses
+    # may be raised: the key is tried again.
+    observe: Observe[T] | None = None
     # What of an object of `of` matters: a change that leaves it as it was is ignored; None: nothing matters.
     relevant: Callable[[T], Any] | None = None
     workers: int = 5
@@ -117,7 +129,7 @@ def controller(  # noqa: PLR0913 - the declaration of a controller
     reads: tuple[Resource[Any], ...] = (),
     indexes: Mapping[Resource[Any], IndexFunctions] | None = None,
     only: Mapping[Resource[Any], str] | None = None,
-    observe: Callable[[T, View, datetime], Awaitable[Any]] | None = None,
+    observe: Observe[T] | None = None,
     relevant: Callable[[T], Any] | None = None,
 ) -> Callable[[Callable[..., Plan]], Controller[T]]:
     """Make a plan function a controller."""

@@ -17,6 +17,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
+from api.errors import StatusError
 from api.resource import Key, Resource, key_of
 from client.events import Recorder
 from client.informer import Informer, Informers
@@ -32,7 +33,7 @@ from controllers.framework.controller import (
     controller_uids,
     orphan_namespaces,
 )
-from controllers.framework.plan import Failure, Plan, Terminal
+from controllers.framework.plan import NOTHING, Failure, Plan, Terminal
 from kit import clock, log, metrics
 from kit.tasks import Tasks
 
@@ -172,7 +173,11 @@ class Engine:
         if obj is None:
             self._forget(key)
             return []
-        plan = await self._plan(key, obj, clock.now())
+        try:
+            plan = await self._plan(key, obj, clock.now())
+        except (StatusError, Unreachable) as error:
+            self._conclude(key, NOTHING, Result(error=error))
+            return []
         if not plan.changes:
             self._went_well(key, plan)
             return []
@@ -184,7 +189,7 @@ class Engine:
         view = View(self._stores, self._failures.get(key))
         if self.controller.observe is None:
             return self.controller.plan(obj, view, now)
-        seen = await self.controller.observe(obj, view, now)
+        seen = await self.controller.observe(obj, view, now, self._applier.client)
         return self.controller.plan(obj, view, now, seen)
 
     def _conclude(self, key: Key, plan: Plan, result: Result) -> None:

@@ -21,7 +21,7 @@ from api.resource import Key, Obj
 from api.times import format_time
 from api.types.coordination_v1 import LEASES
 from api.types.core_v1 import NODES, PODS, Node, Pod
-from controllers.framework.controller import Controller, View, Watch, controller
+from controllers.framework.controller import Controller, Reader, View, Watch, controller
 from controllers.framework.plan import NOTHING, Change, Plan, Record, SetStatus, patch
 from controllers.node_lifecycle.zones import Gate, Limits, all_disrupted, count_zones, is_ready, zone_of
 from controllers.placement import by_node
@@ -75,7 +75,7 @@ class Observer:
     _zones: Any = None
     _zones_at: datetime | None = None
 
-    async def observe(self, node: Node, view: View, now: datetime) -> Seen:
+    async def observe(self, node: Node, view: View, now: datetime, reader: Reader) -> Seen:
         name, uid = node["metadata"]["name"], node["metadata"]["uid"]
         interruptions = view.interruptions(LEASES) + view.interruptions(NODES)
         if interruptions != self._interruptions or self._has_slept(now):

@@ -27,6 +27,8 @@ from controllers.taint_eviction import stay_s, taint_eviction
 from tests.sim.world import START, World
 
 LIFECYCLE = node_lifecycle(Timing(), Limits())
+# Nodes are judged by caches alone: the server is not asked.
+NOBODY: Any = None
 
 
 def node(name: str = "n1", ready: str = "True", **spec: Any) -> dict[str, Any]:
@@ -126,7 +128,7 @@ def test_silence_is_measured_by_what_was_seen() -> None:
 
     def look() -> Seen:
         obj: Any = world.table(NODES).objects[Key("", "n1")]
-        return asyncio.run(observer.observe(obj, world.view(), world.now))
+        return asyncio.run(observer.observe(obj, world.view(), world.now, NOBODY))
 
     assert look().silent_s == 0
     for _ in range(3):
@@ -148,11 +150,11 @@ def test_a_clock_that_jumps_makes_no_node_silent(jump_s: float) -> None:
     world.put(NODES, node())
     observer = Observer(Timing(), Limits())
     obj: Any = world.table(NODES).objects[Key("", "n1")]
-    asyncio.run(observer.observe(obj, world.view(), START))
+    asyncio.run(observer.observe(obj, world.view(), START, NOBODY))
     after = START + timedelta(seconds=jump_s)
-    assert asyncio.run(observer.observe(obj, world.view(), after)).silent_s == 0
+    assert asyncio.run(observer.observe(obj, world.view(), after, NOBODY)).silent_s == 0
     later = after + timedelta(seconds=5)
-    assert asyncio.run(observer.observe(obj, world.view(), later)).silent_s == 5
+    assert asyncio.run(observer.observe(obj, world.view(), later, NOBODY)).silent_s == 5
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from controllers.namespace import NamespaceController
 from controllers.node_ipam import node_ipam
 from controllers.node_lifecycle.plan import Timing, node_lifecycle
 from controllers.node_lifecycle.zones import Limits
+from controllers.persistentvolume_protection import persistentvolume_protection
+from controllers.persistentvolumeclaim_protection import persistentvolumeclaim_protection
 from controllers.pod_garbage_collector import pod_garbage_collector
 from controllers.replicaset import replicaset
 from controllers.replicationcontroller import replicationcontroller
@@ -30,6 +32,7 @@ from controllers.serviceaccount import serviceaccount
 from controllers.statefulset.plan import statefulset
 from controllers.taint_eviction import taint_eviction
 from controllers.ttl_after_finished import ttl_after_finished
+from controllers.volumeattributesclass_protection import volumeattributesclass_protection
 
 Entry: TypeAlias = Controller[Any] | Process
 
@@ -42,6 +45,8 @@ ACCOUNTS = {
     "garbage-collector-controller": "generic-garbage-collector",
     "node-ipam-controller": "node-controller",
     "node-lifecycle-controller": "node-controller",
+    "persistentvolume-protection-controller": "pv-protection-controller",
+    "persistentvolumeclaim-protection-controller": "pvc-protection-controller",
     "pod-garbage-collector-controller": "pod-garbage-collector",
     "replicationcontroller-controller": "replication-controller",
     "root-ca-certificate-publisher-controller": "root-ca-cert-publisher",
@@ -89,6 +94,9 @@ def catalog(config: Config) -> tuple[Entry, ...]:
         clusterrole_aggregation,
         disruption,
         ttl_after_finished,
+        persistentvolumeclaim_protection(),
+        persistentvolume_protection,
+        volumeattributesclass_protection,
     )
 
 

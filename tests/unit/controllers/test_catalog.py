@@ -1,7 +1,11 @@
 """Which controllers run, and the rules that all of them keep."""
 
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from apiserver.bootstrap.controller_policy import controller_roles
 from controllers.catalog import ACCOUNTS, catalog, chosen
 from controllers.config import Config
 from controllers.framework.controller import Controller
@@ -15,6 +19,31 @@ def test_choosing_controllers(tmp_path: Path) -> None:
     assert [e.id for e in chosen(entries, ("deployment-controller",))] == ["deployment-controller"]
     assert len(chosen(entries, ("*", "-deployment-controller"))) == len(entries) - 1
     assert set(ACCOUNTS) <= {entry.id for entry in entries}
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        pytest.param(
+            "persistentvolumeclaim-protection-controller",
+            {("update", "persistentvolumeclaims"), ("list", "pods")},
+            id="claims",
+        ),
+        pytest.param(
+            "persistentvolume-protection-controller", {("update", "persistentvolumes")}, id="volumes"
+        ),
+        pytest.param(
+            "volumeattributesclass-protection-controller",
+            {("update", "volumeattributesclasses")},
+            id="classes",
+        ),
+    ],
+)
+def test_accounts_have_the_rights_that_their_controllers_need(name: str, needed: set[Any]) -> None:
+    role_name = f"system:controller:{ACCOUNTS.get(name, name)}"
+    (role,) = [role for role in controller_roles() if role["metadata"]["name"] == role_name]
+    allowed = {(verb, of) for rule in role["rules"] for verb in rule["verbs"] for of in rule["resources"]}
+    assert needed <= allowed
 
 
 def test_what_a_controller_reads_is_declared_once() -> None:

@@ -1,7 +1,7 @@
 """resourcequota-controller: keeps the status of every quota true: its limits, and what of them is used.
 
     quota made, or its limits changed ---------------------> count at once
-    something that it counts was deleted or changed -------> count, at most once a second
+    something that it counts was deleted or changed -------> count, at most ten times a second
     something was made (admission has counted it already) -> count a second later
     its status was changed (by admission, by others) ------> count some seconds later
     nothing of that ---------------------------------------> count every 5 minutes
@@ -15,6 +15,7 @@ Source: pkg/controller/resourcequota resource_quota_controller.go, resource_quot
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -33,8 +34,15 @@ from kit import clock, log
 
 _WORKERS = 5
 RESYNC_S = 300.0
-# Between two counts of one quota, however much happens.
-_INTERVAL_S = 1.0
+# Between two counts of one quota, however much happens; and so many times as long as the last count took.
+_INTERVAL_S = 0.1
+_IDLE_SHARE = 10
+# How long after it was made an object is looked for: admission has counted it, so there is no hurry.
+_MADE_S = 1.0
+# What admission has just counted may not be here yet, and a count without it would give its place away. So
+# the status must have been left alone for a moment; but that is not waited for for long.
+_QUIET_S = 0.05
+_PATIENCE_S = 0.5
 # Long enough for everybody to see what somebody wrote into a status before it is set right.
 _FOREIGN_S = 3.0
 # How old the knowledge of what is served may be when a quota counts custom or unknown resources; such quotas
@@ -51,6 +59,15 @@ _COUNTS = "counts"
 _log = log.get("controllers.resourcequota")
 
 
+@dataclass(frozen=True)
+class _Copy:
+    """The objects of one resource, and what a quota counts of them."""
+
+    resource: Resource[Any]
+    names: list[str]
+    informer: Informer[Any]
+
+
 class ResourceQuotaController:
     id = "resourcequota-controller"
 
@@ -61,9 +78,12 @@ class ResourceQuotaController:
         self._served_at = float("-inf")
         self._asking = asyncio.Lock()
         self._followed: dict[str, Informer[Any]] = {}
-        # When a quota was last counted, and the version that was written then.
-        self._counted_at: dict[Key, float] = {}
+        # When a quota may be counted next, the version that was written last, when its status was changed by
+        # others, and since when a count waits for them.
+        self._next_at: dict[Key, float] = {}
         self._written: dict[Key, str] = {}
+        self._touched_at: dict[Key, float] = {}
+        self._waiting_since: dict[Key, float] = {}
 
     def attach(self, context: Context) -> None:
         self._quotas: Informer[Any] = context.informers.of(RESOURCEQUOTAS)
@@ -86,6 +106,7 @@ class ResourceQuotaController:
         if old is None or old.get("spec") != new.get("spec"):
             self._queue.add(key)
         elif self._written.get(key) != new["metadata"]["resourceVersion"]:
+            self._touched_at[key] = clock.monotonic()
             self._queue.add_after(key, _FOREIGN_S)
 
     def _object_changed(
@@ -100,13 +121,14 @@ class ResourceQuotaController:
         now = clock.monotonic()
         for quota in quotas:
             key = key_of(quota)
-            wait = self._counted_at.get(key, float("-inf")) + _INTERVAL_S - now
-            self._queue.add_after(key, _INTERVAL_S if old is None else wait)
+            wait = max(0.0, self._next_at.get(key, now) - now)
+            self._queue.add_after(key, max(wait, _MADE_S) if old is None else wait)
 
     def _forget(self, key: Key) -> None:
         self._queue.forget(key)
-        self._counted_at.pop(key, None)
         self._written.pop(key, None)
+        for times in (self._next_at, self._touched_at, self._waiting_since):
+            times.pop(key, None)
 
     # --- what is done about it ---
 
@@ -131,34 +153,42 @@ class ResourceQuotaController:
         quota = self._quotas.get(*key)
         if quota is None:
             return
-        self._counted_at[key] = clock.monotonic()
-        counted, again_s = await self._count(quota, context)
-        self._queue.add_after(key, again_s)
+        if not self._is_quiet(key, clock.monotonic()):
+            self._queue.add_after(key, _QUIET_S)
+            return
+        copies, again_s = await self._copies(quota, context)
+        started = clock.monotonic()
+        counted, freed_s = await _count(quota, copies)
+        ended = clock.monotonic()
+        self._next_at[key] = ended + max(_INTERVAL_S, _IDLE_SHARE * (ended - started))
+        self._queue.add_after(key, again_s if freed_s is None else min(again_s, freed_s + _INTERVAL_S))
         status = compute_status(quota, counted)
         if status != (quota.get("status") or {}):
             body = {**quota, "status": status}
             made = await context.client.update(RESOURCEQUOTAS, body, subresource="status")
             self._written[key] = made["metadata"]["resourceVersion"]
 
-    async def _count(self, quota: Mapping[str, Any], context: Context) -> tuple[Usage, float]:
-        """Return what is used, as far as it can be counted, and when to count again at the latest."""
-        counted: Usage = {}
+    def _is_quiet(self, key: Key, now: float) -> bool:
+        since = self._waiting_since.setdefault(key, now)
+        if now - self._touched_at.get(key, float("-inf")) < _QUIET_S and now - since < _PATIENCE_S:
+            return False
+        del self._waiting_since[key]
+        return True
+
+    async def _copies(self, quota: Mapping[str, Any], context: Context) -> tuple[list[_Copy], float]:
+        """Return the copies to count in, as far as there are any, and when to look again at the latest."""
+        copies = []
         again_s = RESYNC_S
         for kind, names in names_by_kind(quota).items():
             resource = await self._resource(kind, context)
-            if resource is None or not resource.namespaced:
-                again_s = min(again_s, _REDISCOVER_S)
-                continue
-            informer = self._follow(kind, resource, context)
-            if not await _is_ready(informer):
-                again_s = min(again_s, _REDISCOVER_S)
-                continue
-            objects = informer.list(quota["metadata"]["namespace"])
-            counted |= await _sum(quota, resource, names, objects)
-            if resource is PODS:
-                freed_s = next_freed_s(objects, clock.now())
-                again_s = again_s if freed_s is None else min(again_s, freed_s + _INTERVAL_S)
-        return counted, again_s
+            informer = None
+            if resource is not None and resource.namespaced:
+                informer = await _ready(self._follow(kind, resource, context))
+            if resource is None or informer is None:
+                again_s = _REDISCOVER_S
+            else:
+                copies.append(_Copy(resource, names, informer))
+        return copies, again_s
 
     async def _resource(self, kind: str, context: Context) -> Resource[Any] | None:
         """Return what is served under a group resource. Only built-in ones are there for good."""
@@ -196,7 +226,8 @@ def _relevant(obj: Mapping[str, Any]) -> tuple[Any, ...]:
     status = obj.get("status") or {}
     sizes = [
         [each.get("resources"), each.get("allocatedResources")]
-        for each in (*status.get("containerStatuses", ()), *status.get("initContainerStatuses", ()))
+        for field in ("containerStatuses", "initContainerStatuses")
+        for each in status.get(field) or ()
     ]
     attributes = (status.get("currentVolumeAttributesClassName"), status.get("modifyVolumeStatus"))
     return (
@@ -213,26 +244,29 @@ def _is_built_in(resource: Resource[Any]) -> bool:
     return catalog.by_plural(resource.group, resource.version, resource.plural) is resource
 
 
-async def _is_ready(informer: Informer[Any]) -> bool:
+async def _ready(informer: Informer[Any]) -> Informer[Any] | None:
+    """Return the informer once it has its first list; None if that takes too long."""
     try:
         async with asyncio.timeout(_SYNC_S):
             await informer.synced()
     except TimeoutError:
-        return False
-    return True
+        return None
+    return informer
 
 
-async def _sum(
-    quota: Mapping[str, Any],
-    resource: Resource[Any],
-    names: list[str],
-    objects: list[Mapping[str, Any]],
-) -> Usage:
-    """Count in slices, so that others may run between."""
-    total: Usage = dict.fromkeys(names, 0)
-    for start in range(0, len(objects), _SLICE):
-        part = count(quota, resource, names, objects[start : start + _SLICE], clock.now())
-        total = {name: total[name] + part[name] for name in names}
-        if start + _SLICE < len(objects):
-            await clock.sleep(0)
-    return total
+async def _count(quota: Mapping[str, Any], copies: Iterable[_Copy]) -> tuple[Usage, float | None]:
+    """Return what is used, counted in slices, so that others may run between; and `next_freed_s`."""
+    counted: Usage = {}
+    freed_s = None
+    for copy in copies:
+        objects = copy.informer.list(quota["metadata"]["namespace"])
+        total: Usage = dict.fromkeys(copy.names, 0)
+        for start in range(0, len(objects), _SLICE):
+            if start:
+                await clock.sleep(0)
+            part = count(quota, copy.resource, copy.names, objects[start : start + _SLICE], clock.now())
+            total = {name: total[name] + part[name] for name in total}
+        counted |= total
+        if copy.resource is PODS:
+            freed_s = next_freed_s(objects, clock.now())
+    return counted, freed_s

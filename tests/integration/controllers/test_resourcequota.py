@@ -3,6 +3,8 @@
 Most tests make the observations of upstream's conformance cases.
 """
 
+import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
@@ -290,6 +292,30 @@ async def test_what_failed_after_admission_is_given_back(quotas: Quotas) -> None
     with pytest.raises(StatusError):
         await quotas.client.create(CONFIGMAPS, {"metadata": {"name": "once"}}, "default")
     await quotas.uses({"configmaps": "1"})
+
+
+async def test_places_that_are_given_back_are_never_given_twice(quotas: Quotas) -> None:
+    await quotas.make({"configmaps": "4"})
+    present: set[str] = set()
+    most = 0
+
+    async def come_and_go(number: int) -> None:
+        nonlocal most
+        for turn in range(6):
+            name = f"c{number}-{turn}"
+            body = {"metadata": {"name": name}}
+            await quotas.cluster.until(partial(quotas.client.create, CONFIGMAPS, body, "default"))
+            present.add(name)
+            most = max(most, len(present))
+            await clock.sleep(0.01)
+            present.discard(name)
+            await quotas.client.delete(CONFIGMAPS, name, "default")
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(8):
+            group.create_task(come_and_go(number))
+    assert most <= 4
+    await quotas.uses({"configmaps": "0"})
 
 
 async def test_objects_made_while_no_controller_ran_are_counted(cluster: Cluster) -> None:

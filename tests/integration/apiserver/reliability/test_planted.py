@@ -84,9 +84,14 @@ class ForgetsDeletions(MemoryBackend):
     ids=lambda one: type(one).__name__,
 )
 async def test_found(backend, api):
-    url = str(api.session._base_url).rstrip("/")
-    history = await fight(api.session, [url], seconds=1.5, seed=5)
-    assert history.faults(), f"{history.count} operations at {PATH}"
+    url, told = str(api.session._base_url).rstrip("/"), list[int]()
+    # How much is done in a second depends on the machine: what takes two clients at once may need a few.
+    for seed in range(5, 15):
+        history = await fight(api.session, [url], seconds=1.5, seed=seed)
+        told.append(history.count)
+        if history.faults():
+            return
+    raise AssertionError(f"nothing found in {told} operations at {PATH}")
 
 
 async def test_an_honest_server_has_no_faults(api):

@@ -93,31 +93,53 @@ class Server:
         self.config = config
         # Where it listens, once it does.
         self.port = config.secure_port
-        self.sealing = _sealing(config, backend)
-        self.backend = backend = self.sealing or backend
         self.tasks = Tasks()
-        self.feed = Feed(backend)
-        self.gate = Gate(backend.current_revision)
-        self.hub = Hub(backend, self.feed, self.gate)
+        self.health = Health()
+        self._store(backend)
+        self._protect()
+        self._serve_all()
+        self._describe()
+        self._answer()
+        self._observe()
+
+    def _store(self, backend: Backend) -> None:
+        """The store, the caches that follow it, and what the server's own parts see of them."""
+        self.sealing = _sealing(self.config, backend)
+        self.backend = self.sealing or backend
+        self.feed = Feed(self.backend)
+        self.gate = Gate(self.backend.current_revision)
+        self.hub = Hub(self.backend, self.feed, self.gate)
         self.hub.is_stale = self.sealing.is_stale if self.sealing is not None else None
         self.registry = HubRegistry(self.hub)
+        self.health.add("etcd", self._store_health, live=True)
+
+    def _protect(self) -> None:
+        """Who asks, may they, and what admission makes of it."""
         self.webhooks = WebhookClient(ServiceResolver(self.registry))
         versions = Versions(self.hub)
-        self.guard = build_guard(config, self.registry, versions, self.webhooks)
-        self.policy_status = PolicyStatus(self.registry, versions)
+        self.guard = build_guard(self.config, self.registry, versions, self.webhooks)
         self.hub.admission = self.guard.chain
-        self.health = Health()
+        self.policy_status = PolicyStatus(self.registry, versions)
+
+    def _serve_all(self) -> None:
+        """The built-in resources, stored or not."""
         for resource in ALL:
             if "list" in resource.verbs and "create" in resource.verbs:
                 self.serve(resource)
         self.hub.of(VALIDATINGADMISSIONPOLICIES).cache.listeners.append(self.policy_status.notice)
         self._claims: dict[NumbersOf, Claims] = {
             addresses_of: AddressClaims(self.registry, addresses_of),
-            ports_of: PortClaims(backend, self.registry, ports_of),
+            ports_of: PortClaims(self.backend, self.registry, ports_of),
         }
         self._serve_services()
         self.hub.add_virtual(BINDINGS, lambda request: bind(self.hub, request))
         self._serve_reviews()
+        self.bootstrap = Bootstrap(self.registry, self._settings())
+        self.flow_control = self._flow_control()
+
+    def _describe(self) -> None:
+        """What is served, told to clients; what others define and serve."""
+        config = self.config
         served = [item for item in ALL if self._is_served(item)]
         self.discovery = build_discovery(f"{self._address()}:{config.secure_port}", lambda: served)
         self.openapi = OpenAPI(served)
@@ -131,8 +153,10 @@ class Server:
             config.proxy_client_cert_file,
             config.proxy_client_key_file,
         )
-        self._paths = Paths(self.discovery, self.aggregator.openapi, self.guard.openid)
-        self.bootstrap = Bootstrap(self.registry, self._settings())
+
+    def _answer(self) -> None:
+        """From the listener through the filters to the verbs."""
+        config = self.config
         self.kubelets = Kubelets(
             self.registry,
             config.kubelet_preferred_address_types,
@@ -141,8 +165,8 @@ class Server:
             config.kubelet_certificate_authority,
             (self._address(), lambda: self.port),
         )
+        self._paths = Paths(self.discovery, self.aggregator.openapi, self.guard.openid)
         self._dispatch = Dispatch(self.hub, {**SUBRESOURCES, **self._connects()})
-        self.flow_control = self._flow_control()
         filters: list[Filter] = [
             metrics.count,
             deadline(config.request_timeout_s),
@@ -152,7 +176,8 @@ class Server:
         ]
         self._handler = compose(filters, self._inner)
         self.listener = Listener(self.handle, lambda path: self.aggregator.route(path) is not None)
-        self.health.add("etcd", self._store_health, live=True)
+
+    def _observe(self) -> None:
         self._collects = [metrics.observe(lambda: self.feed.caches)]
         if (control := self.flow_control) is not None:
             self._collects.append(

@@ -1,5 +1,6 @@
 """One real cluster of three nodes for all e2e tests, and one for those that break it."""
 
+import gc
 import os
 import re
 import subprocess
@@ -45,3 +46,10 @@ def space(request, cluster) -> Iterator[Space]:
     name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower()).strip("-")[:50]
     with cluster.namespace(f"{name.rstrip('-')}-{os.urandom(2).hex()}") as made:
         yield Space(cluster, made)
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """What a client leaves open is collected here, where warnings about it are only shown."""
+    yield
+    gc.collect()

@@ -1,7 +1,6 @@
 """The Python clients that people use, doing the same work: official, kr8s and lightkube."""
 
 import asyncio
-import gc
 import urllib.request
 from typing import Any
 
@@ -24,14 +23,7 @@ from tests.e2e.harness import BUSYBOX, eventually
 from tests.e2e.space import WEB, conditions, deployment
 
 # Old habits of the clients, not ours: unclosed sockets at exit, deprecated calls.
-pytestmark = [pytest.mark.filterwarnings("default")]
-
-
-@pytest.fixture(autouse=True)
-def _collect():
-    """What a client leaves open is collected here, where warnings about it are only shown."""
-    yield
-    gc.collect()
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("collected")]
 
 
 def _web():

@@ -21,7 +21,7 @@ from tests.e2e.harness import PELAMIS, eventually, make_cluster
 from tests.e2e.operators import fetch_examples, operating
 
 # Old habits of the clients, not ours: unclosed sockets at exit, deprecated calls.
-pytestmark = [pytest.mark.filterwarnings("default")]
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.usefixtures("collected")]
 
 KEX = "/apis/kopf.dev/v1/namespaces/{}/kopfexamples"
 
@@ -216,6 +216,8 @@ def test_kr8s(control, examples, ns):
         assert found.spec["field"] == "patched"
         await found.delete()
         await found.wait("delete", timeout=20)
+        assert api._session is not None
+        await api._session.aclose()
 
     asyncio.run(use())
 

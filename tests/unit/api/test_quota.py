@@ -17,6 +17,14 @@ def pod(resources: dict | None = None, **spec) -> dict:
 
 
 NAMED: dict = {"metadata": {"name": "c"}}
+
+
+def near(term: dict) -> dict:
+    preferred = [{"weight": 1, "podAffinityTerm": term}]
+    anti = {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": preferred}}
+    return pod(affinity=anti)
+
+
 ASKED = {"requests": {"cpu": "500m", "example.com/dongle": "2"}, "limits": {"cpu": "1"}}
 
 
@@ -192,6 +200,7 @@ CHANGING = {
         pytest.param(attributes({"operator": "In", "values": ["gold"]}), CHANGING, False, id="another"),
         pytest.param(attributes({"operator": "NotIn", "values": ["slow"]}), {}, True, id="none-is-another"),
         pytest.param(attributes({"operator": "Exists"}), {}, False, id="has-none"),
+        pytest.param(attributes({"operator": "Odd"}), CHANGING, False, id="no-such-operator"),
         pytest.param(attributes({"operator": "DoesNotExist"}), {}, True, id="must-have-none"),
         pytest.param({"spec": {"scopes": ["BestEffort"]}}, CHANGING, False, id="a-scope-of-pods"),
     ],
@@ -219,6 +228,16 @@ def test_scopes_of_claims(quota: dict, claim: dict, expected: bool) -> None:
             False,
             id="priority-class",
         ),
+        pytest.param({"scopes": ["NotTerminating"]}, pod(), True, id="goes-on"),
+        pytest.param({"scopes": ["CrossNamespacePodAffinity"]}, pod(), False, id="near-nobody"),
+        pytest.param({"scopes": ["CrossNamespacePodAffinity"]}, near({}), False, id="near-its-own"),
+        pytest.param(
+            {"scopes": ["CrossNamespacePodAffinity"]}, near({"namespaces": ["other"]}), True, id="near-others"
+        ),
+        pytest.param(
+            {"scopes": ["CrossNamespacePodAffinity"]}, near({"namespaceSelector": {}}), True, id="near-all"
+        ),
+        pytest.param({"scopes": ["VolumeAttributesClass"]}, pod(), False, id="a-scope-of-claims"),
     ],
 )
 def test_scopes(spec: dict, obj: dict, expected: bool) -> None:
@@ -229,3 +248,6 @@ def test_what_must_be_stated() -> None:
     hard = ("cpu", "limits.memory", "pods")
     assert missing_amounts(hard, pod({"requests": {"cpu": "1"}})) == ["limits.memory for: a"]
     assert missing_amounts(("pods",), pod()) == []
+    whole = pod()
+    whole["spec"]["resources"] = {"requests": {"cpu": "1"}, "limits": {"memory": "1"}}
+    assert missing_amounts(hard, whole) == []

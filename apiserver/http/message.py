@@ -191,8 +191,12 @@ class Upgrade:
 
 Answer: TypeAlias = Response | Stream | Upgrade
 Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
-# A filter does its part and calls the next one (or answers itself).
-Filter: TypeAlias = Callable[[Request, Handler], Awaitable[Answer]]
+
+
+class Filter(Protocol):
+    """Does its part and calls the next one, or answers itself."""
+
+    def __call__(self, request: Request, following: Handler) -> Awaitable[Answer]: ...
 
 
 async def chunks(response: Response) -> AsyncIterator[bytes]:

@@ -244,7 +244,7 @@ async def _respond(
 ) -> web.StreamResponse:
     body = answer.body
     headers = [*answer.headers.items(), ("Cache-Control", "no-cache, private")]
-    if request is not None and request.audit:
+    if request is not None and "warnings" in request.audit:
         headers.extend(_warnings(request))
     length = len(body) if isinstance(body, bytes) else sum(map(len, body))
     # What a handler has packed itself (OpenAPI documents) is not packed again.

@@ -6,6 +6,7 @@ Called by the listener for every answer that is not a stream.
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from email.utils import format_datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -35,9 +36,15 @@ def head(
         _STATUS_LINES.get(status, f"HTTP/1.1 {status} \r\n"),
         f"Content-Type: {content_type}\r\nContent-Length: {length}\r\nDate: {_now()}\r\n",
     ]
-    lines += [f"{name}: {value.translate(_UNSAFE)}\r\n" for name, value in headers]
+    lines += [_line(name, value) for name, value in headers]
     lines.append("\r\n" if keep_alive else "Connection: close\r\n\r\n")
     return "".join(lines).encode("utf-8")
+
+
+@lru_cache(maxsize=1024)
+def _line(name: str, value: str) -> str:
+    """Return one header; most are the same for many answers."""
+    return f"{name}: {value.translate(_UNSAFE)}\r\n"
 
 
 def _now() -> str:

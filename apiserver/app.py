@@ -169,6 +169,7 @@ class Server:
         self._dispatch = Dispatch(self.hub, {**SUBRESOURCES, **self._connects()})
         filters: list[Filter] = [
             metrics.count,
+            *self.guard.outermost,
             deadline(config.request_timeout_s),
             *self.guard.filters[:-1],
             self._limit(),

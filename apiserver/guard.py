@@ -2,7 +2,8 @@
 logged.
 
     guard = build_guard(config, registry, versions, webhooks)
-    guard.filters      in order: audit, authenticate, impersonate, authorize
+    guard.outermost    the audit log, around everything
+    guard.filters      in order: authenticate, impersonate, authorize
     guard.chain        the admission chain
     guard.authenticators, guard.authorizer, guard.rbac, guard.issuer ...    for reviews and token requests
 
@@ -52,6 +53,9 @@ from apiserver.webhooks.client import WebhookClient
 class Guard:
     """The parts, each made once."""
 
+    # The audit log, which tells of everything that is answered; empty without one.
+    outermost: tuple[Filter, ...]
+    # Authentication, impersonation, authorization.
     filters: tuple[Filter, ...]
     chain: Chain
     authenticators: Authenticators
@@ -86,9 +90,10 @@ def build_guard(config: Config, registry: Registry, versions: Versions, webhooks
     )
     log = _audit_log(config)
     policy = _audit_policy(config)
-    before, behind = ([recorded(log, policy)], [received(policy)]) if log is not None else ([], [])
-    filters = (*before, authenticate(authenticators), *behind, impersonate(authorizer), authorize(authorizer))
+    outermost, behind = ((recorded(log, policy),), (received(policy),)) if log is not None else ((), ())
+    filters = (authenticate(authenticators), *behind, impersonate(authorizer), authorize(authorizer))
     return Guard(
+        outermost=outermost,
         filters=filters,
         chain=chain,
         authenticators=authenticators,

@@ -1,5 +1,7 @@
 """What the audit log says of requests, stage by stage, at each level."""
 
+import asyncio
+
 import orjson
 import pytest
 
@@ -121,3 +123,14 @@ async def test_what_webhooks_did(api, tmp_path, hook):
     # What a webhook put into a secret is as secret as the rest.
     patches = [{key for key in annotations if key.startswith("patch.")} for annotations in found]
     assert patches == [{"patch.webhook.admission.k8s.io/round_0_index_0"}, set()]
+
+
+async def test_a_request_that_takes_too_long_is_told_as_it_was_answered(api, server, tmp_path, monkeypatch):
+    async def slow():
+        await asyncio.sleep(10)
+
+    monkeypatch.setattr(server.hub, "fresh", slow)
+    answer = await api.ask("GET", CONFIGMAPS, timeout="50ms")
+    assert answer.status == 504
+    last = events(tmp_path, CONFIGMAPS)[-1]
+    assert (last["stage"], last["responseStatus"]["code"]) == ("ResponseComplete", 504)

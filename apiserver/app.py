@@ -46,7 +46,8 @@ from apiserver.http.server import Listener, error_response
 from apiserver.openapi.serve import OpenAPI
 from apiserver.paths import Paths
 from apiserver.resources.catalog import VIEWS, strategy_of
-from apiserver.resources.core.service import ServiceStrategy, addresses_of, ports_of
+from apiserver.resources.core.service import ServiceStrategy
+from apiserver.resources.core.service_shape import addresses_of, ports_of
 from apiserver.resources.events.event import EventStrategy, NewEventStrategy
 from apiserver.rest.dispatch import Dispatch, Sub, not_served
 from apiserver.rest.hub import Collection, Hub

@@ -1,7 +1,8 @@
 """Services under REST: what follows from the type, and the addresses and ports that the server hands out.
 
-    shape (pure): fields that a type does not have go, those that the server chose before stay
-    reserve:      cluster address, node ports, health check port from the pools, given back if the write fails
+    shape:    `service_shape.py`
+    reserve:  cluster address, node ports, health check port from the pools, claimed in the store;
+              given back if the write fails
 
 Source: pkg/registry/core/service/{strategy.go,storage/alloc.go} (1.36).
 """
@@ -21,6 +22,13 @@ from apiserver.allocators.claims import Claims
 from apiserver.allocators.cluster_ip import ClusterIPs
 from apiserver.allocators.node_port import NodePorts
 from apiserver.allocators.pool import Exhausted, OutOfRange, Taken
+from apiserver.resources.core.service_shape import (
+    HEADLESS,
+    WITH_PORTS,
+    addresses_of,
+    ports_of,
+    shaped,
+)
 from apiserver.rest.strategy import Guard, Strategy
 from apiserver.watchcache.entry import Entry
 from apiserver.watchcache.layout import decode
@@ -29,10 +37,8 @@ from store.backend import StoreError
 # Runs a coroutine that nobody waits for.
 Later: TypeAlias = Callable[[Coroutine[Any, Any, None], str], object]
 
-HEADLESS = "None"
 # Stands for the services of other servers that this one has not heard of.
 _OTHERS = Key("", "")
-_WITH_PORTS = ("NodePort", "LoadBalancer")
 
 
 class ServiceStrategy(Strategy):
@@ -222,7 +228,7 @@ class ServiceStrategy(Strategy):
         ports: list[Obj] = []
         for number, port in enumerate(spec.get("ports") or ()):
             given = port.get("nodePort") or 0
-            if given and spec["type"] in _WITH_PORTS:
+            if given and spec["type"] in WITH_PORTS:
                 self._take_port(given, Path("spec").child("ports").index(number).child("nodePort"), held)
             elif wanted:
                 port = {**port, "nodePort": self._any_port(held)}
@@ -253,18 +259,6 @@ class ServiceStrategy(Strategy):
 
 def _never(work: Coroutine[Any, Any, None], name: str) -> None:
     work.close()
-
-
-def addresses_of(service: Obj) -> tuple[str, ...]:
-    """Return the cluster addresses of a service."""
-    spec = service.get("spec") or {}
-    found = spec.get("clusterIPs") or [spec.get("clusterIP") or ""]
-    return tuple(address for address in found if address and address != HEADLESS)
-
-
-def ports_of(service: Obj) -> tuple[str, ...]:
-    """Return the node ports of a service, as text."""
-    return tuple(map(str, node_ports(service.get("spec") or {})))
 
 
 def _taken(obj: Obj, number: str) -> Invalid:
@@ -311,83 +305,3 @@ def _policy(spec: Obj) -> str:
     given = spec.get("ipFamilyPolicy") or "SingleStack"
     # One pool, one family: two families can be preferred, but not given.
     return str(given)
-
-
-def node_ports(spec: Obj) -> list[int]:
-    """Return the node ports of a service."""
-    found = [port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")]
-    return [*found, spec["healthCheckNodePort"]] if spec.get("healthCheckNodePort") else found
-
-
-def shaped(spec: Obj, old: Obj | None) -> Obj:
-    """Return the spec with what follows from its type, and with what the server chose before if the client
-    leaves it out.
-
-    Spec: patchAllocatedValues, dropTypeDependentFields (1.36).
-    """
-    spec = dict(spec)
-    spec.setdefault("type", "ClusterIP")
-    if old:
-        _carry(spec, old)
-    if spec["type"] == "ExternalName" and (not old or old.get("type") != "ExternalName"):
-        _drop(spec, old, ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"))
-    if old and spec["type"] not in _WITH_PORTS and old.get("type") in _WITH_PORTS:
-        _drop_node_ports(spec, old)
-    if old and not needs_health_check(spec):
-        _drop(spec, old, ("healthCheckNodePort",))
-    if old and spec["type"] != "LoadBalancer" and old.get("type") == "LoadBalancer":
-        _drop(spec, old, ("allocateLoadBalancerNodePorts", "loadBalancerClass"))
-    return spec
-
-
-def _drop(spec: Obj, old: Obj | None, names: tuple[str, ...]) -> None:
-    """Drop what the new type does not have, unless the client has just set it: then validation says so."""
-    for name in names:
-        if old is None or spec.get(name) == old.get(name):
-            spec.pop(name, None)
-
-
-def _drop_node_ports(spec: Obj, old: Obj) -> None:
-    if _numbers(spec) == _numbers(old) and "ports" in spec:
-        spec["ports"] = [{key: v for key, v in port.items() if key != "nodePort"} for port in spec["ports"]]
-    if not spec.get("externalIPs"):
-        _drop(spec, old, ("externalTrafficPolicy",))
-
-
-def _carry(spec: Obj, old: Obj) -> None:
-    """Keep addresses and node ports that the client does not mention."""
-    if spec["type"] != "ExternalName" and old.get("type") != "ExternalName":
-        _carry_addresses(spec, old)
-    if spec["type"] in _WITH_PORTS and old.get("type") in _WITH_PORTS:
-        known = {_port_key(port): port.get("nodePort") for port in old.get("ports") or ()}
-        spec["ports"] = [
-            {**port, "nodePort": known[_port_key(port)]}
-            if not port.get("nodePort") and known.get(_port_key(port))
-            else port
-            for port in spec.get("ports") or ()
-        ]
-    if needs_health_check(spec) and not spec.get("healthCheckNodePort") and old.get("healthCheckNodePort"):
-        spec["healthCheckNodePort"] = old["healthCheckNodePort"]
-
-
-def _carry_addresses(spec: Obj, old: Obj) -> None:
-    """Keep what the client leaves out; who writes `clusterIP` alone means the first of `clusterIPs` too.
-
-    Spec: patchAllocatedValues, NormalizeClusterIPs (1.36).
-    """
-    for name in ("clusterIP", "ipFamilies", "ipFamilyPolicy"):
-        if name in old and not spec.get(name):
-            spec[name] = old[name]
-    changed = spec.get("clusterIP") != old.get("clusterIP")
-    if changed and spec.get("clusterIPs") == old.get("clusterIPs"):
-        spec["clusterIPs"] = [spec["clusterIP"]]
-    elif not changed and old.get("clusterIPs") and not spec.get("clusterIPs"):
-        spec["clusterIPs"] = old["clusterIPs"]
-
-
-def _port_key(port: Obj) -> tuple[str, int]:
-    return port.get("protocol", "TCP"), port.get("port", 0)
-
-
-def _numbers(spec: Obj) -> set[int]:
-    return {port.get("nodePort") or 0 for port in spec.get("ports") or ()}

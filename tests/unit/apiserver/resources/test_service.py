@@ -7,7 +7,8 @@ from api.types.core_v1 import SERVICES
 from apiserver.allocators.cluster_ip import ClusterIPs
 from apiserver.allocators.node_port import NodePorts
 from apiserver.resources.catalog import strategy_of
-from apiserver.resources.core.service import ServiceStrategy, shaped
+from apiserver.resources.core.service import ServiceStrategy
+from apiserver.resources.core.service_shape import shaped
 
 OLD = {
     "type": "NodePort",

@@ -280,6 +280,8 @@ class Cache:
         for key in self.keys():
             self.remove(key, revision)
         self.unreadable.clear()
+        # What is loaded next has not been looked at.
+        self._inspecting = False
 
     def drop(self) -> None:
         """Forget everything at once and end all watches: nobody who listens is told."""

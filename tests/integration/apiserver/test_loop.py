@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from api.types.core_v1 import PODS as PODS_TOKEN
+from apiserver.watchcache.select import Selection
 from kit import tls
 from kit.watchdog import LIMIT_S, Watchdog
 
@@ -138,6 +139,8 @@ async def many(server):
     """Three thousand pods that the caches know as bytes alone, as after a restart."""
     for number in range(3000):
         await server.registry.create(PODS_TOKEN, "default", pod(f"{number:04d}-p"))
+    # Also of what was asked before.
+    await server.hub.of(PODS_TOKEN).cache.prepare(Selection("", "a=b").compiled())
     await server.feed._reread()
     return 3000
 

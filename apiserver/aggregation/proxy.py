@@ -16,18 +16,15 @@ import aiohttp
 from api.errors import InternalError, ServiceUnavailable, StatusError
 from apiserver.aggregation.backend import Backend, identity_headers, path_of
 from apiserver.aggregation.connections import Connections
-from apiserver.http.message import Answer, Request, Response, Sink, Stream
-from apiserver.subresources.connect import forwarded_headers, is_upgrade, relay_upgrade
+from apiserver.http.message import Answer, Request, Response, Stream
+from apiserver.subresources.connect import HOP, copy, forwarded_headers, is_upgrade, relay_upgrade
 from apiserver.subresources.kubelet import Target
 from apiserver.webhooks.client import describe
 
-_HOP = frozenset(
-    ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
-)
 # The listener has unpacked the body already.
-_NOT_SENT = _HOP | {"expect", "x-forwarded-for", "content-encoding"}
+_NOT_SENT = HOP | {"expect", "x-forwarded-for", "content-encoding"}
 # This server says these itself.
-_NOT_RETURNED = _HOP | {"content-type", "content-length", "date", "cache-control", "audit-id", "server"}
+_NOT_RETURNED = HOP | {"content-type", "content-length", "date", "cache-control", "audit-id", "server"}
 _FLOW = "x-kubernetes-pf-"
 # An answer of at most this size is passed on in one piece.
 _WHOLE_BYTES = 1 << 16
@@ -85,7 +82,7 @@ async def _answer(backend: aiohttp.ClientResponse, method: str) -> Answer:
         return Response(backend.status, b"", kind, headers)
     if length is not None and length <= _WHOLE_BYTES:
         return Response(backend.status, await backend.read(), kind, headers)
-    return Stream(lambda sink: _copy(backend, sink), backend.status, kind, headers)
+    return Stream(lambda sink: copy(backend, sink), backend.status, kind, headers)
 
 
 def _returned(backend: aiohttp.ClientResponse) -> dict[str, str]:
@@ -95,15 +92,6 @@ def _returned(backend: aiohttp.ClientResponse) -> dict[str, str]:
         for name in names
         if name.lower() not in _NOT_RETURNED and not name.lower().startswith(_FLOW)
     }
-
-
-async def _copy(backend: aiohttp.ClientResponse, sink: Sink) -> None:
-    try:
-        async for piece in backend.content.iter_any():
-            sink.write(piece)
-            await sink.drain()
-    finally:
-        backend.close()
 
 
 def _forwarded_for(request: Request) -> str:

@@ -14,12 +14,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import aiohttp
 import orjson
 
 from api.errors import BadRequest, InternalError, from_status
 from apiserver.authn.bearer import without_token
 from apiserver.http.headers import all_values
-from apiserver.http.message import Answer, Connection, Request, Response, Upgrade
+from apiserver.http.message import Answer, Connection, Request, Response, Sink, Upgrade
 from apiserver.subresources.kubelet import Target
 
 # Longest head of a backend's answer, and longest body of a refusal.
@@ -27,6 +28,10 @@ _HEAD_LIMIT, _BODY_LIMIT = 64 * 1024, 1 << 20
 _DIAL_S = 10.0
 _ANSWER_S = 60.0
 _CHUNK = 64 * 1024
+# Headers of one connection, which no proxy passes on. Spec: RFC 9110 7.6.1.
+HOP = frozenset(
+    ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
+)
 # What tells the backend who asked: not its business, or worse.
 _PRIVATE = frozenset(("authorization", "cookie", "proxy-authorization", "host", "content-length"))
 _PRIVATE_PREFIXES = ("impersonate-", "x-remote-")
@@ -161,6 +166,17 @@ async def _chunked(reader: asyncio.StreamReader) -> bytes:
         parts.append(await reader.readexactly(length))
         size += length
         await reader.readexactly(2)
+
+
+async def copy(backend: aiohttp.ClientResponse, sink: Sink) -> None:
+    """Pass the body of a backend's answer on as it comes, with back-pressure; then close the backend's
+    connection."""
+    try:
+        async for piece in backend.content.iter_any():
+            sink.write(piece)
+            await sink.drain()
+    finally:
+        backend.close()
 
 
 async def pipe(client: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -22,21 +22,18 @@ from api.resource import Obj, Resource
 from api.slices import SERVICE_NAME
 from api.types.core_v1 import NODES, PODS, SERVICES
 from api.types.discovery_v1 import ENDPOINTSLICES
-from apiserver.http.message import Answer, Request, Response, Sink, Stream
+from apiserver.http.message import Answer, Request, Response, Stream
 from apiserver.registry import Registry
 from apiserver.rest.hub import Collection, Hub
 from apiserver.services import service_address
-from apiserver.subresources.connect import forwarded_headers, is_upgrade, relay_upgrade
+from apiserver.subresources.connect import HOP, copy, forwarded_headers, is_upgrade, relay_upgrade
 from apiserver.subresources.kubelet import Kubelets, Target, check_target, unverified_context
 from apiserver.subresources.pods import admit_connection
 from apiserver.subresources.rewrite import rewrite_html, rewrite_location
 from kit import rand
 
-_HOP = frozenset(
-    ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
-)
 # A client's own choice of encoding is not passed on: links in a compressed page could not be rewritten.
-_NOT_SENT = _HOP | {"accept-encoding", "expect"}
+_NOT_SENT = HOP | {"accept-encoding", "expect"}
 # A page up to this size has its links rewritten; a longer one goes through as it is.
 _HTML_LIMIT = 16 << 20
 
@@ -131,25 +128,16 @@ async def _answer(backend: aiohttp.ClientResponse, target: Target, prefix: str, 
         return Response(backend.status, rewrite_html(body, prefix), kind, headers)
     if length is not None and length <= 1 << 16:
         return Response(backend.status, await backend.read(), kind, headers)
-    return Stream(lambda sink: _copy(backend, sink), backend.status, kind, headers)
+    return Stream(lambda sink: copy(backend, sink), backend.status, kind, headers)
 
 
 def _answer_headers(backend: aiohttp.ClientResponse, target: Target, prefix: str) -> dict[str, str]:
-    left_out = _HOP | {"content-type", "content-length", "date", "server"}
+    left_out = HOP | {"content-type", "content-length", "date", "server"}
     headers = {name: value for name, value in backend.headers.items() if name.lower() not in left_out}
     location = backend.headers.get("Location")
     if location is not None:
         headers["Location"] = rewrite_location(location, target.origin, prefix)
     return headers
-
-
-async def _copy(backend: aiohttp.ClientResponse, sink: Sink) -> None:
-    try:
-        async for piece in backend.content.iter_any():
-            sink.write(piece)
-            await sink.drain()
-    finally:
-        backend.close()
 
 
 def _url(target: Target, path: str) -> Any:

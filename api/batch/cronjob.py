@@ -7,7 +7,7 @@ from api import field, names
 from api.apps.template import non_negative
 from api.batch.job import default_inner_spec
 from api.batch.job import spec_errors as job_errors
-from api.batch.schedule import schedule_fault
+from api.batch.schedule import parse_schedule
 from api.defaulting import defaulting, struct
 from api.field import FieldError, Path
 from api.meta import validate_metadata, validate_metadata_update
@@ -54,8 +54,11 @@ def _schedule_errors(schedule: str, spec: Obj, old: Obj | None) -> list[FieldErr
     errors: list[FieldError] = []
     if not schedule:
         errors.append(field.required(at))
-    elif fault := schedule_fault(schedule):
-        errors.append(field.invalid(at, schedule, fault))
+    else:
+        try:
+            parse_schedule(schedule)
+        except ValueError as error:
+            errors.append(field.invalid(at, schedule, str(error)))
     if "TZ" in schedule:
         old_zone = old is not None and "TZ" in old.get("schedule", "")
         text = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from api.batch.schedule import Schedule, parse_schedule
 from api.conditions import find
 from api.owners import new_controller_ref
 from api.resource import Obj, key_of
 from api.times import format_time, parse_time
 from api.types.batch_v1 import CRONJOBS, JOBS, CronJob, Job
-from controllers.cronjob.schedule import Schedule, parse_schedule
 from controllers.framework.controller import View, controller
 from controllers.framework.plan import Change, Create, Delete, Plan, Record, SetStatus
 
@@ -74,7 +74,7 @@ def find_moments(cron: CronJob, schedule: Schedule, now: datetime) -> Moments:
             due, moment, count = moment, schedule.after(moment), count + 1
         if count <= _MANY:
             break
-    return Moments(due, schedule.after(now))
+    return Moments(due, moment if moment is None or moment > now else schedule.after(now))
 
 
 def _start(cron: CronJob, view: View, active: Sequence[Job], due: datetime, status: Obj) -> list[Change]:

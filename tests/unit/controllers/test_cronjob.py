@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from api.batch.schedule import parse_schedule
 from api.resource import Key
 from api.types.batch_v1 import CRONJOBS, JOBS
 from controllers.cronjob.plan import cronjob
-from controllers.cronjob.schedule import parse_schedule
 from tests.sim.world import World
 
 KEY = Key("default", "tick")
@@ -26,6 +26,16 @@ KEY = Key("default", "tick")
         pytest.param("@hourly", "2026-12-31 23:59:59", "2027-01-01 00:00", id="word"),
         pytest.param("0 9-17/4 * jan-mar *", "2026-01-01 10:00:00", "2026-01-01 13:00", id="range-with-step"),
         pytest.param("5/20 * * * *", "2026-01-01 00:30:00", "2026-01-01 00:45", id="step-from"),
+        pytest.param("0,,30 * * * *", "2026-01-01 00:10:00", "2026-01-01 00:30", id="nothing-between-commas"),
+        pytest.param(
+            "0 0 */9 * fri",
+            "2026-01-03 00:00:00",
+            "2026-01-09 00:00",
+            id="a-star-with-a-step-restricts",
+        ),
+        pytest.param("0 0 */10 * fri", "2026-01-09 00:00:00", "2026-01-11 00:00", id="either-day"),
+        pytest.param("@every 90m", "2026-01-01 00:30:10.5", "2026-01-01 02:00:10", id="every"),
+        pytest.param("CRON_TZ=Europe/Berlin 0 12 * * *", "2026-07-01", "2026-07-01 10:00", id="zone"),
     ],
 )
 def test_next(text: str, after: str, expected: str) -> None:
@@ -62,6 +72,17 @@ def finish(world: World, name: str, kind: str = "Complete") -> None:
 
 def names(world: World) -> list[str]:
     return [key.name for key in world.table(JOBS).objects]
+
+
+def test_a_job_every_hour_and_a_half() -> None:
+    world = World(cronjob)
+    world.put(CRONJOBS, new_cron(schedule="@every 90m"))
+    assert world.reconcile(cronjob, KEY).requeue_after == pytest.approx(5400.1)
+    world.pass_time(3600)
+    assert world.reconcile(cronjob, KEY).requeue_after == pytest.approx(1800.1)
+    world.pass_time(1801)
+    world.settle()
+    assert len(names(world)) == 1
 
 
 def test_a_job_per_minute() -> None:

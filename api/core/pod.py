@@ -20,16 +20,23 @@ _DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 defaults = default_pod
 
 
-def _pod_errors(obj: Obj) -> list[FieldError]:
-    metadata, spec = obj.get("metadata") or {}, obj.get("spec") or {}
-    errors = validate_spec(spec, _SPEC, metadata.get("name", ""))
+def _pod_errors(new: Obj, old: Obj | None = None) -> list[FieldError]:
+    """Check a pod. A spec that is as it was has been checked when it was written."""
+    metadata, spec = new.get("metadata") or {}, new.get("spec") or {}
+    same = old is not None and spec == (old.get("spec") or {})
+    errors = [] if same else _spec_errors(spec, metadata.get("name", ""))
     if _DELETION_COST in (metadata.get("annotations") or {}):
         errors += _cost_errors(metadata["annotations"][_DELETION_COST])
-    for name in ("containers", "initContainers"):
-        for number, container in enumerate(spec.get(name) or ()):
+    return errors
+
+
+def _spec_errors(spec: Obj, name: str) -> list[FieldError]:
+    errors = validate_spec(spec, _SPEC, name)
+    for kind in ("containers", "initContainers"):
+        for number, container in enumerate(spec.get(kind) or ()):
             image = container.get("image", "")
             if image != image.strip():
-                errors += whitespace_errors(container, _SPEC.child(name).index(number))
+                errors += whitespace_errors(container, _SPEC.child(kind).index(number))
     if not spec.get("serviceAccountName"):
         errors += _token_errors(spec)
     return errors
@@ -76,7 +83,7 @@ def validate(obj: Obj) -> list[FieldError]:
 
 def validate_update(new: Obj, old: Obj) -> list[FieldError]:
     """Check an ordinary update: images, deadlines, tolerations and gates only."""
-    errors = validate_metadata_update(new, old) + _pod_errors(new)
+    errors = validate_metadata_update(new, old) + _pod_errors(new, old)
     return errors + validate_spec_update(new.get("spec") or {}, old.get("spec") or {}, _SPEC)
 
 
@@ -87,7 +94,7 @@ def validate_status_update(new: Obj, old: Obj) -> list[FieldError]:
 
 def validate_ephemeralcontainers_update(new: Obj, old: Obj) -> list[FieldError]:
     """Check a write to the subresource `ephemeralcontainers`."""
-    errors = validate_metadata_update(new, old) + _pod_errors(new)
+    errors = validate_metadata_update(new, old) + _pod_errors(new, old)
     return errors + validate_ephemeral_update(new, old, _SPEC)
 
 
@@ -95,5 +102,5 @@ def validate_resize_update(new: Obj, old: Obj) -> list[FieldError]:
     """Check a write to the subresource `resize`."""
     if refused := refusal(old, new):
         return refused
-    errors = validate_metadata_update(new, old) + _pod_errors(new)
+    errors = validate_metadata_update(new, old) + _pod_errors(new, old)
     return errors + resize_errors(new, old, _SPEC)

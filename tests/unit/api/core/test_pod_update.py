@@ -153,3 +153,20 @@ def test_container_states_do_not_go_back(restart, exit_code, fine):
     old["status"] = {"containerStatuses": [{"name": "web", "state": {"terminated": {"exitCode": exit_code}}}]}
     new = {**old, "status": {"containerStatuses": [{"name": "web", "state": {"running": {}}}]}}
     assert (rules.validate_status_update(new, old) == []) is fine
+
+
+def test_a_spec_from_before_a_rule_keeps_no_label_from_being_set():
+    old = stored(restartPolicy="Sometimes")
+    new = copy(old)
+    new["metadata"]["labels"] = {"a": "b"}
+    assert rules.validate_update(new, old) == []
+    [unchanged_policy, *_] = texts(rules.validate_update(changed(old, activeDeadlineSeconds=5), old))
+    assert unchanged_policy.startswith('spec.restartPolicy: Unsupported value: "Sometimes"')
+
+
+def test_the_deletion_cost_is_checked_though_the_spec_is_as_it_was():
+    old = stored()
+    new = copy(old)
+    new["metadata"]["annotations"] = {"controller.kubernetes.io/pod-deletion-cost": "much"}
+    [fault] = texts(rules.validate_update(new, old))
+    assert fault.endswith('Invalid value: "much": must be a 32bit integer')

@@ -27,7 +27,9 @@ from client import kubeconfig
 from client.api import Client
 from client.http import HTTPTransport
 from scheduler.decide import schedule
-from scheduler.framework import Cycle, Kept, Placement
+from scheduler.framework import Cycle, Placement
+from scheduler.kept import Kept
+from scheduler.objects import Objects
 from scheduler.profiles import default_profile
 from scheduler.shape import Shapes
 from scheduler.snapshot import Snapshot
@@ -77,7 +79,7 @@ class Pure:
             self.snapshot.set_node(new_node(number))
 
     def decide(self, pod: Any) -> str:
-        cycle = Cycle(self.shapes.of(pod), self.snapshot, self.kept)
+        cycle = Cycle(pod, self.shapes.of(pod), self.snapshot, self.kept, Objects())
         found = schedule(cycle, self.profile, pod["metadata"]["name"], 0)
         assert isinstance(found, Placement)
         return found.node

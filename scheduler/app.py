@@ -8,8 +8,24 @@ from typing import Any
 
 from api.resource import Resource
 from api.types.apps_v1 import REPLICASETS, STATEFULSETS
-from api.types.core_v1 import NAMESPACES, NODES, PODS, REPLICATIONCONTROLLERS, SERVICES, Pod
+from api.types.core_v1 import (
+    NAMESPACES,
+    NODES,
+    PERSISTENTVOLUMECLAIMS,
+    PERSISTENTVOLUMES,
+    PODS,
+    REPLICATIONCONTROLLERS,
+    SERVICES,
+)
 from api.types.policy_v1 import PODDISRUPTIONBUDGETS
+from api.types.resource_v1 import DEVICECLASSES, RESOURCECLAIMS, RESOURCESLICES
+from api.types.storage_v1 import (
+    CSIDRIVERS,
+    CSINODES,
+    CSISTORAGECAPACITIES,
+    STORAGECLASSES,
+    VOLUMEATTACHMENTS,
+)
 from client import kubeconfig
 from client.api import Client
 from client.events import Recorder
@@ -20,17 +36,27 @@ from kit import clock, log
 from kit.health import listening
 from kit.metrics import REGISTRY
 from kit.tasks import Tasks
+from scheduler.attempt import Attempts, MakeRoom, Placed, Refused
 from scheduler.bind import Binder
 from scheduler.cluster import Cluster
 from scheduler.config import Config
-from scheduler.decide import schedule, with_preemption
-from scheduler.framework import Cycle, Kept, Placement, Unschedulable
-from scheduler.preempt import NO_VICTIMS, NOT_HELPFUL, Hopeless, Preemption, Request, preempt, priority_of
 from scheduler.profiles import default_profile
 from scheduler.queue import Entry
-from scheduler.spreading import Spreading
 
 FIELD_MANAGER = "pelamis-scheduler"
+# Other objects that plugins read through `cycle.objects`.
+FOLLOWED: tuple[Resource[Any], ...] = (
+    PERSISTENTVOLUMECLAIMS,
+    PERSISTENTVOLUMES,
+    STORAGECLASSES,
+    CSINODES,
+    CSIDRIVERS,
+    CSISTORAGECAPACITIES,
+    VOLUMEATTACHMENTS,
+    RESOURCECLAIMS,
+    RESOURCESLICES,
+    DEVICECLASSES,
+)
 # Pods that have ended take no room; the server leaves them out.
 _LIVE = "status.phase!=Succeeded,status.phase!=Failed"
 # How long decisions may go on before bindings and events get their turn.
@@ -79,11 +105,8 @@ class Scheduler:
     """The loop: takes pods from the queue, decides, assumes, hands over to the binder."""
 
     def __init__(self, client: Client, config: Config, tasks: Tasks) -> None:
-        self.cluster = Cluster(config.scheduler_name)
-        self._spreading = Spreading()
-        self._profile = default_profile(config.scheduler_name)
-        self._kept = Kept()
-        self._seed = config.seed
+        self.cluster = Cluster({config.scheduler_name: default_profile(config.scheduler_name)})
+        self._attempts = Attempts(self.cluster, config.seed)
         self._wake = asyncio.Event()
         recorder = Recorder(client, config.scheduler_name, tasks)
         self._binder = Binder(client, self.cluster, recorder, tasks, config.bindings_in_flight)
@@ -91,7 +114,7 @@ class Scheduler:
 
     def attach(self, informers: Informers) -> None:
         """Follow what decisions depend on. Nodes come before pods, so that pods find theirs."""
-        cluster, spreading = self.cluster, self._spreading
+        cluster, spreading = self.cluster, self.cluster.spreading
         informers.of(NODES).subscribe(self._timed(cluster.node_changed))
         informers.of(NAMESPACES, metadata_only=True).subscribe(self._timed(cluster.namespace_changed))
         informers.of(PODS, field_selector=_LIVE).subscribe(self._timed(cluster.pod_changed))
@@ -100,6 +123,16 @@ class Scheduler:
         owners: tuple[Resource[Any], ...] = (REPLICASETS, STATEFULSETS, REPLICATIONCONTROLLERS)
         for resource in owners:
             informers.of(resource).subscribe(self._controller(resource.kind))
+        for resource in FOLLOWED:
+            informers.of(resource).subscribe(self._object(resource))
+
+    def _object(self, resource: Resource[Any]) -> Callable[[Any, Any], None]:
+        def on_change(old: Any, new: Any) -> None:
+            self.cluster.object_changed(resource, old, new, clock.monotonic())
+            self._binder.object_changed()
+            self._wake.set()
+
+        return on_change
 
     def _timed(self, handle: Callable[[Any, Any, float], None]) -> Callable[[Any, Any], None]:
         def on_change(old: Any, new: Any) -> None:
@@ -109,7 +142,7 @@ class Scheduler:
         return on_change
 
     def _controller(self, kind: str) -> Callable[[Any, Any], None]:
-        return lambda old, new: self._spreading.controller_changed(kind, old, new)
+        return lambda old, new: self.cluster.spreading.controller_changed(kind, old, new)
 
     async def run(self) -> None:
         """Schedule until cancelled."""
@@ -153,57 +186,13 @@ class Scheduler:
         return False
 
     def _schedule(self, entry: Entry) -> None:
-        pod, cluster = entry.pod, self.cluster
-        shape = cluster.shapes.of(pod)
-        cycle = Cycle(
-            shape,
-            cluster.snapshot,
-            self._kept,
-            nominated=cluster.nominated(entry.uid),
-            default_selector=self._spreading.selector_of(shape),
-        )
-        with cluster.reserved(pod):
-            found = schedule(cycle, self._profile, pod["metadata"]["name"], self._seed)
-            made = self._make_room(cycle, pod, found) if isinstance(found, Unschedulable) else ""
-        if isinstance(found, Placement):
-            cluster.assume(pod, found.node)
-            self._binder.bind(pod, found.node)
-            return
-        cluster.queue.park(entry.uid, found.plugins)
-        if isinstance(made, Preemption):
-            self._binder.preempt(pod, made, found.message)
-        else:
-            self._binder.report_failure(pod, made)
-
-    def _make_room(self, cycle: Cycle, pod: Pod, failure: Unschedulable) -> Preemption | str:
-        """Return what to end for the pod, or the message that says that there is nothing."""
-        cluster, nodes = self.cluster, self.cluster.snapshot.node_count
-        if not nodes:
-            return failure.message
-        if pod["spec"].get("preemptionPolicy") == "Never":
-            return f"{failure.message} preemption: not eligible due to preemptionPolicy=Never."
-        if cluster.is_awaiting_room(pod):
-            text = "not eligible due to a terminating pod on the nominated node."
-            return f"{failure.message} preemption: {text}"
-        if cluster.any_below(priority_of(pod)):
-            budgets = tuple(cluster.budgets.values())
-            request = Request(
-                cycle,
-                self._profile,
-                priority_of(pod),
-                failure.curable,
-                cluster.pods_on,
-                cluster.shapes.of,
-                budgets,
-            )
-            match preempt(request):
-                case Preemption() as found:
-                    return found
-                case Hopeless(reasons=reasons):
-                    return with_preemption(failure, nodes, reasons)
-        curable = int(failure.curable.sum())
-        counts = {NO_VICTIMS: curable, NOT_HELPFUL: nodes - curable}
-        return with_preemption(failure, nodes, {why: count for why, count in counts.items() if count})
+        match self._attempts.attempt(entry):
+            case Placed() as placed:
+                self._binder.bind(placed)
+            case MakeRoom(cycle=cycle, plan=plan, message=message):
+                self._binder.preempt(cycle.pod, plan, message)
+            case Refused(cycle=cycle, message=message):
+                self._binder.report_failure(cycle.pod, message)
 
     def _count(self) -> None:
         for where, count in {"active": 0, "backoff": 0, "unschedulable": 0, "gated": 0}.items():

@@ -10,7 +10,7 @@ no answer      -> the same binding is sent again until there is one: it may have
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from api import podspec
@@ -23,7 +23,9 @@ from client.transport import Unreachable
 from kit import clock, log, rand
 from kit.metrics import REGISTRY
 from kit.tasks import Tasks
-from scheduler.cluster import Cluster
+from scheduler.attempt import Placed, unreserve
+from scheduler.cluster import DEFAULT_SCHEDULER, Cluster
+from scheduler.framework import Failed, PreBindPlugin, Wait, Write
 from scheduler.preempt import Preemption
 
 # Answers that do not tell whether the write has happened.
@@ -44,7 +46,6 @@ class Binder:
         self, client: Client, cluster: Cluster, recorder: Recorder, tasks: Tasks, limit: int
     ) -> None:
         self._client = client
-        self._name = cluster.name
         self._cluster = cluster
         self._recorder = recorder
         self._tasks = tasks
@@ -52,25 +53,96 @@ class Binder:
         self._under_way = 0
         self._news: deque[tuple[Mapping[str, Any], str, str, str]] = deque(maxlen=_NEWS_MAX)
         self._telling: asyncio.Task[None] | None = None
+        # Replaced whenever an object has changed, for those who wait for that.
+        self._stirred = asyncio.Event()
         self.on_end: Callable[[], None] = lambda: None
 
     @property
     def full(self) -> bool:
         return self._under_way >= self._limit
 
-    def bind(self, pod: Pod, node: str) -> None:
-        """Start binding a pod that has been assumed on `node`."""
-        self._under_way += 1
-        self._tasks.spawn(self._bind(pod, node), f"bind {pod['metadata']['name']}")
+    def object_changed(self) -> None:
+        """Another object has changed: pods that wait for that are looked at again."""
+        self._stirred.set()
+        self._stirred = asyncio.Event()
 
-    async def _bind(self, pod: Pod, node: str) -> None:
+    def bind(self, placed: Placed) -> None:
+        """Start binding a pod that has been assumed and reserved for."""
+        self._under_way += 1
+        self._tasks.spawn(self._bind(placed), f"bind {placed.cycle.pod['metadata']['name']}")
+
+    async def _bind(self, placed: Placed) -> None:
         try:
-            await self._bind_until_answered(pod, node)
+            for plugin in placed.profile.pre_binds:
+                failure = await self._prepare(placed, plugin)
+                if failure is not None:
+                    self._undo(placed, failure)
+                    return
+            await self._bind_until_answered(placed)
         finally:
             self._under_way -= 1
             self.on_end()
 
-    async def _bind_until_answered(self, pod: Pod, node: str) -> None:
+    async def _prepare(self, placed: Placed, plugin: PreBindPlugin) -> str | None:
+        """Do what a plugin wants written first. Returns why it cannot be done."""
+        pod, node, began = placed.cycle.pod, placed.node, clock.monotonic()
+        while True:
+            if not self._cluster.is_assumed(pod["metadata"]["uid"], node):
+                return "the pod has gone, or is elsewhere"
+            match plugin.pre_bind(placed.cycle, node):
+                case Failed(reason=reason):
+                    return reason
+                case Wait(reason=reason, limit_s=limit_s):
+                    if not await self._stir_within(began + limit_s - clock.monotonic()):
+                        return f"{plugin.name}: {reason}: timed out after {limit_s:g} s"
+                case writes:
+                    if not writes:
+                        return None
+                    if (error := await self._write(placed, writes)) is not None:
+                        return error
+
+    async def _stir_within(self, limit_s: float) -> bool:
+        """Wait until an object changes, False if none does in time. Others may bind meanwhile."""
+        self._under_way -= 1
+        self.on_end()
+        try:
+            async with asyncio.timeout(max(0.0, limit_s)):
+                await self._stirred.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._under_way += 1
+        return True
+
+    async def _write(self, placed: Placed, writes: Sequence[Write]) -> str | None:
+        """Write, and show what came back to the plugins at once. Returns why that failed."""
+        for write in writes:
+            try:
+                answer: Any = await self._client.patch(
+                    write.resource,
+                    write.name,
+                    write.namespace,
+                    write.body,
+                    kind="merge",
+                    subresource=write.subresource,
+                )
+            except (StatusError, Unreachable) as error:
+                return f"{write.resource.kind} {write.name}: {error}"
+            placed.cycle.objects.assume(write.resource, answer)
+        return None
+
+    def _undo(self, placed: Placed, reason: str) -> None:
+        pod, node = placed.cycle.pod, placed.node
+        unreserve(placed.cycle, placed.profile, node)
+        if not self._cluster.is_assumed(pod["metadata"]["uid"], node):
+            return
+        self._cluster.undo(pod, clock.monotonic())
+        _attempts.add(("error",))
+        _log.warning("binding given up", pod=_name(pod), node=node, reason=reason)
+        self._announce(pod, "Warning", "FailedScheduling", reason)
+
+    async def _bind_until_answered(self, placed: Placed) -> None:
+        pod, node = placed.cycle.pod, placed.node
         uid = pod["metadata"]["uid"]
         pause = _FIRST_PAUSE_S
         while True:
@@ -84,7 +156,7 @@ class Binder:
                 if not self._cluster.is_assumed(uid, node):
                     return
             except StatusError as error:
-                self._refused(pod, node, error)
+                self._refused(placed, error)
                 return
         _attempts.add(("scheduled",))
         text = f"Successfully assigned {_name(pod)} to {node}"
@@ -106,11 +178,12 @@ class Binder:
             PODS, binding, metadata["namespace"], subresource="binding", name=metadata["name"]
         )
 
-    def _refused(self, pod: Pod, node: str, error: StatusError) -> None:
-        uid = pod["metadata"]["uid"]
-        if not self._cluster.is_assumed(uid, node):
+    def _refused(self, placed: Placed, error: StatusError) -> None:
+        pod, node = placed.cycle.pod, placed.node
+        unreserve(placed.cycle, placed.profile, node)
+        if not self._cluster.is_assumed(pod["metadata"]["uid"], node):
             return
-        self._cluster.undo(uid, clock.monotonic())
+        self._cluster.undo(pod, clock.monotonic())
         _attempts.add(("error",))
         _log.warning("binding refused", pod=_name(pod), node=node, error=error.message)
         if error.code not in (404, 409):
@@ -174,11 +247,12 @@ class Binder:
     async def _end(self, victim: Pod, preemptor: Pod, node: str) -> None:
         """Mark a victim, so that everybody can read why, then delete it with its own grace period."""
         metadata = victim["metadata"]
+        scheduler = preemptor["spec"].get("schedulerName") or DEFAULT_SCHEDULER
         condition = {
             "type": "DisruptionTarget",
             "status": "True",
             "reason": "PreemptionByScheduler",
-            "message": f"{self._name}: preempting to accommodate a higher priority pod",
+            "message": f"{scheduler}: preempting to accommodate a higher priority pod",
             "lastProbeTime": None,
             "lastTransitionTime": format_time(clock.now()),
         }

@@ -16,12 +16,19 @@ from typing import Any
 
 from api.labels import from_label_selector
 from api.podspec import is_terminal
+from api.resource import Resource
 from api.types.core_v1 import Namespace, Node, Pod
 from scheduler import hints
+from scheduler.framework import Profile
+from scheduler.objects import Objects
 from scheduler.preempt import Budget, priority_of
 from scheduler.queue import SchedulingQueue
 from scheduler.shape import Shape, Shapes
 from scheduler.snapshot import Snapshot
+from scheduler.spreading import Spreading
+
+# Pods that name no scheduler are for this one.
+DEFAULT_SCHEDULER = "default-scheduler"
 
 
 @dataclass(frozen=True)
@@ -34,11 +41,15 @@ class Nomination:
 
 
 class Cluster:
-    def __init__(self, scheduler_name: str) -> None:
+    def __init__(self, profiles: Mapping[str, Profile]) -> None:
+        # By schedulerName.
+        self.profiles = profiles
         self.snapshot = Snapshot()
         self.queue = SchedulingQueue()
         self.shapes = Shapes()
-        self.name = scheduler_name
+        self.objects = Objects()
+        self.spreading = Spreading()
+        self._hints = _by_event(profiles.values())
         # uid -> node of pods whose binding is under way or not yet seen on the watch.
         self.assumed: dict[str, str] = {}
         # uid -> where room has been or is being made for a pod.
@@ -56,13 +67,36 @@ class Cluster:
         if new is None:
             if old is not None:
                 self.snapshot.remove_node(old["metadata"]["name"])
-                self.queue.stir(hints.NODE_GONE, now)
+                self._stir(hints.NODE_GONE, old, None, now)
             return
         changed = self.snapshot.set_node(new)
         if old is None:
             self.queue.stir_all(now)
         elif changed:
-            self.queue.stir(hints.node_changed(old, new), now)
+            self._stir(hints.NODE_CHANGED, old, new, now)
+
+    def object_changed(self, resource: Resource[Any], old: Any, new: Any, now: float) -> None:
+        """Take in a change of another object that placement depends on."""
+        self.objects.changed(resource, old, new)
+        self._stir(resource.kind, old, new, now)
+        for pod in self.queue.gated():
+            self.queue.put(pod, now, self._is_gated(pod))
+
+    def _stir(self, event: str, old: Any, new: Any, now: float) -> None:
+        looks = [
+            (plugin, (lambda pod, hint=hint: hint(pod, old, new)) if hint is not None else None)
+            for plugin, hint in self._hints.get(event, ())
+        ]
+        self.queue.stir(looks, now)
+
+    def profile_of(self, pod: Pod) -> Profile | None:
+        """Return the profile that places the pod; None if that is not ours to do."""
+        return self.profiles.get(pod["spec"].get("schedulerName") or DEFAULT_SCHEDULER)
+
+    def _is_gated(self, pod: Pod) -> bool:
+        profile = self.profile_of(pod)
+        plugins = profile.pre_enqueues if profile is not None else ()
+        return any(plugin.pre_enqueue(pod, self.objects) is not None for plugin in plugins)
 
     def namespace_changed(self, old: Namespace | None, new: Namespace | None, now: float) -> None:
         obj = new or old
@@ -77,7 +111,7 @@ class Cluster:
         else:
             self.namespaces[name] = labels
         self.snapshot.set_namespace_labels(dict(self.namespaces))
-        self.queue.stir(hints.NAMESPACE_CHANGED, now)
+        self._stir(hints.NAMESPACE_CHANGED, old, new, now)
 
     def budget_changed(self, old: Any, new: Any, now: float) -> None:
         metadata = (new or old)["metadata"]
@@ -97,10 +131,9 @@ class Cluster:
         pod = new or old
         if pod is None:
             return
-        uid = pod["metadata"]["uid"]
         self._note(old, None)
         if new is None or is_terminal(new):
-            self._pod_gone(uid, now)
+            self._pod_gone(pod, now)
             return
         self._note(None, new)
         if node := new["spec"].get("nodeName"):
@@ -131,13 +164,14 @@ class Cluster:
         """Say whether any placed pod has a lower priority."""
         return any(count > 0 and each < priority for each, count in self._priorities.items())
 
-    def _pod_gone(self, uid: str, now: float) -> None:
+    def _pod_gone(self, pod: Pod, now: float) -> None:
+        uid = pod["metadata"]["uid"]
         self.queue.remove(uid)
         self.assumed.pop(uid, None)
         self.nominations.pop(uid, None)
         self.victims.discard(uid)
         if self.snapshot.remove_pod(uid) is not None:
-            self.queue.stir(hints.POD_GONE, now)
+            self._stir(hints.POD_GONE, pod, None, now)
 
     def _pod_on_node(self, pod: Pod, node: str, now: float) -> None:
         uid = pod["metadata"]["uid"]
@@ -150,14 +184,16 @@ class Cluster:
         same = before is not None and before.shape.key == shape.key and before.terminating == terminating
         if same and before is not None and self.snapshot.names[before.slot] == node:
             if confirmed:
-                self.queue.stir(hints.POD_CAME, now)
+                self._stir(hints.POD_CAME, None, pod, now)
             return
         self.snapshot.add_pod(uid, node, shape, terminating)
-        self.queue.stir(hints.POD_CAME if before is None else hints.POD_GONE, now)
+        self._stir(hints.POD_CAME, None, pod, now)
+        if before is not None:
+            self._stir(hints.POD_GONE, pod, None, now)
 
     def _pod_waits(self, pod: Pod, now: float) -> None:
         uid = pod["metadata"]["uid"]
-        if pod["spec"].get("schedulerName", self.name) != self.name:
+        if self.profile_of(pod) is None:
             return
         if "deletionTimestamp" in pod["metadata"]:
             if uid not in self.assumed:
@@ -167,7 +203,7 @@ class Cluster:
         nominated = (pod.get("status") or {}).get("nominatedNodeName")
         if nominated and uid not in self.queue:
             self.nominate(pod, nominated)
-        self.queue.put(pod, now)
+        self.queue.put(pod, now, self._is_gated(pod))
 
     # -- room that has been made
 
@@ -219,13 +255,24 @@ class Cluster:
     def is_assumed(self, uid: str, node: str) -> bool:
         return self.assumed.get(uid) == node
 
-    def undo(self, uid: str, now: float) -> None:
+    def undo(self, pod: Pod, now: float) -> None:
         """The pod was not bound: take it off its node again and let it try anew after its back-off.
 
         Does nothing if the watch has told since where the pod is, or that it is gone.
         """
+        uid = pod["metadata"]["uid"]
         if self.assumed.pop(uid, None) is None:
             return
         self.snapshot.remove_pod(uid)
         self.queue.retry(uid, now)
-        self.queue.stir(hints.POD_GONE, now)
+        self._stir(hints.POD_GONE, pod, None, now)
+
+
+def _by_event(profiles: Iterable[Profile]) -> dict[str, list[tuple[str, hints.Hint | None]]]:
+    """Return, by kind of event, the plugins that it may help, with their closer look."""
+    found: dict[str, dict[str, hints.Hint | None]] = {}
+    for profile in profiles:
+        for plugin in (*profile.pre_enqueues, *profile.filters, *profile.reserves):
+            for event, look in plugin.hints.items():
+                found.setdefault(event, {})[plugin.name] = look
+    return {event: list(plugins.items()) for event, plugins in found.items()}

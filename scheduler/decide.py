@@ -5,19 +5,24 @@ the same input always gives the same answer.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from scheduler.framework import Cycle, Placement, Profile, Reject, Unschedulable
+from scheduler.framework import Cycle, Placement, Profile, Reject, Trace, Unschedulable
 from scheduler.snapshot import Ints, Mask
 
 
 def schedule(cycle: Cycle, profile: Profile, name: str, seed: int = 0) -> Placement | Unschedulable:
-    """Return the place of the pod called `name` (ties are broken by it and `seed`), or why it has none."""
+    """Return the place of the pod called `name` (ties are broken by it and `seed`), or why it has none.
+
+    What the plugins said is left in `cycle.trace`.
+    """
     if cycle.snapshot.node_count == 0:
+        cycle.trace = Trace(cycle.snapshot.alive)
         return Unschedulable("no nodes available to schedule pods", {}, frozenset(), cycle.snapshot.alive)
     feasible, rejected = find_feasible(cycle, profile)
+    trace = cycle.trace = Trace(feasible, rejected)
     nominated = cycle.snapshot.index.get(cycle.nominated)
     if nominated is not None and feasible[nominated]:
         return Placement(cycle.nominated, 0, 1)
@@ -26,7 +31,8 @@ def schedule(cycle: Cycle, profile: Profile, name: str, seed: int = 0) -> Placem
         return _explain(cycle, rejected)
     if count == 1:
         return Placement(cycle.snapshot.names[int(feasible.argmax())], 0, 1)
-    total = total_scores(cycle, profile, feasible)
+    trace.scores = weigh(cycle, profile, feasible)
+    total = trace.total = total_of(trace.scores, feasible)
     slot = _choose(cycle, total, feasible, name, seed)
     return Placement(cycle.snapshot.names[slot], int(total[slot]), count)
 
@@ -43,6 +49,10 @@ def find_feasible(
         rejects = plugin.filter(cycle)
         passed = feasible
         for reject in rejects:
+            if reject.of_pod:
+                # Upstream asks every PreFilter before any Filter.
+                everywhere = cycle.snapshot.alive if among is None else among
+                return np.zeros_like(feasible), [(plugin.name, reject, everywhere)]
             hit = reject.nodes & feasible
             if hit.any():
                 rejected.append((plugin.name, reject, hit))
@@ -51,12 +61,16 @@ def find_feasible(
     return feasible, rejected
 
 
-def total_scores(cycle: Cycle, profile: Profile, feasible: Mask) -> Ints:
+def weigh(cycle: Cycle, profile: Profile, feasible: Mask) -> list[tuple[str, int, Ints]]:
+    """Return (plugin, weight, scores) of the plugins that see a difference between the feasible nodes."""
+    asked = ((plugin, weight, plugin.score(cycle, feasible)) for plugin, weight in profile.scores)
+    return [(plugin.name, weight, scores) for plugin, weight, scores in asked if scores is not None]
+
+
+def total_of(scores: Iterable[tuple[str, int, Ints]], feasible: Mask) -> Ints:
     total = np.zeros(len(feasible), dtype=np.int64)
-    for plugin, weight in profile.scores:
-        scores = plugin.score(cycle, feasible)
-        if scores is not None:
-            total += weight * scores
+    for _, weight, values in scores:
+        total += weight * values
     return total
 
 
@@ -77,9 +91,12 @@ def _explain(cycle: Cycle, rejected: list[tuple[str, Reject, Mask]]) -> Unschedu
     final = np.zeros(len(cycle.snapshot.alive), dtype=bool)
     for _, reject, hit in rejected:
         reasons[reject.reason] = reasons.get(reject.reason, 0) + int(np.count_nonzero(hit))
-        if reject.final:
+        if reject.final or reject.of_pod:
             final |= hit
-    lines = sorted(f"{count} {reason}" for reason, count in reasons.items())
+    if rejected and rejected[0][1].of_pod:
+        lines = [*reasons]
+    else:
+        lines = sorted(f"{count} {reason}" for reason, count in reasons.items())
     message = f"0/{nodes} nodes are available: {', '.join(lines)}."
     curable = cycle.snapshot.alive & ~final
     return Unschedulable(message, reasons, frozenset(plugin for plugin, _, _ in rejected), curable)

@@ -1,34 +1,59 @@
 """The seam of the scheduler: what a plugin sees, and what it may say.
 
-A plugin is a frozen dataclass with a `name` and one or both of `filter` and `score`. Both look at all nodes
-at once: they read columns of the snapshot and answer with arrays over its slots. Neither may change anything
-it is given.
+A plugin is a frozen dataclass with a `name` and one or more of the methods below. `filter` and `score` look
+at all nodes at once: they read columns of the snapshot and answer with arrays over its slots. Nothing that a
+plugin is given may be changed by it, but `cycle.state` and what `Objects.assume` is for.
+
+    pre_enqueue -> filter -> score -> reserve -> pre_bind -> bind
+         |            |                   |          |         |
+     not yet   nobody: make room          +----------+---------+--> unreserve, back to the queue
+
+Source: pkg/scheduler/framework/interface.go (1.36). PreFilter and PreScore have no method of their own: what
+they would compute once is kept by `Cycle.static`, `of_nodes` and `local`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias, TypeVar
 
-import numpy as np
-
 from api.labels import Selector
+from api.resource import Resource
+from api.types.core_v1 import Pod
+from scheduler.hints import Hints
+from scheduler.kept import Kept, Where
+from scheduler.objects import Objects
 from scheduler.shape import Shape
 from scheduler.snapshot import Ints, Mask, Snapshot
 
 MAX_SCORE = 100
-# Slots of the snapshot: some, or all.
-Where: TypeAlias = slice | Ints
-_NONE: Ints = np.zeros(0, dtype=np.int64)
+A = TypeVar("A", Ints, Mask)
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
 class Reject:
-    """Nodes that a plugin refuses, and why, in upstream's words. `final`: no preemption could change it."""
+    """Nodes that a plugin refuses, and why, in upstream's words.
+
+    `final`: no preemption could change it. `of_pod`: the fault is the pod's, whatever the node (upstream's
+    PreFilter): the reason is told without a number of nodes, and `nodes` are all.
+    """
 
     reason: str
     nodes: Mask
     final: bool = False
+    of_pod: bool = False
+
+
+@dataclass
+class Trace:
+    """What the plugins said in one decision, as arrays over slots. `rejected` names a node once per plugin
+    that refused it first; `scores` lack the plugins to which all nodes were alike.
+    """
+
+    feasible: Mask
+    rejected: Sequence[tuple[str, Reject, Mask]] = ()
+    scores: Sequence[tuple[str, int, Ints]] = ()
+    total: Ints | None = None
 
 
 @dataclass
@@ -37,9 +62,11 @@ class Cycle:
     there.
     """
 
+    pod: Pod
     shape: Shape
     snapshot: Snapshot
-    kept: "Kept"
+    kept: Kept
+    objects: Objects
     # The node that the pod itself names.
     node_name: str = ""
     # The node where room has been made for the pod: taken before all others if it fits there.
@@ -48,64 +75,48 @@ class Cycle:
     default_selector: Selector | None = None
     # Within one cycle, by plugin.
     state: dict[str, Any] = field(default_factory=dict)
+    # Filled by `decide.schedule`.
+    trace: Trace | None = None
 
     def static(self, plugin: str, compute: Callable[[], T]) -> T:
         """Return `compute()`, kept for pods of this shape until node data change."""
         return self.kept.get(plugin, self.shape, self.snapshot.version, compute)
 
-    def local(self, plugin: str, compute: Callable[[Where], Ints]) -> Ints:
-        """Return what depends, per node, on this shape and the node's own columns alone.
+    def of_nodes(self, plugin: str, compute: Callable[[Where], A]) -> A:
+        """Return what depends, per node, on this shape and the Node object alone (never on pods).
 
-        `compute` gives it for some slots, or for all: only slots that have changed since the last pod of this
-        shape are computed anew. The array is good until the snapshot changes.
+        `compute` gives it for some slots, or for all: only nodes that have changed since the last pod of this
+        shape are computed anew. The array must not be written to.
+        """
+        return self.kept.of_nodes(plugin, self.shape, self.snapshot, compute)
+
+    def local(self, plugin: str, compute: Callable[[Where], Ints]) -> Ints:
+        """Return what depends, per node, on this shape, the Node and the node's own columns alone.
+
+        As `of_nodes`, with slots computed anew when pods come or go there. The array is good until the
+        snapshot changes.
         """
         return self.kept.local(plugin, self.shape, self.snapshot, compute)
 
 
-class Kept:
-    """Results by plugin and shape, valid for one version of the node data. Full, it starts anew."""
-
-    LIMIT = 1024
-    LOCAL_LIMIT = 192
-    # With more changed slots than this it is cheaper to compute all.
-    FEW = 256
-
-    def __init__(self) -> None:
-        self._version = -1
-        self._results: dict[tuple[str, bytes], Any] = {}
-        # plugin, shape -> version, place in the snapshot's log, values
-        self._local: dict[tuple[str, bytes], tuple[int, int, Ints]] = {}
-
-    def get(self, plugin: str, shape: Shape, version: int, compute: Callable[[], T]) -> T:
-        if version != self._version or len(self._results) >= self.LIMIT:
-            self._results.clear()
-            self._version = version
-        key = (plugin, shape.key)
-        if key not in self._results:
-            self._results[key] = compute()
-        found: T = self._results[key]
-        return found
-
-    def local(self, plugin: str, shape: Shape, snapshot: Snapshot, compute: Callable[[Where], Ints]) -> Ints:
-        key, now = (plugin, shape.key), snapshot.log_start + len(snapshot.log)
-        version, seen, values = self._local.get(key, (-1, 0, _NONE))
-        if version != snapshot.version or seen < snapshot.log_start or now - seen > self.FEW:
-            if len(self._local) >= self.LOCAL_LIMIT:
-                self._local.clear()
-            values = compute(slice(None))
-        elif seen < now:
-            slots = np.array(snapshot.log[seen - snapshot.log_start :], dtype=np.int64)
-            values[slots] = compute(slots)
-        else:
-            return values
-        self._local[key] = (snapshot.version, now, values)
-        return values
-
-
-class FilterPlugin(Protocol):
+class Named(Protocol):
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """Upstream's name."""
 
+    @property
+    def hints(self) -> Hints:
+        """What may change the plugin's mind about a pod that it refused; see `scheduler.hints`."""
+
+
+class PreEnqueuePlugin(Named, Protocol):
+    def pre_enqueue(self, pod: Pod, objects: Objects) -> str | None:
+        """Return why the pod must not be tried yet; None lets it into the queue. Asked again whenever the pod
+        or an object that `hints` names changes.
+        """
+
+
+class FilterPlugin(Named, Protocol):
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         """Return the refused nodes. If several rejects name a node, all their reasons are told."""
 
@@ -118,6 +129,61 @@ class ScorePlugin(Protocol):
         """Return 0-100 per slot, normalised over `feasible`; None when all nodes are alike to this plugin."""
 
 
+class ReservePlugin(Named, Protocol):
+    """Called for the chosen node, in order; when one refuses, or binding fails, `unreserve` is called in the
+    opposite order for all (also for those that were not asked), and must be idempotent.
+    """
+
+    def reserve(self, cycle: Cycle, node: str) -> str | None:
+        """Take what the pod will use, so that the next pod sees it taken. Returns why that is impossible."""
+
+    def unreserve(self, cycle: Cycle, node: str) -> None:
+        """Give back what `reserve` took."""
+
+
+@dataclass(frozen=True)
+class Write:
+    """One write that a plugin wants: `body` is a merge patch of an object, or of its subresource.
+
+    If it carries `metadata.resourceVersion`, it fails on a conflict.
+    """
+
+    resource: Resource[Any]
+    namespace: str
+    name: str
+    body: Mapping[str, Any]
+    subresource: str = ""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to write now: ask again when an object changes, until `limit_s` after the first asking."""
+
+    reason: str
+    limit_s: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The pod cannot be bound there: everything is unreserved, and the pod tried again."""
+
+    reason: str
+
+
+# An empty sequence of writes means: all is as it must be.
+Step: TypeAlias = Sequence[Write] | Wait | Failed
+
+
+class PreBindPlugin(Named, Protocol):
+    def pre_bind(self, cycle: Cycle, node: str) -> Step:
+        """Say what must be written before the pod may be bound; asked again after the writes and whenever
+        objects change, until it answers `()`. Decides on `cycle.objects` as they are now.
+        """
+
+
+Plugin: TypeAlias = PreEnqueuePlugin | FilterPlugin | ScorePlugin | ReservePlugin | PreBindPlugin
+
+
 @dataclass(frozen=True)
 class Profile:
     """What one `schedulerName` runs, in order; scores with their weights."""
@@ -125,6 +191,11 @@ class Profile:
     name: str
     filters: tuple[FilterPlugin, ...]
     scores: tuple[tuple[ScorePlugin, int], ...]
+    pre_enqueues: tuple[PreEnqueuePlugin, ...] = ()
+    reserves: tuple[ReservePlugin, ...] = ()
+    pre_binds: tuple[PreBindPlugin, ...] = ()
+    # Whether DefaultPreemption makes room for pods.
+    preempts: bool = True
 
 
 @dataclass(frozen=True)
@@ -152,6 +223,6 @@ def normalise(scores: Ints, feasible: Mask, reverse: bool = False) -> Ints:
     """Scale so that the highest feasible score is 100. Source: plugins/helper/normalize_score.go."""
     highest = int(scores[feasible].max(initial=0))
     if highest == 0:
-        return np.full_like(scores, MAX_SCORE if reverse else 0)
-    scaled = scores * MAX_SCORE // highest
+        return scores * 0 + (MAX_SCORE if reverse else 0)
+    scaled: Ints = scores * MAX_SCORE // highest
     return MAX_SCORE - scaled if reverse else scaled

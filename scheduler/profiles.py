@@ -12,6 +12,7 @@ from scheduler.plugins.node_resources_balanced_allocation import NodeResourcesBa
 from scheduler.plugins.node_resources_fit import NodeResourcesFit
 from scheduler.plugins.node_unschedulable import NodeUnschedulable
 from scheduler.plugins.pod_topology_spread import PodTopologySpread
+from scheduler.plugins.scheduling_gates import SchedulingGates
 from scheduler.plugins.taint_toleration import TaintToleration
 
 
@@ -20,6 +21,7 @@ def default_profile(name: str = "default-scheduler") -> Profile:
     spread, near = PodTopologySpread(), InterPodAffinity()
     return Profile(
         name,
+        pre_enqueues=(SchedulingGates(),),
         filters=(NodeUnschedulable(), NodeName(), taints, affinity, NodePorts(), fit, spread, near),
         scores=(
             (taints, 3),

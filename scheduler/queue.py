@@ -15,7 +15,7 @@ Source: pkg/scheduler/backend/queue/scheduling_queue.go (1.36).
 """
 
 import heapq
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from api.types.core_v1 import Pod
@@ -65,11 +65,10 @@ class SchedulingQueue:
             found[entry.where] = found.get(entry.where, 0) + 1
         return found
 
-    def put(self, pod: Pod, now: float) -> None:
-        """Take in a pod that has no node, new or changed."""
+    def put(self, pod: Pod, now: float, gated: bool = False) -> None:
+        """Take in a pod that has no node, new or changed; `gated` ones are not tried until that ends."""
         uid = pod["metadata"]["uid"]
         entry = self._entries.get(uid)
-        gated = bool(pod["spec"].get("schedulingGates"))
         if entry is None:
             entry = self._entries[uid] = Entry(uid, pod, now)
             self._place(entry, gated)
@@ -114,15 +113,22 @@ class SchedulingQueue:
         if entry is not None and entry.where == "popped":
             self._back_off(entry, now)
 
-    def stir(self, plugins: Iterable[str], now: float) -> None:
-        """Something has happened that may help pods which these plugins refused."""
-        for plugin in (*plugins, *_ANY):
+    def gated(self) -> list[Pod]:
+        """Return the pods that may not be tried yet."""
+        return [entry.pod for entry in self._entries.values() if entry.where == "gated"]
+
+    def stir(self, plugins: Iterable[tuple[str, Callable[[Pod], bool] | None]], now: float) -> None:
+        """Something has happened that may help pods which these plugins refused: of each plugin's those for
+        which the closer look says yes (all, without one).
+        """
+        for plugin, look in (*plugins, *((name, None) for name in _ANY)):
             if waiting := self._parked.get(plugin):
-                self._wake_all(waiting.values(), now)
+                helped = [entry for entry in waiting.values() if look is None or look(entry.pod)]
+                self._wake_all(helped, now)
 
     def stir_all(self, now: float) -> None:
         """Something has happened that may help any pod."""
-        self.stir(list(self._parked), now)
+        self.stir([(plugin, None) for plugin in self._parked], now)
 
     def next_due(self) -> float | None:
         """Return when `pop` may have something more, if nothing happens before."""

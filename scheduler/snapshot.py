@@ -6,8 +6,7 @@ alone they keep under `version`, which grows with every change that can alter it
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 import numpy as np
@@ -15,24 +14,15 @@ from numpy.typing import NDArray
 
 from api.podspec import amounts
 from api.types.core_v1 import Node, Taint
+from scheduler.changes import Changes
 from scheduler.counts import Counts, PodRecord
+from scheduler.domains import Domains
 from scheduler.shape import Shape
 
 Mask: TypeAlias = NDArray[np.bool_]
 Ints: TypeAlias = NDArray[np.int64]
 _FIRST_SLOTS = 64
-_LOG_LIMIT = 4096
 _STATIC_RESOURCES = ("cpu", "memory", "ephemeral-storage", "pods")
-
-
-@dataclass(frozen=True)
-class Domains:
-    """The values of one node label as numbers: `ids[slot]` is -1 where the label is missing."""
-
-    ids: Ints
-    count: int
-    # Each domain is one node.
-    unique: bool
 
 
 class Snapshot:
@@ -40,9 +30,9 @@ class Snapshot:
         self.version = 0
         # Grows with every change of nodes or pods.
         self.revision = 0
-        # Slots whose pods have changed, in order; `log_start` of them have been dropped from the front.
-        self.log: list[int] = []
-        self.log_start = 0
+        # Slots whose Node has changed, slots whose pods have.
+        self.changed_nodes = Changes()
+        self.changed_pods = Changes()
         self.size = 0
         self.names: list[str] = []
         self.index: dict[str, int] = {}
@@ -60,6 +50,8 @@ class Snapshot:
         self.image_nodes: dict[str, dict[int, int]] = {}
         self.ports: dict[int, Counter[tuple[str, str, int]]] = {}
         self.pods: dict[str, PodRecord] = {}
+        # By slot, then uid.
+        self.pods_at: list[dict[str, PodRecord]] = []
         # The same by shape key, then uid.
         self.alike: dict[bytes, dict[str, PodRecord]] = {}
         self.namespace_labels: Mapping[str, Mapping[str, str]] = {}
@@ -67,9 +59,19 @@ class Snapshot:
         self._strays: dict[str, dict[str, tuple[Shape, bool]]] = {}
         self._stray_nodes: dict[str, str] = {}
         self._free: list[int] = []
-        self._domains: dict[str, tuple[int, Domains]] = {}
+        self._domains: dict[str, Domains] = {}
 
     # -- nodes
+
+    def slots(self, where: slice | Ints) -> Iterable[int]:
+        """Return the slots that `where` means: all that have ever been in use, or the given ones."""
+        return range(self.size) if isinstance(where, slice) else map(int, where)
+
+    def taints_of(self, where: slice | Ints) -> Iterable[tuple[int, list[Taint]]]:
+        """Return (slot, taints) of the nodes with taints among some or all slots."""
+        if isinstance(where, slice):
+            return self.taints.items()
+        return [(slot, self.taints[slot]) for slot in map(int, where) if slot in self.taints]
 
     @property
     def node_count(self) -> int:
@@ -97,16 +99,20 @@ class Snapshot:
         offered = amounts((node.get("status") or {}).get("allocatable"))
         for resource in set(self.allocatable) | set(offered):
             self._columns(resource)[0][slot] = offered.get(resource, 0)
-        self._touch()
+        labels = node["metadata"].get("labels") or {}
+        for key, domains in self._domains.items():
+            domains.set(slot, labels.get(key))
+        self._touch(slot)
         if is_new:
             for uid, (shape, terminating) in self._strays.pop(name, {}).items():
                 del self._stray_nodes[uid]
                 self.add_pod(uid, name, shape, terminating)
         return True
 
-    def _touch(self) -> None:
+    def _touch(self, slot: int) -> None:
         self.version += 1
         self.revision += 1
+        self.changed_nodes.add(slot)
 
     def remove_node(self, name: str) -> None:
         """Forget a node. Pods that are still there are kept aside, in case it comes back."""
@@ -116,12 +122,14 @@ class Snapshot:
         self._set_images(slot, self.nodes[slot], None)
         self.nodes[slot] = None
         self.taints.pop(slot, None)
-        for record in [record for record in self.pods.values() if record.slot == slot]:
+        for domains in self._domains.values():
+            domains.set(slot, None)
+        for record in list(self.pods_at[slot].values()):
             self.remove_pod(record.uid)
             self._set_aside(record.uid, name, record.shape, record.terminating)
         self.alive[slot] = False
         self.names[slot] = ""
-        self._touch()
+        self._touch(slot)
         self._free.append(slot)
 
     def _set_aside(self, uid: str, node: str, shape: Shape, terminating: bool) -> None:
@@ -136,6 +144,7 @@ class Snapshot:
             self.size += 1
             self.names.append("")
             self.nodes.append(None)
+            self.pods_at.append({})
             if slot >= len(self.alive):
                 self._grow()
         self.names[slot] = name
@@ -155,6 +164,8 @@ class Snapshot:
             _longer(self.scored_memory, extra),
         )
         self.counts.grow(extra)
+        for domains in self._domains.values():
+            domains.grow(extra)
 
     def _columns(self, resource: str) -> tuple[Ints, Ints]:
         if resource not in self.allocatable:
@@ -173,19 +184,17 @@ class Snapshot:
 
     def domains(self, key: str) -> Domains:
         """Return the topology domains of a node label."""
-        kept = self._domains.get(key)
-        if kept is not None and kept[0] == self.version and len(kept[1].ids) == len(self.alive):
-            return kept[1]
-        ids = np.full(len(self.alive), -1, dtype=np.int64)
-        numbers: dict[str, int] = {}
+        found = self._domains.get(key)
+        if found is None:
+            found = self._domains[key] = Domains(len(self.alive), self._labelled(key))
+        return found
+
+    def _labelled(self, key: str) -> Iterator[tuple[int, str]]:
         for slot in self.index.values():
             node = self.nodes[slot]
             value = (node["metadata"].get("labels") or {}).get(key) if node else None
             if value is not None:
-                ids[slot] = numbers.setdefault(value, len(numbers))
-        found = Domains(ids, len(numbers), int(np.count_nonzero(ids >= 0)) == len(numbers))
-        self._domains[key] = (self.version, found)
-        return found
+                yield slot, value
 
     # -- pods
 
@@ -201,6 +210,7 @@ class Snapshot:
         self.revision += 1
         record = PodRecord(uid, slot, shape, terminating)
         self.pods[uid] = record
+        self.pods_at[slot][uid] = record
         self.alike.setdefault(shape.key, {})[uid] = record
         self._weigh(record, 1)
         if shape.ports:
@@ -217,6 +227,7 @@ class Snapshot:
                 del self._strays[node]
         if record is not None:
             self.revision += 1
+            del self.pods_at[record.slot][uid]
             alike = self.alike[record.shape.key]
             del alike[uid]
             if not alike:
@@ -238,10 +249,7 @@ class Snapshot:
 
     def _weigh(self, record: PodRecord, sign: int) -> None:
         slot, shape = record.slot, record.shape
-        if len(self.log) >= _LOG_LIMIT:
-            self.log_start += len(self.log)
-            self.log.clear()
-        self.log.append(slot)
+        self.changed_pods.add(slot)
         for resource, amount in shape.requests.items():
             self._columns(resource)[1][slot] += sign * amount
         self.requested["pods"][slot] += sign

@@ -6,12 +6,15 @@ Source: pkg/scheduler/framework/plugins/interpodaffinity/{filtering,scoring}.go 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler import hints
 from scheduler.counts import in_namespaces
 from scheduler.framework import MAX_SCORE, Cycle, Reject
+from scheduler.hints import Hints
 from scheduler.shape import Shape, Term
 from scheduler.snapshot import Ints, Mask
 
@@ -25,6 +28,12 @@ _HARD_WEIGHT = 1
 @dataclass(frozen=True)
 class InterPodAffinity:
     name: str = "InterPodAffinity"
+    hints: ClassVar[Hints] = {
+        hints.POD_GONE: None,
+        hints.POD_CAME: None,
+        hints.NODE_CHANGED: hints.labels_differ,
+        hints.NAMESPACE_CHANGED: None,
+    }
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         """Like upstream, a node is told the first of the three reasons only."""

@@ -4,14 +4,17 @@ Source: k8s.io/component-helpers/scheduling/corev1/nodeaffinity, pkg/scheduler/f
 (1.36).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from api.labels import EXISTS, GREATER, IN, LESS, NOT_EXISTS, NOT_IN, Requirement, Selector
+from scheduler import hints
 from scheduler.framework import Cycle, Reject, normalise
+from scheduler.hints import Hints
+from scheduler.kept import Where
 from scheduler.snapshot import Ints, Mask
 
 _OPERATORS = {
@@ -35,6 +38,7 @@ class _Term:
 @dataclass(frozen=True)
 class NodeAffinity:
     name: str = "NodeAffinity"
+    hints: ClassVar[Hints] = {hints.NODE_CHANGED: hints.labels_differ}
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         if not _has_required(cycle.shape.spec):
@@ -46,7 +50,7 @@ class NodeAffinity:
         preferred = _node_affinity(cycle.shape.spec).get("preferredDuringSchedulingIgnoredDuringExecution")
         if not preferred:
             return None
-        weights = cycle.static(self.name + "/score", lambda: _weights(cycle, preferred))
+        weights = cycle.of_nodes(self.name + "/score", lambda where: _weights(cycle, preferred, where))
         return normalise(weights, feasible)
 
 
@@ -54,7 +58,7 @@ def matching_nodes(cycle: Cycle) -> Mask:
     """Return the nodes that satisfy nodeSelector and required affinity (all, if there are neither)."""
     if not _has_required(cycle.shape.spec):
         return cycle.snapshot.alive
-    return cycle.static("NodeAffinity", lambda: _compute(cycle))
+    return cycle.of_nodes("NodeAffinity", lambda where: _compute(cycle, where))
 
 
 def _has_required(spec: Any) -> bool:
@@ -73,13 +77,13 @@ def _required(spec: Any) -> Mapping[str, Any]:
     return found
 
 
-def _compute(cycle: Cycle) -> Mask:
+def _compute(cycle: Cycle, where: Where) -> Mask:
     spec, snapshot = cycle.shape.spec, cycle.snapshot
     selector = list((spec.get("nodeSelector") or {}).items())
     required = _required(spec)
     terms = [_new_term(term) for term in required.get("nodeSelectorTerms") or ()]
     matched = np.zeros(len(snapshot.alive), dtype=bool)
-    for slot in _candidates(cycle, terms if required else None):
+    for slot in _candidates(cycle, terms if required else None, where):
         node = snapshot.nodes[slot]
         if node is None:
             continue
@@ -87,19 +91,20 @@ def _compute(cycle: Cycle) -> Mask:
         if any(labels.get(key) != value for key, value in selector):
             continue
         matched[slot] = not required or any(term.matches(snapshot.names[slot], labels) for term in terms)
-    return matched
+    return matched[where]
 
 
-def _candidates(cycle: Cycle, terms: list[_Term] | None) -> Sequence[int]:
+def _candidates(cycle: Cycle, terms: list[_Term] | None, where: Where) -> Iterable[int]:
     """Return the slots worth a look. Pods of a DaemonSet name their node: then it is that one."""
+    some = cycle.snapshot.slots(where)
     named: set[str] = set()
     for term in terms or ():
         exact = dict(term.fields.exact)
         if "metadata.name" not in exact:
-            return range(cycle.snapshot.size)
+            return some
         named.add(exact["metadata.name"])
-    if terms is None:
-        return range(cycle.snapshot.size)
+    if terms is None or not isinstance(where, slice):
+        return some
     return [cycle.snapshot.index[name] for name in named if name in cycle.snapshot.index]
 
 
@@ -116,12 +121,13 @@ def _selector(expressions: Any) -> Selector:
     )
 
 
-def _weights(cycle: Cycle, preferred: Sequence[Mapping[str, Any]]) -> Ints:
+def _weights(cycle: Cycle, preferred: Sequence[Mapping[str, Any]], where: Where) -> Ints:
     terms = [(_new_term(entry["preference"]), entry["weight"]) for entry in preferred if entry["weight"]]
     weights = np.zeros(len(cycle.snapshot.alive), dtype=np.int64)
-    for slot, node in enumerate(cycle.snapshot.nodes):
+    for slot in cycle.snapshot.slots(where):
+        node = cycle.snapshot.nodes[slot]
         if node is not None:
             labels = node["metadata"].get("labels") or {}
             name = cycle.snapshot.names[slot]
             weights[slot] = sum(weight for term, weight in terms if term.matches(name, labels))
-    return weights
+    return weights[where]

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from scheduler.framework import Cycle, Reject
+from scheduler.hints import Hints
 
 
 @dataclass(frozen=True)
 class NodeName:
     name: str = "NodeName"
+    hints: ClassVar[Hints] = {}
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         wanted = cycle.node_name

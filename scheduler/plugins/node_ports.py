@@ -5,10 +5,13 @@ An address of 0.0.0.0 conflicts with every address of the same protocol and port
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
+from scheduler import hints
 from scheduler.framework import Cycle, Reject
+from scheduler.hints import Hints
 
 _ANY = "0.0.0.0"
 
@@ -16,6 +19,7 @@ _ANY = "0.0.0.0"
 @dataclass(frozen=True)
 class NodePorts:
     name: str = "NodePorts"
+    hints: ClassVar[Hints] = {hints.POD_GONE: None}
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         wanted = cycle.shape.ports

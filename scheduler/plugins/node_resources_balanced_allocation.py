@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.framework import MAX_SCORE, Cycle, Where
+from scheduler.framework import MAX_SCORE, Cycle
+from scheduler.kept import Where
 from scheduler.snapshot import Ints, Mask
 
 

@@ -6,10 +6,14 @@ Source: pkg/scheduler/framework/plugins/noderesources/{fit,least_allocated}.go (
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from scheduler.framework import MAX_SCORE, Cycle, Reject, Where
+from scheduler import hints
+from scheduler.framework import MAX_SCORE, Cycle, Reject
+from scheduler.hints import Hints
+from scheduler.kept import Where
 from scheduler.snapshot import Ints, Mask
 
 # What is wrong with a node is a number: bit 0, too many pods; bits 2i+1 and 2i+2, too little of the pod's
@@ -20,6 +24,9 @@ _CROWDED = 1
 @dataclass(frozen=True)
 class NodeResourcesFit:
     name: str = "NodeResourcesFit"
+    hints: ClassVar[Hints] = {
+        hints.POD_GONE: None, hints.NODE_CHANGED: hints.allocatable_differs, hints.POD_CHANGED: None,
+    }  # fmt: skip
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         faults = cycle.local(self.name, lambda where: _faults(cycle, where))

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from api.taints import NO_SCHEDULE, tolerates
 from api.types.core_v1 import Taint
+from scheduler import hints
 from scheduler.framework import Cycle, Reject
+from scheduler.hints import Hints
 
 _TAINT: Taint = {"key": "node.kubernetes.io/unschedulable", "effect": NO_SCHEDULE}
 
@@ -13,6 +16,7 @@ _TAINT: Taint = {"key": "node.kubernetes.io/unschedulable", "effect": NO_SCHEDUL
 @dataclass(frozen=True)
 class NodeUnschedulable:
     name: str = "NodeUnschedulable"
+    hints: ClassVar[Hints] = {hints.NODE_CHANGED: hints.uncordoned, hints.POD_CHANGED: None}
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         cordoned = cycle.snapshot.unschedulable

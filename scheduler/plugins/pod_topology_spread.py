@@ -7,16 +7,20 @@ KEP-3022, KEP-3094.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from api.labels import Selector
+from scheduler import hints
+from scheduler.domains import Domains
 from scheduler.framework import MAX_SCORE, Cycle, Reject
+from scheduler.hints import Hints
 from scheduler.plugins.node_affinity import matching_nodes
 from scheduler.plugins.taint_toleration import refusing_nodes
 from scheduler.shape import Namespaces, Spread
-from scheduler.snapshot import Domains, Ints, Mask
+from scheduler.snapshot import Ints, Mask
 
 HOSTNAME = "kubernetes.io/hostname"
 _MISSING = "node(s) didn't match pod topology spread constraints (missing required label)"
@@ -37,6 +41,12 @@ class _Eligible:
 @dataclass(frozen=True)
 class PodTopologySpread:
     name: str = "PodTopologySpread"
+    hints: ClassVar[Hints] = {
+        hints.POD_GONE: None,
+        hints.POD_CAME: None,
+        hints.NODE_GONE: None,
+        hints.NODE_CHANGED: hints.either(hints.labels_differ, hints.taints_differ, hints.uncordoned),
+    }
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         """Like upstream, a node is told the first reason only."""
@@ -97,7 +107,7 @@ def _find_eligible(cycle: Cycle, constraint: Spread, labelled: Mask) -> _Eligibl
     if constraint.honor_affinity:
         nodes = nodes & matching_nodes(cycle)
     if constraint.honor_taints:
-        nodes = nodes & ~cycle.static("TaintToleration", lambda: refusing_nodes(cycle))
+        nodes = nodes & ~refusing_nodes(cycle)
     domains = cycle.snapshot.domains(constraint.topology_key)
     present = np.bincount(domains.ids[nodes], minlength=max(domains.count, 1)) > 0
     return _Eligible(nodes, present, int(np.count_nonzero(present)))

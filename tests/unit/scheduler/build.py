@@ -6,13 +6,16 @@ from typing import Any
 import numpy as np
 
 from api.labels import Selector
-from scheduler.decide import find_feasible, schedule, total_scores
-from scheduler.framework import Cycle, Kept, Placement, Unschedulable
+from scheduler.decide import find_feasible, schedule, total_of, weigh
+from scheduler.framework import Cycle, Placement, Unschedulable
+from scheduler.kept import Kept
+from scheduler.objects import Objects
 from scheduler.profiles import default_profile
 from scheduler.shape import Shapes
 from scheduler.snapshot import Snapshot
 
 PROFILE = default_profile()
+PROFILES = {PROFILE.name: PROFILE}
 
 
 def node(name: str, labels: Mapping[str, str] | None = None, **more: Any) -> Any:
@@ -82,6 +85,7 @@ class World:
 
     def __init__(self, nodes: Iterable[Any], pods: Iterable[Any] = (), **namespaces: Any) -> None:
         self.snapshot, self.shapes, self.kept = Snapshot(), Shapes(), Kept()
+        self.objects = Objects()
         self.snapshot.set_namespace_labels(namespaces)
         for each in nodes:
             self.snapshot.set_node(each)
@@ -94,7 +98,8 @@ class World:
         self.snapshot.add_pod(metadata["uid"], each["spec"]["nodeName"], self.shapes.of(each), terminating)
 
     def cycle(self, each: Any, default_selector: Selector | None = None) -> Cycle:
-        return Cycle(self.shapes.of(each), self.snapshot, self.kept, default_selector=default_selector)
+        shape = self.shapes.of(each)
+        return Cycle(each, shape, self.snapshot, self.kept, self.objects, default_selector=default_selector)
 
     def names(self, mask: Any) -> set[str]:
         return {self.snapshot.names[slot] for slot in np.flatnonzero(mask & self.snapshot.alive)}
@@ -129,7 +134,7 @@ class World:
         mask, _ = find_feasible(cycle, PROFILE)
         if not mask.any():
             return {}
-        total = total_scores(cycle, PROFILE, mask)
+        total = total_of(weigh(cycle, PROFILE, mask), mask)
         return {self.snapshot.names[slot]: int(total[slot]) for slot in np.flatnonzero(mask)}
 
     def decide(self, each: Any, seed: int = 0) -> Placement | Unschedulable:

@@ -1,16 +1,19 @@
 """Assumptions: confirmed by the watch, undone, lost; and who is queued at all."""
 
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import pytest
 
+from api.types.core_v1 import PERSISTENTVOLUMECLAIMS
 from scheduler.cluster import Cluster
-from scheduler.hints import node_changed
-from tests.unit.scheduler.build import node, pod
+from scheduler.hints import Hints
+from scheduler.objects import Objects
+from tests.unit.scheduler.build import PROFILE, PROFILES, node, pod
 
 
 def cluster_with(*pods: Any) -> Cluster:
-    cluster = Cluster("default-scheduler")
+    cluster = Cluster(PROFILES)
     for name in ("n1", "n2"):
         cluster.node_changed(None, node(name), 0.0)
     for each in pods:
@@ -50,7 +53,7 @@ def test_an_old_event_does_not_queue_an_assumed_pod_again() -> None:
 
 def test_a_failed_binding_is_undone_and_tried_again() -> None:
     cluster = assumed()
-    cluster.undo("a", 0.5)
+    cluster.undo(pod("a"), 0.5)
     assert (counted(cluster), cluster.assumed) == ({}, {})
     assert cluster.queue.pop(0.5) is None
     assert cluster.queue.pop(1.0)
@@ -59,7 +62,7 @@ def test_a_failed_binding_is_undone_and_tried_again() -> None:
 def test_undoing_after_the_watch_has_told_changes_nothing() -> None:
     cluster = assumed()
     cluster.pod_changed(pod("a"), pod("a", "n2"), 1.0)
-    cluster.undo("a", 1.5)
+    cluster.undo(pod("a"), 1.5)
     assert counted(cluster) == {"a": "n2"}
 
 
@@ -124,8 +127,41 @@ def test_a_freed_place_wakes_those_it_may_help() -> None:
     ],
 )
 def test_node_hints(after: Any, plugins: set[str]) -> None:
-    assert node_changed(node("n1"), after) == plugins
+    assert woken_by(node("n1"), after) == plugins
 
 
 def test_uncordoned() -> None:
-    assert "NodeUnschedulable" in node_changed(node("n1", unschedulable=True), node("n1"))
+    assert "NodeUnschedulable" in woken_by(node("n1", unschedulable=True), node("n1"))
+
+
+def woken_by(before: Any, after: Any) -> set[str]:
+    """Return the plugins whose refusal is looked at again when a node changes."""
+    found = set()
+    for plugin in PROFILE.filters:
+        cluster = cluster_with(pod("a"))
+        cluster.node_changed(None, before, 0.0)
+        cluster.queue.pop(0.0)
+        cluster.queue.park("a", frozenset((plugin.name,)))
+        cluster.node_changed(before, after, 5.0)
+        if cluster.queue.pop(5.0) is not None:
+            found.add(plugin.name)
+    return found
+
+
+def test_gates_end_when_an_object_comes() -> None:
+    cluster = Cluster({PROFILE.name: replace(PROFILE, pre_enqueues=(WantsClaim(),))})
+    cluster.pod_changed(None, pod("a"), 0.0)
+    assert cluster.queue.counts() == {"gated": 1}
+    claim = {"metadata": {"namespace": "default", "name": "a", "resourceVersion": "1"}}
+    cluster.object_changed(PERSISTENTVOLUMECLAIMS, None, claim, 1.0)
+    assert cluster.queue.counts() == {"active": 1}
+
+
+@dataclass(frozen=True)
+class WantsClaim:
+    name: str = "WantsClaim"
+    hints: ClassVar[Hints] = {}
+
+    def pre_enqueue(self, each: Any, objects: Objects) -> str | None:
+        found = objects.get(PERSISTENTVOLUMECLAIMS, "default", each["metadata"]["name"])
+        return None if found else "not yet"

@@ -8,7 +8,7 @@ from api.labels import from_map
 from scheduler.cluster import Cluster
 from scheduler.framework import Unschedulable
 from scheduler.preempt import NO_VICTIMS, NOT_HELPFUL, Budget, Hopeless, Preemption, Request, preempt
-from tests.unit.scheduler.build import PROFILE, World, apart, node, pod, term
+from tests.unit.scheduler.build import PROFILE, PROFILES, World, apart, node, pod, term
 
 
 def placed(name: str, on: str, cpu: str, priority: int, **more: Any) -> Any:
@@ -121,7 +121,7 @@ def test_why_there_is_no_room_to_be_made() -> None:
 
 
 def nominated() -> Cluster:
-    cluster = Cluster("default-scheduler")
+    cluster = Cluster(PROFILES)
     cluster.node_changed(None, node("n1"), 0.0)
     cluster.nominate(pod("vip", requests={"cpu": "4"}, priority=10), "n1")
     return cluster
@@ -152,7 +152,7 @@ def test_nominations_end_with_the_pod_or_its_binding() -> None:
 
 
 def test_a_nomination_survives_a_restart_of_the_scheduler() -> None:
-    cluster = Cluster("default-scheduler")
+    cluster = Cluster(PROFILES)
     cluster.pod_changed(None, pod("vip", status={"nominatedNodeName": "n1"}), 0.0)
     assert cluster.nominated("vip") == "n1"
 

@@ -8,6 +8,7 @@ from scheduler.queue import SchedulingQueue, backoff_s
 from tests.unit.scheduler.build import pod
 
 FIT = frozenset(("NodeResourcesFit",))
+FIT_EVENT = [("NodeResourcesFit", None)]
 
 
 def popped(queue: SchedulingQueue, now: float = 0.0) -> str | None:
@@ -32,7 +33,7 @@ def test_priority_then_arrival() -> None:
 
 def test_gated_pods_wait_for_their_gates() -> None:
     queue = SchedulingQueue()
-    queue.put(pod("a", schedulingGates=[{"name": "x"}]), 0.0)
+    queue.put(pod("a"), 0.0, gated=True)
     assert popped(queue) is None
     assert queue.counts() == {"gated": 1}
     queue.put(pod("a"), 1.0)
@@ -49,14 +50,14 @@ def test_backoff(attempts: int, expected: float) -> None:
 
 def test_backoff_counts_from_the_attempt() -> None:
     queue = parked()
-    queue.stir(FIT, 0.25)
+    queue.stir(FIT_EVENT, 0.25)
     assert (popped(queue, 0.9), queue.next_due()) == (None, 1.0)
     assert popped(queue, 1.0) == "a"
 
 
 def test_who_has_waited_longer_is_active_at_once() -> None:
     queue = parked()
-    queue.stir(FIT, 7.0)
+    queue.stir(FIT_EVENT, 7.0)
     assert popped(queue, 7.0) == "a"
 
 
@@ -71,8 +72,17 @@ def test_who_has_waited_longer_is_active_at_once() -> None:
 )
 def test_hints(refused_by: set[str], event: set[str], wakes: bool) -> None:
     queue = parked(frozenset(refused_by))
-    queue.stir(event, 5.0)
+    queue.stir([(plugin, None) for plugin in event], 5.0)
     assert popped(queue, 5.0) == ("a" if wakes else None)
+
+
+def test_a_closer_look_leaves_some_alone() -> None:
+    queue = parked()
+    queue.put(pod("b"), 0.0)
+    queue.pop(0.0)
+    queue.park("b", FIT)
+    queue.stir([("NodeResourcesFit", lambda each: each["metadata"]["name"] == "b")], 5.0)
+    assert (popped(queue, 5.0), popped(queue, 5.0)) == ("b", None)
 
 
 def test_any_event_helps_all_when_asked_to() -> None:
@@ -112,7 +122,7 @@ def test_removed_pods_never_come_back(state: str) -> None:
     steps: dict[str, Any] = {
         "popped": lambda: queue.pop(0.0),
         "parked": lambda: queue.park("a", FIT),
-        "backoff": lambda: queue.stir(FIT, 0.0),
+        "backoff": lambda: queue.stir(FIT_EVENT, 0.0),
     }
     for step in list(steps)[: ["active", *steps].index(state)]:
         steps[step]()

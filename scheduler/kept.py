@@ -1,0 +1,108 @@
+"""What plugins have computed for pods of one shape, and what of it is still true.
+
+    static     anything, good until any node changes
+    of_nodes   an array over slots that depends on the Node objects: changed nodes are computed anew
+    local      the same, of the Node and the pods on it
+
+Full, a table starts anew. Asked through `framework.Cycle`.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+
+from scheduler.changes import Changes
+from scheduler.shape import Shape
+from scheduler.snapshot import Ints, Mask, Snapshot
+
+# Slots of the snapshot: some, or all.
+Where: TypeAlias = slice | Ints
+A = TypeVar("A", Ints, Mask)
+T = TypeVar("T")
+
+
+@dataclass
+class _Array:
+    values: Any
+    # Places in the snapshot's logs of changed nodes and of changed pods.
+    nodes: int
+    pods: int
+
+
+class Kept:
+    LIMIT = 1024
+    ARRAYS = 192
+    # With more changed slots than this it is cheaper to compute all.
+    FEW = 256
+
+    def __init__(self) -> None:
+        self._version = -1
+        self._results: dict[tuple[str, bytes], Any] = {}
+        self._arrays: dict[tuple[str, bytes], _Array] = {}
+
+    def get(self, plugin: str, shape: Shape, version: int, compute: Callable[[], T]) -> T:
+        if version != self._version or len(self._results) >= self.LIMIT:
+            self._results.clear()
+            self._version = version
+        key = (plugin, shape.key)
+        if key not in self._results:
+            self._results[key] = compute()
+        found: T = self._results[key]
+        return found
+
+    def of_nodes(self, plugin: str, shape: Shape, snapshot: Snapshot, compute: Callable[[Where], A]) -> A:
+        kept, nodes = self._arrays.get((plugin, shape.key)), snapshot.changed_nodes
+        if kept is not None and kept.nodes == nodes.now:
+            found: A = kept.values
+            return found
+        return self._refresh(
+            (plugin, shape.key), kept, snapshot, ((nodes, kept.nodes if kept else 0),), compute
+        )
+
+    def local(self, plugin: str, shape: Shape, snapshot: Snapshot, compute: Callable[[Where], Ints]) -> Ints:
+        kept, nodes, pods = (
+            self._arrays.get((plugin, shape.key)),
+            snapshot.changed_nodes,
+            snapshot.changed_pods,
+        )
+        if kept is not None and kept.nodes == nodes.now and kept.pods == pods.now:
+            found: Ints = kept.values
+            return found
+        logs = ((nodes, kept.nodes), (pods, kept.pods)) if kept is not None else ()
+        return self._refresh((plugin, shape.key), kept, snapshot, logs, compute)
+
+    def _refresh(
+        self,
+        key: tuple[str, bytes],
+        kept: _Array | None,
+        snapshot: Snapshot,
+        logs: Iterable[tuple[Changes, int]],
+        compute: Callable[[Where], A],
+    ) -> A:
+        changed = None
+        if kept is not None and len(kept.values) == len(snapshot.alive):
+            changed = _changed(logs, self.FEW)
+        if kept is None or changed is None:
+            if key not in self._arrays and len(self._arrays) >= self.ARRAYS:
+                self._arrays.clear()
+            values = compute(slice(None))
+        else:
+            values = kept.values
+            if changed:
+                slots = np.array(changed, dtype=np.int64)
+                values[slots] = compute(slots)
+        self._arrays[key] = _Array(values, snapshot.changed_nodes.now, snapshot.changed_pods.now)
+        return values
+
+
+def _changed(logs: Iterable[tuple[Changes, int]], limit: int) -> list[int] | None:
+    """Return the slots that have changed; None if those are many, or not known."""
+    found: list[int] = []
+    for log, place in logs:
+        slots = log.since(place)
+        if slots is None or len(slots) > limit:
+            return None
+        found += slots
+    return found

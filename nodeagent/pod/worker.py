@@ -104,8 +104,14 @@ class PodWorker:
 
     @property
     def holds_resources(self) -> bool:
-        """Whether the pod still counts against the node's capacity."""
-        return not self._cleaned and (self._record.status or {}).get("phase") not in ENDED_PHASES
+        """Whether the pod still counts against the node's capacity.
+
+        Not once its object is gone: who bound the next pod here no longer knew of it.
+        """
+        return (
+            not (self.removed or self._cleaned)
+            and (self._record.status or {}).get("phase") not in ENDED_PHASES
+        )
 
     # --- what others tell it ---
 

@@ -371,3 +371,22 @@ async def test_many_pods_end_up_running(world):
     await settle(3)
     assert {pod["status"]["phase"] for pod in world.pods.values()} == {"Running"}
     assert len({pod["status"]["podIP"] for pod in world.pods.values()}) == 50
+
+
+async def test_a_pod_whose_object_is_gone_holds_nothing_against_the_next():
+    with clock.use(LoopClock()):
+        tasks, others = Tasks(), []
+        slow = Defaults(stop_delay_s=20.0)
+        world = World(tasks, admit=lambda pod, active: others.append(list(active)), defaults=slow)
+        await world.start_agent()
+        world.create("first")
+        await settle()
+        world.create("second")
+        await settle()
+        world.manager.remove("uid-first", world.pods.pop("first"))
+        world.create("third")
+        names = [[one["metadata"]["name"] for one in active] for active in others]
+        assert names == [[], ["first"], ["second"]]
+        assert world.directory.get("uid-first")
+        await world.agent_tasks.close()
+        await tasks.close()

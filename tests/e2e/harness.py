@@ -235,6 +235,24 @@ class Cluster:
             raise Failed(f"{method} {path}: {answer.code} {answer.body.decode(errors='replace')}")
         return answer.json
 
+    def revision(self, path: str) -> str:
+        """Return where a watch of a collection starts that is to show what comes from now on."""
+        revision: str = self.call("GET", f"{path}?limit=1")["metadata"]["resourceVersion"]
+        return revision
+
+    def watch(self, path: str, revision: str, timeout_s: int) -> Iterator[dict[str, Any]]:
+        """Yield the events of a collection after `revision`, until the server ends the watch."""
+        connection = http.client.HTTPSConnection(urlsplit(self.server).netloc, context=self._tls, timeout=60)
+        try:
+            query = f"watch=true&resourceVersion={revision}&timeoutSeconds={timeout_s}"
+            connection.request("GET", f"{path}?{query}")
+            answer = connection.getresponse()
+            assert answer.status == 200, answer.read()
+            for line in answer:
+                yield json.loads(line)
+        finally:
+            connection.close()
+
     def get(self, *words: str) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(self.kubectl("get", *words, "-o", "json"))
         return answer

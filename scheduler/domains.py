@@ -12,14 +12,17 @@ class Domains:
     `count` is above every id; an id whose last node has gone is empty until another value takes it.
     """
 
-    def __init__(self, slots: int, values: Iterable[tuple[int, str]]) -> None:
+    def __init__(self, slots: int, values: Iterable[tuple[int, str | None]]) -> None:
         self.ids: NDArray[np.int64] = np.full(slots, -1, dtype=np.int64)
         self.count = 0
+        # Grows whenever the domain of any node changes.
+        self.version = 0
         self._numbers: dict[str, int] = {}
         self._names: list[str] = []
         self._sizes: list[int] = []
         self._free: list[int] = []
         self._crowded = 0
+        self._without: set[int] = set()
         for slot, value in values:
             self.set(slot, value)
 
@@ -28,37 +31,53 @@ class Domains:
         """Whether each domain is one node at most."""
         return self._crowded == 0
 
+    @property
+    def complete(self) -> bool:
+        """Whether every node has the label."""
+        return not self._without
+
     def name(self, number: int) -> str:
         """Return the value of the label in a domain."""
         return self._names[number]
 
     def set(self, slot: int, value: str | None) -> None:
-        """Note the label of a node; None if it has none, or has gone."""
-        before = int(self.ids[slot])
-        after = -1 if value is None else self._numbers.get(value, -2)
-        if before == after:
+        """Note the label of a node; None if it has none."""
+        if value is None:
+            self._without.add(slot)
+            self._move(slot, -1)
             return
-        if before >= 0:
-            self._leave(before)
-        if after == -2:
-            assert value is not None
-            after = self._number(value)
-        if after >= 0:
-            self._sizes[after] += 1
-            self._crowded += self._sizes[after] == 2
-        self.ids[slot] = after
+        self._without.discard(slot)
+        number = self._numbers.get(value)
+        if number is None or number != self.ids[slot]:
+            self._move(slot, self._number(value) if number is None else number)
+
+    def leave(self, slot: int) -> None:
+        """The node is gone."""
+        self._without.discard(slot)
+        self._move(slot, -1)
 
     def grow(self, extra: int) -> None:
         self.ids = np.concatenate([self.ids, np.full(extra, -1, dtype=np.int64)])
+        self.version += 1
 
-    def _leave(self, number: int) -> None:
-        self._sizes[number] -= 1
-        self._crowded -= self._sizes[number] == 1
-        if not self._sizes[number]:
-            del self._numbers[self._names[number]]
-            self._free.append(number)
+    def _move(self, slot: int, after: int) -> None:
+        before = int(self.ids[slot])
+        if before == after:
+            return
+        self.ids[slot] = after
+        self.version += 1
+        if after >= 0:
+            self._sizes[after] += 1
+            self._crowded += self._sizes[after] == 2
+        if before >= 0:
+            self._sizes[before] -= 1
+            self._crowded -= self._sizes[before] == 1
+            if not self._sizes[before]:
+                del self._numbers[self._names[before]]
+                self._free.append(before)
 
     def _number(self, value: str) -> int:
+        """Return an id for a value that no node has had until now."""
         if self._free:
             number = self._free.pop()
             self._names[number] = value

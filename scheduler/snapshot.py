@@ -52,8 +52,6 @@ class Snapshot:
         self.pods: dict[str, PodRecord] = {}
         # By slot, then uid.
         self.pods_at: list[dict[str, PodRecord]] = []
-        # The same by shape key, then uid.
-        self.alike: dict[bytes, dict[str, PodRecord]] = {}
         self.namespace_labels: Mapping[str, Mapping[str, str]] = {}
         # Pods on nodes that are not (or no longer) known, by node: counted when the node comes.
         self._strays: dict[str, dict[str, tuple[Shape, bool]]] = {}
@@ -123,7 +121,7 @@ class Snapshot:
         self.nodes[slot] = None
         self.taints.pop(slot, None)
         for domains in self._domains.values():
-            domains.set(slot, None)
+            domains.leave(slot)
         for record in list(self.pods_at[slot].values()):
             self.remove_pod(record.uid)
             self._set_aside(record.uid, name, record.shape, record.terminating)
@@ -189,12 +187,11 @@ class Snapshot:
             found = self._domains[key] = Domains(len(self.alive), self._labelled(key))
         return found
 
-    def _labelled(self, key: str) -> Iterator[tuple[int, str]]:
+    def _labelled(self, key: str) -> Iterator[tuple[int, str | None]]:
         for slot in self.index.values():
             node = self.nodes[slot]
-            value = (node["metadata"].get("labels") or {}).get(key) if node else None
-            if value is not None:
-                yield slot, value
+            assert node is not None
+            yield slot, (node["metadata"].get("labels") or {}).get(key)
 
     # -- pods
 
@@ -211,7 +208,6 @@ class Snapshot:
         record = PodRecord(uid, slot, shape, terminating)
         self.pods[uid] = record
         self.pods_at[slot][uid] = record
-        self.alike.setdefault(shape.key, {})[uid] = record
         self._weigh(record, 1)
         if shape.ports:
             self.ports.setdefault(slot, Counter()).update(shape.ports)
@@ -228,10 +224,6 @@ class Snapshot:
         if record is not None:
             self.revision += 1
             del self.pods_at[record.slot][uid]
-            alike = self.alike[record.shape.key]
-            del alike[uid]
-            if not alike:
-                del self.alike[record.shape.key]
             self._weigh(record, -1)
             self.counts.add(record, -1)
             if record.shape.ports:

@@ -4,18 +4,17 @@ Existing pods' terms count too: their required anti-affinity refuses, their pref
 Source: pkg/scheduler/framework/plugins/interpodaffinity/{filtering,scoring}.go (1.36).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scheduler import hints
-from scheduler.counts import in_namespaces
+from scheduler.counts import Vector
 from scheduler.framework import MAX_SCORE, Cycle, Reject
 from scheduler.hints import Hints
-from scheduler.shape import Shape, Term
+from scheduler.shape import Term
 from scheduler.snapshot import Ints, Mask
 
 _AFFINITY = "node(s) didn't match pod affinity rules"
@@ -37,7 +36,7 @@ class InterPodAffinity:
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         """Like upstream, a node is told the first of the three reasons only."""
-        told = np.zeros(len(cycle.snapshot.alive), dtype=bool)
+        told: Mask | None = None
         rejects = []
         for reason, refused, final in (
             (_AFFINITY, _lacking_affinity(cycle), True),
@@ -45,48 +44,46 @@ class InterPodAffinity:
             (_EXISTING, _near_unwilling(cycle), False),
         ):
             if refused is not None:
-                rejects.append(Reject(reason, refused & ~told, final))
-                told |= refused
+                rejects.append(Reject(reason, refused if told is None else refused & ~told, final))
+                told = refused if told is None else told | refused
         return rejects
 
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
-        raw = np.zeros(len(feasible), dtype=np.float64)
-        counts, shape = cycle.snapshot.counts, cycle.shape
-        for term in shape.preferred:
-            raw += term.weight * _spread_over(cycle, term, _matching(cycle, term))
-        for term, holders in counts.preferred.items():
-            if _matches(cycle, term, shape):
-                raw += term.weight * _spread_over(cycle, term, holders)
-        for term, holders in counts.affinity.items():
-            if _matches(cycle, term, shape):
-                raw += _HARD_WEIGHT * _spread_over(cycle, term, holders)
-        if not raw.any():
+        raw: Ints | None = None
+        for weight, term, vector in _wishes(cycle):
+            near = weight * vector.over(cycle.snapshot.domains(term.topology_key))
+            raw = near if raw is None else raw + near
+        if raw is None:
             return None
-        least, most = raw[feasible].min(), raw[feasible].max()
+        wanted = raw[feasible]
+        least, most = int(wanted.min()), int(wanted.max())
         if most == least:
             return None
-        scores: Ints = (MAX_SCORE * (raw - least) / (most - least)).astype(np.int64)
+        scores: Ints = (MAX_SCORE * ((raw - least) / (most - least))).astype(np.int64)
         return scores
 
 
-def _matching(cycle: Cycle, term: Term) -> Ints:
-    snapshot = cycle.snapshot
-    return snapshot.counts.matching(term.namespaces, term.selector, False, snapshot.alike)
+def _wishes(cycle: Cycle) -> Iterator[tuple[int, Term, Vector]]:
+    """Yield (weight, term, pods that it is about): the pod's own preferences, and others' towards it."""
+    counts, shape = cycle.snapshot.counts, cycle.shape
+    for term in shape.preferred:
+        yield term.weight, term, _matching(cycle, term)
+    for term, holders in counts.about(counts.preferred, shape):
+        yield term.weight, term, holders
+    for term, holders in counts.about(counts.affinity, shape):
+        yield _HARD_WEIGHT, term, holders
 
 
-def _matches(cycle: Cycle, term: Term, shape: Shape) -> bool:
-    labels: Mapping[str, Mapping[str, str]] = cycle.snapshot.namespace_labels
-    return in_namespaces(term.namespaces, shape.namespace, labels) and term.selector.matches(shape.labels)
+def _matching(cycle: Cycle, term: Term) -> Vector:
+    return cycle.snapshot.counts.matching(term.namespaces, term.selector, False)
 
 
-def _spread_over(cycle: Cycle, term: Term, vector: Ints) -> NDArray[np.float64]:
-    """Return, per node, the sum of `vector` over the node's domain; 0 without the label."""
-    domains = cycle.snapshot.domains(term.topology_key)
-    labelled = domains.ids >= 0
-    if domains.unique:
-        return np.where(labelled, vector, 0).astype(np.float64)
-    sums = np.bincount(domains.ids[labelled], weights=vector[labelled], minlength=max(domains.count, 1))
-    return np.where(labelled, sums[domains.ids], 0.0)
+def _near(cycle: Cycle, term: Term, vector: Vector) -> Mask:
+    """Return the nodes whose domain has any of the pods."""
+    if not vector.total:
+        return np.zeros(len(cycle.snapshot.alive), dtype=bool)
+    near: Mask = vector.over(cycle.snapshot.domains(term.topology_key)) > 0
+    return near
 
 
 def _lacking_affinity(cycle: Cycle) -> Mask | None:
@@ -94,13 +91,15 @@ def _lacking_affinity(cycle: Cycle) -> Mask | None:
     if not terms:
         return None
     refused = np.zeros(len(cycle.snapshot.alive), dtype=bool)
-    counts = _matching_all(cycle, terms)
+    counts = cycle.snapshot.counts
+    # A pod that matches only some of the terms satisfies none.
+    pods = _matching(cycle, terms[0]) if len(terms) == 1 else counts.matching_all(terms)
     found = False
     for term in terms:
-        near = _spread_over(cycle, term, counts)
+        near = _near(cycle, term, pods)
         found = found or bool(near.any())
-        refused |= near <= 0
-    if not found and all(_matches(cycle, term, cycle.shape) for term in terms):
+        refused |= ~near
+    if not found and all(counts.matches(term, cycle.shape) for term in terms):
         # The first of a group that wants its own kind: any node with the labels will do.
         labelled = [cycle.snapshot.domains(term.topology_key).ids >= 0 for term in terms]
         unlabelled: Mask = ~np.logical_and.reduce(labelled)
@@ -108,32 +107,18 @@ def _lacking_affinity(cycle: Cycle) -> Mask | None:
     return refused
 
 
-def _matching_all(cycle: Cycle, terms: Sequence[Term]) -> Ints:
-    """Return pods per node that match every term: one that matches only some satisfies none."""
-    if len(terms) == 1:
-        return _matching(cycle, terms[0])
-    counts = np.zeros(len(cycle.snapshot.alive), dtype=np.int64)
-    for alike in cycle.snapshot.alike.values():
-        shape = next(iter(alike.values())).shape
-        if all(_matches(cycle, term, shape) for term in terms):
-            for record in alike.values():
-                counts[record.slot] += 1
-    return counts
-
-
 def _near_unwanted(cycle: Cycle) -> Mask | None:
-    if not cycle.shape.anti_affinity:
-        return None
-    refused = np.zeros(len(cycle.snapshot.alive), dtype=bool)
-    for term in cycle.shape.anti_affinity:
-        refused |= _spread_over(cycle, term, _matching(cycle, term)) > 0
-    return refused
+    return _any(_near(cycle, term, _matching(cycle, term)) for term in cycle.shape.anti_affinity)
 
 
 def _near_unwilling(cycle: Cycle) -> Mask | None:
-    refused = None
-    for term, holders in cycle.snapshot.counts.anti_affinity.items():
-        if _matches(cycle, term, cycle.shape):
-            hit = _spread_over(cycle, term, holders) > 0
-            refused = hit if refused is None else refused | hit
-    return refused
+    counts = cycle.snapshot.counts
+    held = counts.about(counts.anti_affinity, cycle.shape)
+    return _any(_near(cycle, term, holders) for term, holders in held)
+
+
+def _any(masks: Iterable[Mask]) -> Mask | None:
+    found: Mask | None = None
+    for mask in masks:
+        found = mask if found is None else found | mask
+    return found

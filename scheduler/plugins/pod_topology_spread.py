@@ -7,13 +7,14 @@ KEP-3022, KEP-3094.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from api.labels import Selector
 from scheduler import hints
+from scheduler.counts import Vector
 from scheduler.domains import Domains
 from scheduler.framework import MAX_SCORE, Cycle, Reject
 from scheduler.hints import Hints
@@ -22,6 +23,7 @@ from scheduler.plugins.taint_toleration import refusing_nodes
 from scheduler.shape import Namespaces, Spread
 from scheduler.snapshot import Ints, Mask
 
+Floats: TypeAlias = NDArray[np.floating[Any]]
 HOSTNAME = "kubernetes.io/hostname"
 _MISSING = "node(s) didn't match pod topology spread constraints (missing required label)"
 _SKEWED = "node(s) didn't match pod topology spread constraints"
@@ -31,11 +33,12 @@ _DEFAULTS = ((HOSTNAME, 3), ("topology.kubernetes.io/zone", 5))
 
 @dataclass(frozen=True, eq=False)
 class _Eligible:
-    """The nodes whose pods count under one constraint, and the number of their domains."""
+    """The nodes whose pods count under one constraint, and the domains that they are in."""
 
     nodes: Mask
-    present: Mask  # by domain
-    count: int
+    present: Ints  # domain ids
+    # Whether these are all nodes that have the label: then the sums that are kept anyway will do.
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -53,12 +56,14 @@ class PodTopologySpread:
         hard = [constraint for constraint in cycle.shape.spread if constraint.hard]
         if not hard:
             return ()
+        if len(hard) == 1:
+            return _refused_by(cycle, hard, 0)
         missing = np.zeros(len(cycle.snapshot.alive), dtype=bool)
         skewed = missing.copy()
-        for number, constraint in enumerate(hard):
-            ids = cycle.snapshot.domains(constraint.topology_key).ids
-            missing |= (ids < 0) & ~skewed
-            skewed |= _skewed(cycle, constraint, _eligible(cycle, "hard", number, hard)) & ~missing
+        for number in range(len(hard)):
+            lacking, crowded = _refused_by(cycle, hard, number)
+            missing |= lacking.nodes & ~skewed
+            skewed |= crowded.nodes & ~missing
         return (Reject(_MISSING, missing, final=True), Reject(_SKEWED, skewed))
 
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
@@ -108,55 +113,62 @@ def _find_eligible(cycle: Cycle, constraint: Spread, labelled: Mask) -> _Eligibl
         nodes = nodes & matching_nodes(cycle)
     if constraint.honor_taints:
         nodes = nodes & ~refusing_nodes(cycle)
-    domains = cycle.snapshot.domains(constraint.topology_key)
-    present = np.bincount(domains.ids[nodes], minlength=max(domains.count, 1)) > 0
-    return _Eligible(nodes, present, int(np.count_nonzero(present)))
+    ids = cycle.snapshot.domains(constraint.topology_key).ids
+    return _Eligible(nodes, np.unique(ids[nodes & (ids >= 0)]), bool(np.array_equal(nodes, ids >= 0)))
 
 
-def _matching(cycle: Cycle, constraint: Spread) -> Ints:
-    snapshot = cycle.snapshot
+def _matching(cycle: Cycle, constraint: Spread) -> Vector:
     namespaces = Namespaces(frozenset((cycle.shape.namespace,)))
-    return snapshot.counts.matching(namespaces, constraint.selector, True, snapshot.alike)
+    return cycle.snapshot.counts.matching(namespaces, constraint.selector, True)
 
 
-def _per_domain(domains: Domains, pods: Ints, where: Mask) -> Ints:
-    sums = np.bincount(domains.ids[where], weights=pods[where], minlength=max(domains.count, 1))
-    return sums.astype(np.int64)
+def _sums(domains: Domains, pods: Vector, eligible: _Eligible) -> Ints:
+    """Return the pods per domain that are on eligible nodes; the last cell means nothing."""
+    if eligible.whole:
+        return pods.sums(domains)
+    where = eligible.nodes
+    sums = np.bincount(domains.ids[where] + 1, weights=pods.values[where], minlength=domains.count + 1)
+    return np.roll(sums.astype(np.int64), -1)
 
 
-def _skewed(cycle: Cycle, constraint: Spread, eligible: _Eligible) -> Mask:
+def _refused_by(cycle: Cycle, hard: Sequence[Spread], number: int) -> tuple[Reject, Reject]:
+    """Return the nodes without the label of a constraint, and those where a pod more would be too many."""
+    constraint, eligible = hard[number], _eligible(cycle, "hard", number, hard)
     domains = cycle.snapshot.domains(constraint.topology_key)
-    sums = _per_domain(domains, _matching(cycle, constraint), eligible.nodes)
-    enough = eligible.count >= max(constraint.min_domains, 1)
+    sums = _sums(domains, _matching(cycle, constraint), eligible)
+    enough = len(eligible.present) >= max(constraint.min_domains, 1)
     least = int(sums[eligible.present].min()) if enough else 0
     own = int(constraint.selector.matches(cycle.shape.labels))
-    # Slots without the label read the last domain's sum; they are refused for the missing label anyway.
-    too_full: Mask = (sums + own - least > constraint.max_skew)[domains.ids]
-    return too_full
+    too_full = sums > constraint.max_skew + least - own
+    too_full[-1] = False
+    missing = domains.ids < 0
+    skewed: Mask = too_full.take(domains.ids, mode="wrap")
+    return Reject(_MISSING, missing, final=True), Reject(_SKEWED, skewed)
 
 
-def _cost(cycle: Cycle, constraint: Spread, counted: Mask, eligible: _Eligible) -> NDArray[np.float64]:
+def _cost(cycle: Cycle, constraint: Spread, counted: Mask, eligible: _Eligible) -> Floats:
     """Return what each node costs under one soft constraint: pods in its domain, weighed by the number of
     domains.
     """
     domains = cycle.snapshot.domains(constraint.topology_key)
-    pods = _matching(cycle, constraint)
-    has_label = domains.ids >= 0
+    pods, skew = _matching(cycle, constraint), constraint.max_skew - 1
     if constraint.topology_key == HOSTNAME:
-        size, counts = int(np.count_nonzero(counted)), pods
-    else:
-        present = np.bincount(domains.ids[counted & has_label], minlength=max(domains.count, 1))
-        size = int(np.count_nonzero(present))
-        counts = _per_domain(domains, pods, eligible.nodes)[domains.ids]
-    cost = counts * math.log(size + 2) + (constraint.max_skew - 1)
-    return np.where(has_label, cost, 0.0)
+        weight = math.log(int(np.count_nonzero(counted)) + 2)
+        cost: Floats = pods.values * weight + skew
+        return cost if domains.complete else np.where(domains.ids >= 0, cost, 0.0)
+    # Nodes without the label are counted in the first cell.
+    size = int(np.count_nonzero(np.bincount(domains.ids[counted] + 1)[1:]))
+    by_domain: Floats = _sums(domains, pods, eligible) * math.log(size + 2) + skew
+    by_domain[-1] = 0.0
+    return by_domain.take(domains.ids, mode="wrap")
 
 
 def _normalise(raw: Ints, counted: Mask) -> Ints:
     """Turn costs into scores: the cheapest node gets 100, ignored ones 0."""
-    if not counted.any():
+    costs = raw[counted]
+    if not len(costs):
         return np.zeros_like(raw)
-    least, most = int(raw[counted].min()), int(raw[counted].max())
+    least, most = int(costs.min()), int(costs.max())
     if most == 0:
         return np.where(counted, MAX_SCORE, 0)
     return np.where(counted, MAX_SCORE * (most + least - raw) // most, 0)

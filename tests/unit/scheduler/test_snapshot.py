@@ -47,7 +47,7 @@ def picture(snapshot: Snapshot) -> Any:
         **{f"offered {name}": column for name, column in snapshot.allocatable.items()},
         "scored cpu": snapshot.scored_cpu,
         "scored memory": snapshot.scored_memory,
-        **{f"anti {term}": vector for term, vector in snapshot.counts.anti_affinity.items()},
+        **{f"anti {term}": vector.values for term, vector in snapshot.counts.anti_affinity.held.items()},
     }
     slots = snapshot.index
     found: dict[str, Any] = {
@@ -114,4 +114,4 @@ def test_columns_are_empty_when_all_is_gone() -> None:
     world = World([node("n1")], [new_pod(1, "n1", "web", "1", False)])
     world.snapshot.remove_pod("p1")
     assert not any(np.any(column) for column in world.snapshot.requested.values())
-    assert world.snapshot.counts.anti_affinity == {}
+    assert world.snapshot.counts.anti_affinity.held == {}

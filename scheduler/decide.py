@@ -70,7 +70,7 @@ def weigh(cycle: Cycle, profile: Profile, feasible: Mask) -> list[tuple[str, int
 def total_of(scores: Iterable[tuple[str, int, Ints]], feasible: Mask) -> Ints:
     total = np.zeros(len(feasible), dtype=np.int64)
     for _, weight, values in scores:
-        total += weight * values
+        total += values if weight == 1 else weight * values
     return total
 
 
@@ -78,7 +78,8 @@ def _choose(cycle: Cycle, total: Ints, feasible: Mask, name: str, seed: int) -> 
     """Among the best: those with the fewest pods (upstream draws at once, and so piles pods up), then by a
     hash.
     """
-    best = np.flatnonzero(feasible & (total == total[feasible].max()))
+    masked = np.where(feasible, total, -1)
+    best = np.flatnonzero(masked == masked.max())
     pods = cycle.snapshot.requested["pods"][best]
     best = best[pods == pods.min()]
     draw = int.from_bytes(hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest(), "big")

@@ -82,6 +82,10 @@ class Cycle:
         """Return `compute()`, kept for pods of this shape until node data change."""
         return self.kept.get(plugin, self.shape, self.snapshot.version, compute)
 
+    def shared(self, plugin: str, compute: Callable[[], T]) -> T:
+        """Return `compute()`, kept for pods of all shapes until node data change."""
+        return self.kept.get(plugin, None, self.snapshot.version, compute)
+
     def of_nodes(self, plugin: str, compute: Callable[[Where], A]) -> A:
         """Return what depends, per node, on this shape and the Node object alone (never on pods).
 

@@ -42,11 +42,11 @@ class Kept:
         self._results: dict[tuple[str, bytes], Any] = {}
         self._arrays: dict[tuple[str, bytes], _Array] = {}
 
-    def get(self, plugin: str, shape: Shape, version: int, compute: Callable[[], T]) -> T:
+    def get(self, plugin: str, shape: Shape | None, version: int, compute: Callable[[], T]) -> T:
         if version != self._version or len(self._results) >= self.LIMIT:
             self._results.clear()
             self._version = version
-        key = (plugin, shape.key)
+        key = (plugin, shape.key if shape is not None else b"")
         if key not in self._results:
             self._results[key] = compute()
         found: T = self._results[key]

@@ -20,12 +20,13 @@ class ImageLocality:
     name: str = "ImageLocality"
 
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
-        scores = cycle.static(self.name, lambda: _scores(cycle))
-        return scores if scores.any() else None
+        return cycle.static(self.name, lambda: _scores(cycle))
 
 
-def _scores(cycle: Cycle) -> Ints:
+def _scores(cycle: Cycle) -> Ints | None:
     snapshot = cycle.snapshot
+    if not any(full_name(image) in snapshot.image_nodes for image in cycle.shape.images):
+        return None
     sums = np.zeros(len(snapshot.alive), dtype=np.int64)
     for image in cycle.shape.images:
         holders = snapshot.image_nodes.get(full_name(image), {})
@@ -34,7 +35,7 @@ def _scores(cycle: Cycle) -> Ints:
             sums[slot] += int(size * (len(holders) / snapshot.node_count))
     most = _MOST_PER_CONTAINER * max(len(cycle.shape.images), 1)
     scores: Ints = MAX_SCORE * (np.clip(sums, _LEAST, most) - _LEAST) // (most - _LEAST)
-    return scores
+    return scores if scores.any() else None
 
 
 def full_name(image: str) -> str:

@@ -41,7 +41,7 @@ class NodeAffinity:
     hints: ClassVar[Hints] = {hints.NODE_CHANGED: hints.labels_differ}
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
-        if not _has_required(cycle.shape.spec):
+        if not has_required(cycle.shape.spec):
             return ()
         refused = ~matching_nodes(cycle)
         return (Reject("node(s) didn't match Pod's node affinity/selector", refused, final=True),)
@@ -56,12 +56,13 @@ class NodeAffinity:
 
 def matching_nodes(cycle: Cycle) -> Mask:
     """Return the nodes that satisfy nodeSelector and required affinity (all, if there are neither)."""
-    if not _has_required(cycle.shape.spec):
+    if not has_required(cycle.shape.spec):
         return cycle.snapshot.alive
     return cycle.of_nodes("NodeAffinity", lambda where: _compute(cycle, where))
 
 
-def _has_required(spec: Any) -> bool:
+def has_required(spec: Any) -> bool:
+    """Say whether a pod has a nodeSelector or required node affinity."""
     return bool(spec.get("nodeSelector")) or bool(_required(spec))
 
 

@@ -37,19 +37,40 @@ class NodeResourcesFit:
 
 
 def _faults(cycle: Cycle, where: Where) -> Ints:
+    """Usually there are none at all, so that is found out first."""
+    bad = _is_short(cycle, where)
+    faults = np.zeros(len(bad), dtype=np.int64)
+    if bad.any():
+        slots = np.flatnonzero(bad)
+        faults[slots] = _name_faults(cycle, slots if isinstance(where, slice) else where[slots])
+    return faults
+
+
+def _is_short(cycle: Cycle, where: Where) -> Mask:
     snapshot = cycle.snapshot
-    crowded = snapshot.requested["pods"][where] + 1 > snapshot.allocatable["pods"][where]
-    faults: Ints = crowded * np.int64(_CROWDED)
+    bad: Mask = snapshot.requested["pods"][where] >= snapshot.allocatable["pods"][where]
+    for resource, amount in cycle.shape.requests.items():
+        offered = snapshot.allocatable.get(resource)
+        if offered is None:
+            return snapshot.alive[where]
+        bad |= snapshot.requested[resource][where] + amount > offered[where]
+    bad &= snapshot.alive[where]
+    return bad
+
+
+def _name_faults(cycle: Cycle, slots: Ints) -> Ints:
+    snapshot = cycle.snapshot
+    faults: Ints = (snapshot.requested["pods"][slots] >= snapshot.allocatable["pods"][slots]) * np.int64(
+        _CROWDED
+    )
     for number, (resource, amount) in enumerate(cycle.shape.requests.items()):
         offered = snapshot.allocatable.get(resource)
         if offered is None:
             faults |= 2 << 2 * number | 4 << 2 * number
             continue
-        short = snapshot.requested[resource][where] + amount > offered[where]
+        short = snapshot.requested[resource][slots] + amount > offered[slots]
         faults |= short * np.int64(2 << 2 * number)
-        faults |= (offered[where] < amount) * np.int64(4 << 2 * number)
-    # Slots without a node have no faults, so that usually there are none at all.
-    faults *= snapshot.alive[where]
+        faults |= (offered[slots] < amount) * np.int64(4 << 2 * number)
     return faults
 
 
@@ -73,7 +94,10 @@ def _least_allocated(cycle: Cycle, where: Where) -> Ints:
 
 
 def _free_share(offered: Ints, taken: Ints) -> Ints:
-    """Return what is left as a whole percentage; 0 where too much is taken or nothing is offered."""
+    """Return what is left as a whole percentage; 0 where too much is taken or nothing is offered.
+
+    Divided as floats, which is three times as fast, and exact for less than 2**45 of anything.
+    """
     left = np.maximum(offered - taken, 0)
-    share: Ints = left * MAX_SCORE // np.maximum(offered, 1)
+    share: Ints = (left * MAX_SCORE / np.maximum(offered, 1)).astype(np.int64)
     return share

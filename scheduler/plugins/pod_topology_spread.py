@@ -7,6 +7,7 @@ KEP-3022, KEP-3094.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -18,7 +19,7 @@ from scheduler.counts import Vector
 from scheduler.domains import Domains
 from scheduler.framework import MAX_SCORE, Cycle, Reject
 from scheduler.hints import Hints
-from scheduler.plugins.node_affinity import matching_nodes
+from scheduler.plugins.node_affinity import has_required, matching_nodes
 from scheduler.plugins.taint_toleration import refusing_nodes
 from scheduler.shape import Namespaces, Spread
 from scheduler.snapshot import Ints, Mask
@@ -101,10 +102,12 @@ def _eligible(
     """
     constraint = constraints[number]
     needed = constraints if all_labels else (constraint,)
-    return cycle.static(
-        f"PodTopologySpread/{group}/{all_labels}/{number}",
-        lambda: _find_eligible(cycle, constraint, _labelled(cycle, needed)),
-    )
+    if not constraint.honor_taints and not (constraint.honor_affinity and has_required(cycle.shape.spec)):
+        keys = "/".join(each.topology_key for each in (constraint, *needed))
+        keep = partial(cycle.shared, f"PodTopologySpread/{keys}")
+    else:
+        keep = partial(cycle.static, f"PodTopologySpread/{group}/{all_labels}/{number}")
+    return keep(lambda: _find_eligible(cycle, constraint, _labelled(cycle, needed)))
 
 
 def _find_eligible(cycle: Cycle, constraint: Spread, labelled: Mask) -> _Eligible:

@@ -78,7 +78,7 @@ class Kept:
         key: tuple[str, bytes],
         kept: _Array | None,
         snapshot: Snapshot,
-        logs: Iterable[tuple[Changes, int]],
+        logs: Iterable[tuple[Changes[int], int]],
         compute: Callable[[Where], A],
     ) -> A:
         changed = None
@@ -97,7 +97,7 @@ class Kept:
         return values
 
 
-def _changed(logs: Iterable[tuple[Changes, int]], limit: int) -> list[int] | None:
+def _changed(logs: Iterable[tuple[Changes[int], int]], limit: int) -> list[int] | None:
     """Return the slots that have changed; None if those are many, or not known."""
     found: list[int] = []
     for log, place in logs:

@@ -7,12 +7,15 @@ it back. Source: pkg/scheduler/util/assumecache (1.36).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Any, TypeAlias, TypeVar
 
 from api.resource import Key, Resource, key_of
+from scheduler.changes import Changes
+from scheduler.indexes import Index, Indexed
 
 Object: TypeAlias = Mapping[str, Any]
+V = TypeVar("V")
 
 
 class Objects:
@@ -20,6 +23,7 @@ class Objects:
         self._seen: dict[Resource[Any], dict[Key, Object]] = {}
         self._assumed: dict[Resource[Any], dict[Key, Object]] = {}
         self._versions: Counter[Resource[Any]] = Counter()
+        self._indexes: dict[Resource[Any], dict[Index[Any], Indexed[Any]]] = {}
 
     def changed(self, resource: Resource[Any], old: Object | None, new: Object | None) -> None:
         """Take in what a watch has shown: an addition, a change, a deletion (`new` is None)."""
@@ -27,19 +31,21 @@ class Objects:
         if obj is None:
             return
         key, seen = key_of(obj), self._seen.setdefault(resource, {})
-        self._versions[resource] += 1
+        assumed = self._assumed.get(resource, {})
         if new is None:
             seen.pop(key, None)
-            self._assumed.get(resource, {}).pop(key, None)
-            return
-        seen[key] = new
-        assumed = self._assumed.get(resource, {})
-        if key in assumed and _revision(new) > _revision(assumed[key]):
-            del assumed[key]
+            assumed.pop(key, None)
+        else:
+            seen[key] = new
+            if key in assumed and _revision(new) > _revision(assumed[key]):
+                del assumed[key]
+        self._note(resource, key)
 
     def get(self, resource: Resource[Any], namespace: str, name: str) -> Any | None:
         """Return the object as it is or is assumed to be; None if it is not there."""
-        key = Key(namespace, name)
+        return self._now(resource, Key(namespace, name))
+
+    def _now(self, resource: Resource[Any], key: Key) -> Any | None:
         assumed = self._assumed.get(resource)
         if assumed and key in assumed:
             return assumed[key]
@@ -50,6 +56,14 @@ class Objects:
         seen, assumed = self._seen.get(resource, {}), self._assumed.get(resource)
         return {**seen, **assumed}.values() if assumed else seen.values()
 
+    def find(self, index: Index[V], group: Hashable) -> Mapping[Key, V]:
+        """Return what the index keeps of the objects in a group, assumed ones as they are assumed to be."""
+        return self._indexed(index).find(group)
+
+    def touched(self, index: Index[Any]) -> Changes[Hashable]:
+        """Return the log of an index: the groups where an object has come, changed or gone."""
+        return self._indexed(index).touched
+
     def version(self, resource: Resource[Any]) -> int:
         """Return a number that grows whenever `get` or `list` may answer otherwise."""
         return self._versions[resource]
@@ -58,13 +72,29 @@ class Objects:
         """Show `obj` instead of what has been seen. It keeps the resourceVersion that it was derived from, or
         takes the one that writing it has returned.
         """
-        self._versions[resource] += 1
-        self._assumed.setdefault(resource, {})[key_of(obj)] = obj
+        key = key_of(obj)
+        self._assumed.setdefault(resource, {})[key] = obj
+        self._note(resource, key)
 
     def restore(self, resource: Resource[Any], namespace: str, name: str) -> None:
         """Forget what was assumed of an object."""
-        if self._assumed.get(resource, {}).pop(Key(namespace, name), None) is not None:
-            self._versions[resource] += 1
+        key = Key(namespace, name)
+        if self._assumed.get(resource, {}).pop(key, None) is not None:
+            self._note(resource, key)
+
+    def _note(self, resource: Resource[Any], key: Key) -> None:
+        self._versions[resource] += 1
+        for indexed in self._indexes.get(resource, {}).values():
+            indexed.put(key, self._now(resource, key))
+
+    def _indexed(self, index: Index[V]) -> Indexed[V]:
+        known = self._indexes.setdefault(index.resource, {})
+        found: Indexed[V] | None = known.get(index)
+        if found is None:
+            found = known[index] = Indexed(index)
+            for obj in self.list(index.resource):
+                found.put(key_of(obj), obj)
+        return found
 
 
 def _revision(obj: Object) -> int:

@@ -31,8 +31,8 @@ class Snapshot:
         # Grows with every change of nodes or pods.
         self.revision = 0
         # Slots whose Node has changed, slots whose pods have.
-        self.changed_nodes = Changes()
-        self.changed_pods = Changes()
+        self.changed_nodes: Changes[int] = Changes()
+        self.changed_pods: Changes[int] = Changes()
         self.size = 0
         self.names: list[str] = []
         self.index: dict[str, int] = {}

@@ -3,6 +3,7 @@
 from typing import Any
 
 from api.types.core_v1 import PERSISTENTVOLUMES as PVS
+from scheduler.indexes import Index
 from scheduler.objects import Objects
 
 
@@ -59,3 +60,42 @@ def test_versions_grow_with_every_difference() -> None:
         change()
         versions.append(objects.version(PVS))
     assert versions == sorted(set(versions))
+
+
+BY_HOLDER = Index(
+    PVS, lambda obj: [obj["holder"]] if obj["holder"] else (), lambda obj: obj["holder"].upper()
+)
+
+
+def held(objects: Objects, name: str) -> dict[str, str]:
+    return {key.name: view for key, view in objects.find(BY_HOLDER, name).items()}
+
+
+def test_an_index_is_built_when_asked_and_follows() -> None:
+    objects = seen()
+    assert held(objects, "mine") == {}
+    place = objects.touched(BY_HOLDER).now
+    objects.assume(PVS, volume(5, "mine"))
+    assert held(objects, "mine") == {"v": "MINE"}
+    objects.changed(PVS, volume(5), volume(6, "other"))
+    assert (held(objects, "mine"), held(objects, "other")) == ({}, {"v": "OTHER"})
+    objects.changed(PVS, volume(6, "other"), None)
+    assert held(objects, "other") == {}
+    assert objects.touched(BY_HOLDER).since(place) == ["mine", "mine", "other", "other"]
+
+
+def test_an_index_sees_assumptions_end() -> None:
+    objects = seen()
+    objects.assume(PVS, volume(5, "mine"))
+    assert held(objects, "mine") == {"v": "MINE"}
+    objects.restore(PVS, "", "v")
+    assert held(objects, "mine") == {}
+
+
+def test_an_old_log_cannot_tell() -> None:
+    objects = seen()
+    place = objects.touched(BY_HOLDER).now
+    for revision in range(6, 6 + 5000):
+        objects.changed(PVS, None, volume(revision, "mine"))
+    assert objects.touched(BY_HOLDER).since(place) is None
+    assert objects.touched(BY_HOLDER).since(objects.touched(BY_HOLDER).now) == []

@@ -10,29 +10,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from api.labels import EXISTS, GREATER, IN, LESS, NOT_EXISTS, NOT_IN, Requirement, Selector
+from api.core.node_selector import Term, new_term
 from scheduler import hints
 from scheduler.framework import Cycle, Reject, normalise
 from scheduler.hints import Hints
 from scheduler.kept import Where
 from scheduler.snapshot import Ints, Mask
-
-_OPERATORS = {
-    "In": IN, "NotIn": NOT_IN, "Exists": EXISTS, "DoesNotExist": NOT_EXISTS, "Gt": GREATER, "Lt": LESS,
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class _Term:
-    """One node selector term: labels and fields must match both. An empty term matches nothing."""
-
-    labels: Selector
-    fields: Selector
-
-    def matches(self, name: str, labels: Mapping[str, str]) -> bool:
-        if not self.labels.requirements and not self.fields.requirements:
-            return False
-        return self.labels.matches(labels) and self.fields.matches({"metadata.name": name})
 
 
 @dataclass(frozen=True)
@@ -82,7 +65,7 @@ def _compute(cycle: Cycle, where: Where) -> Mask:
     spec, snapshot = cycle.shape.spec, cycle.snapshot
     selector = list((spec.get("nodeSelector") or {}).items())
     required = _required(spec)
-    terms = [_new_term(term) for term in required.get("nodeSelectorTerms") or ()]
+    terms = [new_term(term) for term in required.get("nodeSelectorTerms") or ()]
     matched = np.zeros(len(snapshot.alive), dtype=bool)
     for slot in _candidates(cycle, terms if required else None, where):
         node = snapshot.nodes[slot]
@@ -95,7 +78,7 @@ def _compute(cycle: Cycle, where: Where) -> Mask:
     return matched[where]
 
 
-def _candidates(cycle: Cycle, terms: list[_Term] | None, where: Where) -> Iterable[int]:
+def _candidates(cycle: Cycle, terms: list[Term] | None, where: Where) -> Iterable[int]:
     """Return the slots worth a look. Pods of a DaemonSet name their node: then it is that one."""
     some = cycle.snapshot.slots(where)
     named: set[str] = set()
@@ -109,21 +92,8 @@ def _candidates(cycle: Cycle, terms: list[_Term] | None, where: Where) -> Iterab
     return [cycle.snapshot.index[name] for name in named if name in cycle.snapshot.index]
 
 
-def _new_term(term: Mapping[str, Any]) -> _Term:
-    return _Term(_selector(term.get("matchExpressions")), _selector(term.get("matchFields")))
-
-
-def _selector(expressions: Any) -> Selector:
-    return Selector(
-        tuple(
-            Requirement(e["key"], _OPERATORS[e["operator"]], frozenset(e.get("values") or ()))
-            for e in expressions or ()
-        )
-    )
-
-
 def _weights(cycle: Cycle, preferred: Sequence[Mapping[str, Any]], where: Where) -> Ints:
-    terms = [(_new_term(entry["preference"]), entry["weight"]) for entry in preferred if entry["weight"]]
+    terms = [(new_term(entry["preference"]), entry["weight"]) for entry in preferred if entry["weight"]]
     weights = np.zeros(len(cycle.snapshot.alive), dtype=np.int64)
     for slot in cycle.snapshot.slots(where):
         node = cycle.snapshot.nodes[slot]

@@ -106,7 +106,7 @@ class Scheduler:
 
     def __init__(self, client: Client, config: Config, tasks: Tasks) -> None:
         self.cluster = Cluster({config.scheduler_name: default_profile(config.scheduler_name)})
-        self._attempts = Attempts(self.cluster, config.seed)
+        self._attempts = Attempts(self.cluster, config.seed, clock.now)
         self._wake = asyncio.Event()
         recorder = Recorder(client, config.scheduler_name, tasks)
         self._binder = Binder(client, self.cluster, recorder, tasks, config.bindings_in_flight)
@@ -189,10 +189,12 @@ class Scheduler:
         match self._attempts.attempt(entry):
             case Placed() as placed:
                 self._binder.bind(placed)
-            case MakeRoom(cycle=cycle, plan=plan, message=message):
+            case MakeRoom(cycle=cycle, plan=plan, message=message, changes=changes):
                 self._binder.preempt(cycle.pod, plan, message)
-            case Refused(cycle=cycle, message=message):
+                self._binder.relieve(cycle, changes)
+            case Refused(cycle=cycle, message=message, changes=changes):
                 self._binder.report_failure(cycle.pod, message)
+                self._binder.relieve(cycle, changes)
 
     def _count(self) -> None:
         for where, count in {"active": 0, "backoff": 0, "unschedulable": 0, "gated": 0}.items():

@@ -2,13 +2,15 @@
 the process, a simulation and a test run the same code; the caller performs what comes back.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeAlias
 
 from api.types.core_v1 import Pod
 from scheduler.cluster import Cluster
 from scheduler.decide import schedule, with_preemption
-from scheduler.framework import Cycle, Placement, Profile, Unschedulable
+from scheduler.framework import BEGINNING, Change, Cycle, Placement, Profile, Relief, Unschedulable
 from scheduler.kept import Kept
 from scheduler.preempt import NO_VICTIMS, NOT_HELPFUL, Hopeless, Preemption, Request, preempt, priority_of
 from scheduler.queue import Entry
@@ -25,27 +27,34 @@ class Placed:
 
 @dataclass(frozen=True)
 class MakeRoom:
-    """No node would do; it will when the victims of `plan` are gone."""
+    """No node would do; it will when the victims of `plan` are gone. `changes` are what plugins want too."""
 
     cycle: Cycle
     plan: Preemption
     message: str
+    changes: Sequence[Change] = ()
 
 
 @dataclass(frozen=True)
 class Refused:
-    """No node will do."""
+    """No node will do. `changes` are what plugins want so that one may."""
 
     cycle: Cycle
     message: str
+    changes: Sequence[Change] = ()
 
 
 Outcome: TypeAlias = Placed | MakeRoom | Refused
 
 
 class Attempts:
-    def __init__(self, cluster: Cluster, seed: int = 0) -> None:
+    """`now` tells the time of day, for what plugins write into objects."""
+
+    def __init__(
+        self, cluster: Cluster, seed: int = 0, now: Callable[[], datetime] = lambda: BEGINNING
+    ) -> None:
         self.cluster = cluster
+        self._now = now
         self._kept = {name: Kept() for name in cluster.profiles}
         self._seed = seed
 
@@ -61,6 +70,7 @@ class Attempts:
             cluster.objects,
             nominated=cluster.nominated(pod["metadata"]["uid"]),
             default_selector=cluster.spreading.selector_of(shape),
+            now=self._now(),
         )
 
     def attempt(self, entry: Entry) -> Outcome:
@@ -71,13 +81,18 @@ class Attempts:
         cycle = self.cycle_of(pod, profile)
         with cluster.reserved(pod):
             found = schedule(cycle, profile, pod["metadata"]["name"], self._seed)
-            made = self._make_room(cycle, profile, found) if isinstance(found, Unschedulable) else ""
+            reliefs: list[Relief] = []
+            made: Preemption | str = ""
+            if isinstance(found, Unschedulable):
+                reliefs = [relief for p in profile.post_filters if (relief := p.post_filter(cycle))]
+                made = self._make_room(cycle, profile, _with_notes(found, reliefs))
         if isinstance(found, Placement):
             return self._place(cycle, profile, entry, found.node)
         cluster.queue.park(entry.uid, found.plugins)
+        changes = [change for relief in reliefs for change in relief.changes]
         if isinstance(made, Preemption):
-            return MakeRoom(cycle, made, found.message)
-        return Refused(cycle, made)
+            return MakeRoom(cycle, made, found.message, changes)
+        return Refused(cycle, made.removesuffix(","), changes)
 
     def _place(self, cycle: Cycle, profile: Profile, entry: Entry, node: str) -> Outcome:
         for plugin in profile.reserves:
@@ -120,6 +135,12 @@ class Attempts:
             cluster.shapes.of,
             tuple(cluster.budgets.values()),
         )
+
+
+def _with_notes(failure: Unschedulable, reliefs: Sequence[Relief]) -> Unschedulable:
+    """Return a failure that also tells what was done about it; more may follow."""
+    notes = "".join(f" {relief.note}," for relief in reliefs)
+    return replace(failure, message=failure.message + notes)
 
 
 def unreserve(cycle: Cycle, profile: Profile, node: str) -> None:

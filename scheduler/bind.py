@@ -11,6 +11,7 @@ no answer      -> the same binding is sent again until there is one: it may have
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from api import podspec
@@ -25,7 +26,7 @@ from kit.metrics import REGISTRY
 from kit.tasks import Tasks
 from scheduler.attempt import Placed, unreserve
 from scheduler.cluster import DEFAULT_SCHEDULER, Cluster
-from scheduler.framework import Failed, PreBindPlugin, Wait, Write
+from scheduler.framework import Change, Create, Cycle, Delete, Failed, PreBindPlugin, UndoPlugin, Wait, Write
 from scheduler.preempt import Preemption
 
 # Answers that do not tell whether the write has happened.
@@ -95,10 +96,10 @@ class Binder:
                 case Wait(reason=reason, limit_s=limit_s):
                     if not await self._stir_within(began + limit_s - clock.monotonic()):
                         return f"{plugin.name}: {reason}: timed out after {limit_s:g} s"
-                case writes:
-                    if not writes:
+                case changes:
+                    if not changes:
                         return None
-                    if (error := await self._write(placed, writes)) is not None:
+                    if (error := await self._perform(placed.cycle, changes)) is not None:
                         return error
 
     async def _stir_within(self, limit_s: float) -> bool:
@@ -114,26 +115,50 @@ class Binder:
             self._under_way += 1
         return True
 
-    async def _write(self, placed: Placed, writes: Sequence[Write]) -> str | None:
+    async def _perform(self, cycle: Cycle, changes: Sequence[Change]) -> str | None:
         """Write, and show what came back to the plugins at once. Returns why that failed."""
-        for write in writes:
+        for change in changes:
             try:
-                answer: Any = await self._client.patch(
-                    write.resource,
-                    write.name,
-                    write.namespace,
-                    write.body,
-                    kind="merge",
-                    subresource=write.subresource,
-                )
+                answer: Any = await self._change(change)
             except (StatusError, Unreachable) as error:
-                return f"{write.resource.kind} {write.name}: {error}"
-            placed.cycle.objects.assume(write.resource, answer)
+                name = "" if isinstance(change, Create) else f" {change.name}"
+                return f"{change.resource.kind}{name}: {error}"
+            # Pods are not among the objects: the snapshot knows them.
+            if answer is not None and change.resource is not PODS:
+                cycle.objects.assume(change.resource, answer)
         return None
+
+    async def _change(self, change: Change) -> Any:
+        match change:
+            case Create(resource, namespace, body):
+                return await self._client.create(resource, body, namespace)
+            case Delete(resource, namespace, name, uid):
+                with suppress(NotFound):
+                    await self._client.delete(resource, name, namespace, uid=uid)
+                return None
+            case Write(resource, namespace, name, body, subresource, kind):
+                return await self._client.patch(
+                    resource, name, namespace, body, kind=kind, subresource=subresource
+                )
+
+    def relieve(self, cycle: Cycle, changes: Sequence[Change]) -> None:
+        """Write what plugins want in the aftermath of an attempt; it fails without consequences."""
+        if changes:
+            self._tasks.spawn(self._relieve(cycle, changes), "what plugins want written")
+
+    async def _relieve(self, cycle: Cycle, changes: Sequence[Change]) -> None:
+        if (error := await self._perform(cycle, changes)) is not None:
+            _log.warning("plugin's change not written", pod=_name(cycle.pod), error=error)
+
+    def _give_back(self, placed: Placed) -> None:
+        unreserve(placed.cycle, placed.profile, placed.node)
+        for plugin in reversed(placed.profile.pre_binds):
+            if isinstance(plugin, UndoPlugin):
+                self.relieve(placed.cycle, plugin.undo(placed.cycle, placed.node))
 
     def _undo(self, placed: Placed, reason: str) -> None:
         pod, node = placed.cycle.pod, placed.node
-        unreserve(placed.cycle, placed.profile, node)
+        self._give_back(placed)
         if not self._cluster.is_assumed(pod["metadata"]["uid"], node):
             return
         self._cluster.undo(pod, clock.monotonic())
@@ -180,7 +205,7 @@ class Binder:
 
     def _refused(self, placed: Placed, error: StatusError) -> None:
         pod, node = placed.cycle.pod, placed.node
-        unreserve(placed.cycle, placed.profile, node)
+        self._give_back(placed)
         if not self._cluster.is_assumed(pod["metadata"]["uid"], node):
             return
         self._cluster.undo(pod, clock.monotonic())

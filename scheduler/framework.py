@@ -6,7 +6,8 @@ plugin is given may be changed by it, but `cycle.state` and what `Objects.assume
 
     pre_enqueue -> filter -> score -> reserve -> pre_bind -> bind
          |            |                   |          |         |
-     not yet   nobody: make room          +----------+---------+--> unreserve, back to the queue
+     not yet   nobody: post_filter,       +----------+---------+--> unreserve, undo, back to the queue
+               make room
 
 Source: pkg/scheduler/framework/interface.go (1.36). PreFilter and PreScore have no method of their own: what
 they would compute once is kept by `Cycle.static`, `of_nodes` and `local`.
@@ -14,7 +15,8 @@ they would compute once is kept by `Cycle.static`, `of_nodes` and `local`.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias, TypeVar
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from api.labels import Selector
 from api.resource import Resource
@@ -26,6 +28,8 @@ from scheduler.shape import Shape
 from scheduler.snapshot import Ints, Mask, Snapshot
 
 MAX_SCORE = 100
+# The time of attempts for which time does not matter.
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 A = TypeVar("A", Ints, Mask)
 T = TypeVar("T")
 
@@ -73,6 +77,8 @@ class Cycle:
     nominated: str = ""
     # The selector of the services and the controller that a pod belongs to, for default spreading.
     default_selector: Selector | None = None
+    # When the attempt began.
+    now: datetime = BEGINNING
     # Within one cycle, by plugin.
     state: dict[str, Any] = field(default_factory=dict)
     # Filled by `decide.schedule`.
@@ -133,6 +139,59 @@ class ScorePlugin(Protocol):
         """Return 0-100 per slot, normalised over `feasible`; None when all nodes are alike to this plugin."""
 
 
+@dataclass(frozen=True)
+class Write:
+    """One write that a plugin wants: `body` is a patch of an object, or of its subresource.
+
+    If it carries `metadata.resourceVersion`, it fails on a conflict. `kind` says what becomes of lists: a
+    merge patch replaces them, a strategic one merges what has keys.
+    """
+
+    resource: Resource[Any]
+    namespace: str
+    name: str
+    body: Mapping[str, Any]
+    subresource: str = ""
+    kind: Literal["merge", "strategic"] = "merge"
+
+
+@dataclass(frozen=True)
+class Create:
+    """A new object that a plugin wants."""
+
+    resource: Resource[Any]
+    namespace: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Delete:
+    """The end of an object that a plugin wants; one that has gone already is no failure."""
+
+    resource: Resource[Any]
+    namespace: str
+    name: str
+    uid: str
+
+
+Change: TypeAlias = Write | Create | Delete
+
+
+@dataclass(frozen=True)
+class Relief:
+    """What a plugin does for a pod that no node would take; `note` goes into the message."""
+
+    note: str
+    changes: Sequence[Change] = ()
+
+
+class PostFilterPlugin(Named, Protocol):
+    def post_filter(self, cycle: Cycle) -> Relief | None:
+        """Say what might help a pod that no node would take, before others are ended for it; what changes
+        stirs the pod. Asked after `filter`, in order. None: it is not this plugin's affair.
+        """
+
+
 class ReservePlugin(Named, Protocol):
     """Called for the chosen node, in order; when one refuses, or binding fails, `unreserve` is called in the
     opposite order for all (also for those that were not asked), and must be idempotent.
@@ -143,20 +202,6 @@ class ReservePlugin(Named, Protocol):
 
     def unreserve(self, cycle: Cycle, node: str) -> None:
         """Give back what `reserve` took."""
-
-
-@dataclass(frozen=True)
-class Write:
-    """One write that a plugin wants: `body` is a merge patch of an object, or of its subresource.
-
-    If it carries `metadata.resourceVersion`, it fails on a conflict.
-    """
-
-    resource: Resource[Any]
-    namespace: str
-    name: str
-    body: Mapping[str, Any]
-    subresource: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,8 +219,8 @@ class Failed:
     reason: str
 
 
-# An empty sequence of writes means: all is as it must be.
-Step: TypeAlias = Sequence[Write] | Wait | Failed
+# An empty sequence of changes means: all is as it must be.
+Step: TypeAlias = Sequence[Change] | Wait | Failed
 
 
 class PreBindPlugin(Named, Protocol):
@@ -185,7 +230,19 @@ class PreBindPlugin(Named, Protocol):
         """
 
 
-Plugin: TypeAlias = PreEnqueuePlugin | FilterPlugin | ScorePlugin | ReservePlugin | PreBindPlugin
+@runtime_checkable
+class UndoPlugin(Protocol):
+    """What a `PreBindPlugin` may have besides."""
+
+    def undo(self, cycle: Cycle, node: str) -> Sequence[Change]:
+        """Say what takes back that which `pre_bind` has had written, if the pod is not bound after all. Asked
+        once, after `unreserve`; nobody waits for the writes.
+        """
+
+
+Plugin: TypeAlias = (
+    PreEnqueuePlugin | FilterPlugin | PostFilterPlugin | ScorePlugin | ReservePlugin | PreBindPlugin
+)
 
 
 @dataclass(frozen=True)
@@ -198,6 +255,8 @@ class Profile:
     pre_enqueues: tuple[PreEnqueuePlugin, ...] = ()
     reserves: tuple[ReservePlugin, ...] = ()
     pre_binds: tuple[PreBindPlugin, ...] = ()
+    # Asked before DefaultPreemption.
+    post_filters: tuple[PostFilterPlugin, ...] = ()
     # Whether DefaultPreemption makes room for pods.
     preempts: bool = True
 

@@ -7,7 +7,7 @@ it back. Source: pkg/scheduler/util/assumecache (1.36).
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from api.resource import Key, Resource, key_of
@@ -15,6 +15,7 @@ from scheduler.changes import Changes
 from scheduler.indexes import Index, Indexed
 
 Object: TypeAlias = Mapping[str, Any]
+T = TypeVar("T")
 V = TypeVar("V")
 
 
@@ -24,6 +25,7 @@ class Objects:
         self._assumed: dict[Resource[Any], dict[Key, Object]] = {}
         self._versions: Counter[Resource[Any]] = Counter()
         self._indexes: dict[Resource[Any], dict[Index[Any], Indexed[Any]]] = {}
+        self._derived: dict[Callable[[Objects], Any], Any] = {}
 
     def changed(self, resource: Resource[Any], old: Object | None, new: Object | None) -> None:
         """Take in what a watch has shown: an addition, a change, a deletion (`new` is None)."""
@@ -64,15 +66,27 @@ class Objects:
         """Return the log of an index: the groups where an object has come, changed or gone."""
         return self._indexed(index).touched
 
+    def derived(self, make: Callable[["Objects"], T]) -> T:
+        """Return what `make` has made of these objects when it was first asked for: something that all
+        plugins share and that keeps itself current by the logs of indexes.
+        """
+        if make not in self._derived:
+            self._derived[make] = make(self)
+        found: T = self._derived[make]
+        return found
+
     def version(self, resource: Resource[Any]) -> int:
         """Return a number that grows whenever `get` or `list` may answer otherwise."""
         return self._versions[resource]
 
     def assume(self, resource: Resource[Any], obj: Object) -> None:
-        """Show `obj` instead of what has been seen. It keeps the resourceVersion that it was derived from, or
-        takes the one that writing it has returned.
+        """Show `obj` instead of what has been seen, unless that is newer. It keeps the resourceVersion that
+        it was derived from, or takes the one that writing it has returned.
         """
         key = key_of(obj)
+        seen = self._seen.get(resource, {}).get(key)
+        if seen is not None and _revision(seen) > _revision(obj):
+            return
         self._assumed.setdefault(resource, {})[key] = obj
         self._note(resource, key)
 

@@ -48,6 +48,25 @@ def test_a_deletion_ends_it() -> None:
     assert holder(objects) is None
 
 
+def test_an_answer_that_comes_late_does_not_hide_what_is_newer() -> None:
+    objects = seen()
+    objects.changed(PVS, volume(5), volume(9, "newer"))
+    objects.assume(PVS, volume(7, "mine"))
+    assert holder(objects) == "newer"
+
+
+def test_what_is_derived_is_made_once() -> None:
+    made: list[Objects] = []
+
+    def index(objects: Objects) -> list[Objects]:
+        made.append(objects)
+        return made
+
+    objects = Objects()
+    assert objects.derived(index) is objects.derived(index)
+    assert made == [objects]
+
+
 def test_versions_grow_with_every_difference() -> None:
     objects = Objects()
     versions = [objects.version(PVS)]

@@ -40,6 +40,7 @@ from scheduler.attempt import Attempts, MakeRoom, Placed, Refused
 from scheduler.bind import Binder
 from scheduler.cluster import Cluster
 from scheduler.config import Config
+from scheduler.explain.decisions import Decisions
 from scheduler.profiles import default_profile
 from scheduler.queue import Entry
 
@@ -107,6 +108,7 @@ class Scheduler:
     def __init__(self, client: Client, config: Config, tasks: Tasks) -> None:
         self.cluster = Cluster({config.scheduler_name: default_profile(config.scheduler_name)})
         self._attempts = Attempts(self.cluster, config.seed, clock.now)
+        self.decisions = Decisions(config.decisions_memory_mb << 20)
         self._wake = asyncio.Event()
         recorder = Recorder(client, config.scheduler_name, tasks)
         self._binder = Binder(client, self.cluster, recorder, tasks, config.bindings_in_flight)
@@ -186,7 +188,9 @@ class Scheduler:
         return False
 
     def _schedule(self, entry: Entry) -> None:
-        match self._attempts.attempt(entry):
+        outcome = self._attempts.attempt(entry)
+        self.decisions.note(outcome, entry.attempts, clock.now())
+        match outcome:
             case Placed() as placed:
                 self._binder.bind(placed)
             case MakeRoom(cycle=cycle, plan=plan, message=message, changes=changes):

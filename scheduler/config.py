@@ -32,3 +32,6 @@ class Config:
         default=64, metadata={"help": "bindings that may be under way at one time"}
     )
     seed: int = field(default=0, metadata={"help": "breaks ties between equal nodes"})
+    decisions_memory_mb: int = field(
+        default=32, metadata={"help": "megabytes for decisions that are kept with all scores and verdicts"}
+    )

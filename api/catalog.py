@@ -31,6 +31,7 @@ from api.types import (
     rbac_v1,
     resource_v1,
     scheduling_v1,
+    scheduling_v1alpha2,
     storage_v1,
 )  # fmt: skip
 
@@ -39,8 +40,8 @@ from api.types import (
 _MODULES: tuple[ModuleType, ...] = (
     core_v1, apiregistration_v1, apps_v1, events_v1, authentication_v1, authorization_v1, autoscaling_v2,
     autoscaling_v1, batch_v1, certificates_v1, networking_v1, policy_v1, rbac_v1, storage_v1,
-    admissionregistration_v1, apiextensions_v1, scheduling_v1, coordination_v1, node_v1, discovery_v1,
-    flowcontrol_v1, resource_v1,
+    admissionregistration_v1, apiextensions_v1, scheduling_v1, scheduling_v1alpha2, coordination_v1,
+    node_v1, discovery_v1, flowcontrol_v1, resource_v1,
 )  # fmt: skip
 
 # `groupPriorityMinimum` of the APIService objects of built-in groups.

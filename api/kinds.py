@@ -45,7 +45,7 @@ from api.node import runtimeclass
 from api.policy import poddisruptionbudget
 from api.rbac import role, rolebinding
 from api.resource import Obj, Resource
-from api.scheduling import priorityclass
+from api.scheduling import podgroup, priorityclass, workload
 from api.storage import (
     csidriver,
     csinode,
@@ -111,7 +111,9 @@ _MODULES: Mapping[tuple[str, str], ModuleType] = {
     ("resource.k8s.io", "resourceclaims"): resourceclaim,
     ("resource.k8s.io", "resourceclaimtemplates"): resourceclaimtemplate,
     ("resource.k8s.io", "resourceslices"): resourceslice,
+    ("scheduling.k8s.io", "podgroups"): podgroup,
     ("scheduling.k8s.io", "priorityclasses"): priorityclass,
+    ("scheduling.k8s.io", "workloads"): workload,
     ("storage.k8s.io", "csidrivers"): csidriver,
     ("storage.k8s.io", "csinodes"): csinode,
     ("storage.k8s.io", "csistoragecapacities"): csistoragecapacity,

@@ -16,7 +16,7 @@ from api.resource import Resource
 from api.types.admissionregistration_v1 import VALIDATINGADMISSIONPOLICIES
 from api.types.core_v1 import BINDINGS, SERVICES
 from api.types.flowcontrol_v1 import FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS
-from apiserver import metrics
+from apiserver import features, metrics
 from apiserver.admission.policies.status import PolicyStatus
 from apiserver.aggregation.aggregator import Aggregator
 from apiserver.allocators.claims import AddressClaims, Claims, NumbersOf, PortClaims
@@ -92,6 +92,7 @@ class Server:
 
     def __init__(self, config: Config, backend: Backend) -> None:
         self.config = config
+        self.features = features.read(config.feature_gates, config.runtime_config)
         # Where it listens, once it does.
         self.port = config.secure_port
         self.tasks = Tasks()
@@ -125,7 +126,8 @@ class Server:
     def _serve_all(self) -> None:
         """The built-in resources, stored or not."""
         for resource in ALL:
-            if "list" in resource.verbs and "create" in resource.verbs:
+            stored = "list" in resource.verbs and "create" in resource.verbs
+            if stored and self.features.serves(resource):
                 self.serve(resource)
         self.hub.of(VALIDATINGADMISSIONPOLICIES).cache.listeners.append(self.policy_status.notice)
         self._claims: dict[NumbersOf, Claims] = {
@@ -192,6 +194,7 @@ class Server:
         strategy = strategy_of(resource)
         if isinstance(strategy, EventStrategy | NewEventStrategy):
             strategy.ttl_s = int(self.config.event_ttl_s)
+        strategy.drop = self.features.drop_of(resource)
         cache = Cache(resource, strategy.fields, strategy.indexed_fields, self.feed.pump, self.feed.progress)
         stored, conversion = VIEWS.get(resource, (resource, None))
         view = View(conversion, cache.layout, Layout(stored)) if conversion is not None else None
@@ -264,6 +267,7 @@ class Server:
             _text(config.client_ca_file),
             _text(config.requestheader_client_ca_file),
             config.requestheader_allowed_names,
+            self.features,
         )
 
     async def start(self) -> None:

@@ -63,6 +63,13 @@ class Config:
     authorization_mode: tuple[str, ...] = field(
         default=("Node", "RBAC"), metadata=_flag("authorizers in order: Node, RBAC, AlwaysAllow, AlwaysDeny")
     )
+    feature_gates: tuple[str, ...] = field(
+        default=(), metadata=_flag("alpha features, as GenericWorkload=true,...; all are off by default")
+    )
+    runtime_config: tuple[str, ...] = field(
+        default=(),
+        metadata=_flag("alpha versions to serve, as scheduling.k8s.io/v1alpha2=true,...; none by default"),
+    )
     enable_admission_plugins: tuple[str, ...] = field(
         default=(), metadata=_flag("plugins on besides the default")
     )

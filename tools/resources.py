@@ -167,7 +167,11 @@ TABLE: dict[str, dict[str, tuple[Row, ...]]] = {
             ),
         )
     },
-    "scheduling.k8s.io": {"v1": (_cluster("PriorityClass", "priorityclasses", ("pc",)),)},
+    "scheduling.k8s.io": {
+        "v1": (_cluster("PriorityClass", "priorityclasses", ("pc",)),),
+        # Alpha: off by default, see `apiserver/features.py`.
+        "v1alpha2": (Row("PodGroup", "podgroups", subresources=STATUS), Row("Workload", "workloads")),
+    },
     "coordination.k8s.io": {"v1": (Row("Lease", "leases"),)},
     "node.k8s.io": {"v1": (_cluster("RuntimeClass", "runtimeclasses"),)},
     "discovery.k8s.io": {"v1": (Row("EndpointSlice", "endpointslices"),)},

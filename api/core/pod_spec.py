@@ -33,7 +33,7 @@ _NAMESERVERS, _SEARCHES, _SEARCH_LETTERS = 3, 32, 2048
 _RARE = frozenset({
     "affinity", "dnsConfig", "readinessGates", "schedulingGates", "topologySpreadConstraints", "hostAliases",
     "resources", "resourceClaims", "os", "overhead", "activeDeadlineSeconds", "hostUsers", "hostname",
-    "subdomain", "nodeSelector", "hostNetwork", "hostnameOverride",
+    "subdomain", "nodeSelector", "hostNetwork", "hostnameOverride", "schedulingGroup",
 })  # fmt: skip
 
 
@@ -103,6 +103,8 @@ def _rare_errors(spec: Obj, path: Path) -> list[FieldError]:
     if config := spec.get("dnsConfig"):
         errors += _dns_errors(config, spec.get("dnsPolicy", ""), path.child("dnsConfig"))
     errors += _gates_errors(spec, path)
+    if (group := spec.get("schedulingGroup")) is not None:
+        errors += _group_errors(group.get("podGroupName"), path.child("schedulingGroup"))
     if constraints := spec.get("topologySpreadConstraints"):
         errors += spread_errors(constraints, path.child("topologySpreadConstraints"))
     return errors + _host_errors(spec, path)
@@ -227,6 +229,14 @@ def _gates_errors(spec: Obj, path: Path) -> list[FieldError]:
             errors.append(field.duplicate(at, name))
         seen.add(name)
     return errors
+
+
+def _group_errors(name: str | None, path: Path) -> list[FieldError]:
+    if name is None:
+        return [field.invalid(path, "", "must specify one of: `podGroupName`")]
+    return [
+        field.invalid(path.child("podGroupName"), name, text) for text in names.is_dns1123_subdomain(name)
+    ]
 
 
 def _dns_errors(config: Obj, policy: str, path: Path) -> list[FieldError]:

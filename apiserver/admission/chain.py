@@ -44,6 +44,7 @@ from apiserver.admission.plugins.owner_references_permission_enforcement import 
     OwnerReferencesPermissionEnforcement,
 )
 from apiserver.admission.plugins.persistent_volume_claim_resize import PersistentVolumeClaimResize
+from apiserver.admission.plugins.pod_group_workload_exists import PodGroupWorkloadExists
 from apiserver.admission.plugins.pod_node_selector import PodNodeSelector
 from apiserver.admission.plugins.pod_security import PodSecurity
 from apiserver.admission.plugins.pod_toleration_restriction import PodTolerationRestriction
@@ -217,6 +218,7 @@ def build_chain(
         Timestamps(),
         DenyServiceExternalIPs(),
         PodTopologyLabels(registry),
+        PodGroupWorkloadExists(registry),
         RBACEscalation(registry, parts.rbac, authorizer),
         ResourceClaimRights(registry, authorizer),
         MutatingAdmissionPolicy(registry, parts.versions, authorizer),

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from api.catalog import ALL
 from api.flowcontrol import bootstrap
 from api.resource import Obj, Resource
 from api.types.apiregistration_v1 import APISERVICES
@@ -19,6 +20,7 @@ from api.types.rbac_v1 import CLUSTERROLEBINDINGS, CLUSTERROLES, ROLEBINDINGS, R
 from api.types.scheduling_v1 import PRIORITYCLASSES
 from apiserver.aggregation import registered
 from apiserver.bootstrap import controller_policy, policy
+from apiserver.features import PLAIN, Features
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
@@ -33,6 +35,7 @@ class Settings:
     client_ca: str = ""
     requestheader_ca: str = ""
     requestheader_names: tuple[str, ...] = ()
+    features: Features = PLAIN
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,9 @@ def namespaces() -> list[Wanted]:
     ]
 
 
-def rbac() -> list[Wanted]:
+def rbac(features: Features = PLAIN) -> list[Wanted]:
     """Return the default policy."""
-    cluster_roles = [*policy.cluster_roles(), *controller_policy.controller_roles()]
+    cluster_roles = [*policy.cluster_roles(features), *controller_policy.controller_roles()]
     bindings = [*policy.cluster_role_bindings(), *controller_policy.controller_role_bindings()]
     return [
         *(Wanted(CLUSTERROLES, "", obj) for obj in cluster_roles),
@@ -73,16 +76,17 @@ def rest(settings: Settings) -> list[Wanted]:
     return [
         *(Wanted(PRIORITYCLASSES, "", obj) for obj in _priority_classes()),
         *flow_control(),
-        *api_services(),
+        *api_services(settings.features),
         Wanted(SERVICECIDRS, "", _service_cidr(settings)),
         Wanted(SERVICES, "default", kubernetes_service(settings)),
         Wanted(CONFIGMAPS, "kube-system", authentication_configmap(settings)),
     ]
 
 
-def api_services() -> list[Wanted]:
+def api_services(features: Features = PLAIN) -> list[Wanted]:
     """Return the APIServices of the built-in groups."""
-    return [Wanted(APISERVICES, "", obj) for obj in registered.builtin()]
+    served = [item for item in ALL if features.serves(item)]
+    return [Wanted(APISERVICES, "", obj) for obj in registered.builtin(served)]
 
 
 def flow_control() -> list[Wanted]:

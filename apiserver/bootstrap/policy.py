@@ -19,6 +19,7 @@ from apiserver.bootstrap.rule import (
     urls,
     user,
 )
+from apiserver.features import GENERIC_WORKLOAD, PLAIN, Features
 
 _AUTHN, _AUTHZ = "authentication.k8s.io", "authorization.k8s.io"
 _CERTS, _COORDINATION, _DISCOVERY = "certificates.k8s.io", "coordination.k8s.io", "discovery.k8s.io"
@@ -28,6 +29,7 @@ _DRA, _NETWORK, _RBAC, _STORAGE = (
     "rbac.authorization.k8s.io",
     "storage.k8s.io",
 )
+_SCHEDULING = "scheduling.k8s.io"
 _AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
 
 _REVIEWS = [
@@ -169,6 +171,11 @@ _SCHEDULER = [
     rule(READ, "resourceslices", _DRA),
 ]
 
+_GROUP_SCHEDULER = [
+    rule(READ, "podgroups", _SCHEDULING),
+    rule("patch update", "podgroups/status", _SCHEDULING),
+]
+
 _CONTROLLER_MANAGER = [
     EVENTS,
     rule("create", "leases", _COORDINATION),
@@ -236,7 +243,7 @@ def _aggregated(name: str, part_of: str, rules: list[Obj]) -> Obj:
     return {**made, "aggregationRule": {"clusterRoleSelectors": [selector]}}
 
 
-def cluster_roles() -> list[Obj]:
+def cluster_roles(features: Features = PLAIN) -> list[Obj]:
     """Return the default ClusterRoles, without the controllers'."""
     roles = [
         cluster_role("cluster-admin", [rule("*", "*", "*"), {"nonResourceURLs": ["*"], "verbs": ["*"]}]),
@@ -286,11 +293,15 @@ def cluster_roles() -> list[Obj]:
         ),
         cluster_role("system:kubelet-api-admin", _KUBELET_API),
         cluster_role("system:node-proxier", _PROXIER),
-        cluster_role("system:kube-scheduler", _SCHEDULER),
+        cluster_role("system:kube-scheduler", [*_SCHEDULER, *_of_groups(features)]),
         # DEVIATION: our DNS server is a user of its own and reads slices; upstream's add-on brings its role.
         cluster_role(_DNS, _DNS_RULES),
     ]
     return [*roles, *_certificate_roles(), _issuer_discovery()]
+
+
+def _of_groups(features: Features) -> list[Obj]:
+    return _GROUP_SCHEDULER if features.is_on(GENERIC_WORKLOAD) else []
 
 
 def _certificate_roles() -> list[Obj]:

@@ -56,8 +56,9 @@ class Bootstrap:
 
     async def _ensure(self) -> None:
         await self._all(objects.namespaces())
-        await self._all([*objects.rbac(), *objects.rest(self._settings)])
+        await self._all([*objects.rbac(self._settings.features), *objects.rest(self._settings)])
         await self._drop_outdated()
+        await self._drop_unserved()
         await self._service.reconcile()
 
     async def maintain(self) -> None:
@@ -67,7 +68,9 @@ class Bootstrap:
             try:
                 await self._all(objects.namespaces())
                 kept = [wanted for wanted in objects.rest(self._settings) if wanted.namespace]
-                await self._all([*kept, *objects.flow_control(), *objects.api_services()])
+                await self._all(
+                    [*kept, *objects.flow_control(), *objects.api_services(self._settings.features)]
+                )
                 await self._drop_outdated()
                 await self._service.reconcile()
             except StatusError as error:
@@ -95,6 +98,15 @@ class Bootstrap:
                 if notes.get(AUTO_UPDATE_SPEC) == "true" and (resource, name) not in wanted:
                     with suppress(NotFound):
                         await self._registry.delete(resource, "", name, {})
+
+    async def _drop_unserved(self) -> None:
+        """Delete the APIServices of versions that were served before this server was started."""
+        served = {item.name for item in objects.api_services(self._settings.features)}
+        for obj in list(self._registry.cached_list(APISERVICES)):
+            name = obj["metadata"]["name"]
+            if registered.is_managed(obj, registered.ON_START) and name not in served:
+                with suppress(NotFound):
+                    await self._registry.delete(APISERVICES, "", name, {})
 
     async def _one(self, item: Wanted) -> None:
         existing = self._registry.cached(item.resource, item.namespace, item.name)

@@ -31,6 +31,8 @@ from apiserver.resources.dra.resourceslice import ResourceSliceStrategy
 from apiserver.resources.events.event import EventStrategy, NewEventStrategy, from_core, to_core
 from apiserver.resources.networking.ingress import IngressStrategy
 from apiserver.resources.node.runtimeclass import RuntimeClassStrategy
+from apiserver.resources.scheduling.podgroup import PodGroupStrategy
+from apiserver.resources.scheduling.workload import WorkloadStrategy as SchedulingWorkloadStrategy
 from apiserver.resources.storage.storageclass import StorageClassStrategy
 from apiserver.resources.storage.volumeattachment import VolumeAttachmentStrategy
 from apiserver.rest.strategy import Strategy, StrategyType
@@ -59,6 +61,8 @@ _BY_RESOURCE: Mapping[tuple[str, str], StrategyType] = {
     ("node.k8s.io", "runtimeclasses"): RuntimeClassStrategy,
     ("resource.k8s.io", "resourceclaims"): ResourceClaimStrategy,
     ("resource.k8s.io", "resourceslices"): ResourceSliceStrategy,
+    ("scheduling.k8s.io", "podgroups"): PodGroupStrategy,
+    ("scheduling.k8s.io", "workloads"): SchedulingWorkloadStrategy,
     ("storage.k8s.io", "storageclasses"): StorageClassStrategy,
     ("storage.k8s.io", "volumeattachments"): VolumeAttachmentStrategy,
 }
@@ -81,7 +85,7 @@ _NO_GENERATION = frozenset(
     {
         ("", "persistentvolumeclaims"), ("", "persistentvolumes"), ("", "resourcequotas"), ("", "services"),
         ("autoscaling", "horizontalpodautoscalers"),
-        ("networking.k8s.io", "servicecidrs"),
+        ("networking.k8s.io", "servicecidrs"), ("scheduling.k8s.io", "podgroups"),
     }
 )  # fmt: skip
 # Generation, but no status.

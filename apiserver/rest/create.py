@@ -56,6 +56,8 @@ async def _once(hub: Hub, collection: Collection, namespace: str, body: Obj, ope
     if mutated is not obj:
         mutated = meta.kept_new(resource, mutated, obj)
     obj = strategy.prepare_for_create(strategy.attributed(mutated, operation.user))
+    if strategy.drop is not None:
+        obj = strategy.drop(obj, {})
     if strategy.has_generation:
         obj = meta.with_metadata(obj, generation=1)
     obj, guard = await strategy.reserve(obj, None, operation.dry_run)

@@ -78,6 +78,9 @@ class Strategy:
     deprecation = ""
     # How much more work a byte of such an object is than one of plain JSON (`kit.apart`).
     dearness = 1
+    # (the object to be stored, the present one or {}) -> it without fields of features that are off; None: as
+    # it is. See `apiserver/features.py`.
+    drop: Callable[[Obj, Obj], Obj] | None = None
     # Seconds after which the store itself drops an object; 0: never.
     ttl_s = 0
 

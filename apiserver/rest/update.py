@@ -139,6 +139,8 @@ def _prepared(collection: Collection, new: Obj, old: Obj, subresource: str) -> O
         new = strategy.prepare_for_other(subresource, new, old)
     else:
         new = strategy.prepare_for_update(new, old)
+    if strategy.drop is not None:
+        new = strategy.drop(new, old)
     if strategy.has_generation and strategy.is_new_generation(new, old):
         generation = old["metadata"].get("generation", 0) + 1
         return meta.with_metadata(new, generation=generation)

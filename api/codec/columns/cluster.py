@@ -13,6 +13,7 @@ from api.codec.columns.layout import (
     UNSET,
     Layout,
     age,
+    condition_status,
     format_selector,
     human_duration,
     layout,
@@ -221,6 +222,21 @@ def _policybinding(obj: Obj, now: datetime) -> list[Any]:
     return [name(obj), spec.get("policyName", ""), shown, age(obj, now)]
 
 
+def _podgroup(obj: Obj, now: datetime) -> list[Any]:
+    policy = part(obj, "spec", "schedulingPolicy")
+    gang = policy.get("gang")
+    shown = f"gang of {gang.get('minCount', 0)}" if gang is not None else next(iter(policy), NONE)
+    return [name(obj), shown, condition_status(obj, "PodGroupScheduled"), age(obj, now)]
+
+
+def _workload(obj: Obj, now: datetime) -> list[Any]:
+    spec = part(obj, "spec")
+    controller = spec.get("controllerRef") or {}
+    shown = f"{controller.get('kind', '')}/{controller.get('name', '')}" if controller else NONE
+    templates = [template.get("name", "") for template in spec.get("podGroupTemplates") or ()]
+    return [name(obj), with_more(templates, NONE), shown, age(obj, now)]
+
+
 def _priorityclass(obj: Obj, now: datetime) -> list[Any]:
     return [
         name(obj),
@@ -350,6 +366,8 @@ GROUPS: dict[str, dict[str, Layout]] = {
         "mutatingadmissionpolicybindings": _POLICY_BINDING,
     },
     "scheduling.k8s.io": {
+        "podgroups": layout("Name, Policy, Scheduled, Age", _podgroup),
+        "workloads": layout("Name, Templates, Controller, Age", _workload),
         "priorityclasses": layout(
             "Name, Value:integer, Global-Default:boolean, Age, PreemptionPolicy", _priorityclass
         ),

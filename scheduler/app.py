@@ -183,12 +183,12 @@ class Scheduler:
             entry = self.cluster.queue.pop(started)
             if entry is None:
                 return False
-            self._schedule(entry)
+            self._schedule(entry, started)
             _duration.observe(clock.monotonic() - started)
         return False
 
-    def _schedule(self, entry: Entry) -> None:
-        outcome = self._attempts.attempt(entry)
+    def _schedule(self, entry: Entry, now: float) -> None:
+        outcome = self._attempts.attempt(entry, now)
         self.decisions.note(outcome, entry.attempts, clock.now())
         match outcome:
             case Placed() as placed:

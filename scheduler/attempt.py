@@ -73,8 +73,8 @@ class Attempts:
             now=self._now(),
         )
 
-    def attempt(self, entry: Entry) -> Outcome:
-        """Decide about the next pod of the queue."""
+    def attempt(self, entry: Entry, now: float) -> Outcome:
+        """Decide about a pod that has been popped from the queue."""
         pod, cluster = entry.pod, self.cluster
         profile = cluster.profile_of(pod)
         assert profile is not None, "the queue holds pods of known profiles only"
@@ -87,14 +87,16 @@ class Attempts:
                 reliefs = [relief for p in profile.post_filters if (relief := p.post_filter(cycle))]
                 made = self._make_room(cycle, profile, _with_notes(found, reliefs))
         if isinstance(found, Placement):
-            return self._place(cycle, profile, entry, found.node)
-        cluster.queue.park(entry.uid, found.plugins)
+            return self._place(cycle, profile, entry, found.node, now)
         changes = [change for relief in reliefs for change in relief.changes]
         if isinstance(made, Preemption):
+            cluster.queue.got_on(entry.uid, now)
+            cluster.queue.park(entry.uid, found.plugins, alone=True)
             return MakeRoom(cycle, made, found.message, changes)
+        cluster.queue.park(entry.uid, found.plugins, alone=bool(cycle.nominated))
         return Refused(cycle, made.removesuffix(","), changes)
 
-    def _place(self, cycle: Cycle, profile: Profile, entry: Entry, node: str) -> Outcome:
+    def _place(self, cycle: Cycle, profile: Profile, entry: Entry, node: str, now: float) -> Outcome:
         for plugin in profile.reserves:
             reason = plugin.reserve(cycle, node)
             if reason is not None:
@@ -102,6 +104,7 @@ class Attempts:
                 self.cluster.queue.park(entry.uid, frozenset((plugin.name,)))
                 return Refused(cycle, reason)
         self.cluster.assume(cycle.pod, node)
+        self.cluster.queue.got_on(entry.uid, now)
         return Placed(cycle, profile, node)
 
     def _make_room(self, cycle: Cycle, profile: Profile, failure: Unschedulable) -> Preemption | str:

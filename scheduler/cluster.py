@@ -80,7 +80,17 @@ class Cluster:
         self.objects.changed(resource, old, new)
         self._stir(resource.kind, old, new, now)
         for pod in self.queue.gated():
-            self.queue.put(pod, now, self._is_gated(pod))
+            self._enqueue(pod, now)
+
+    def _enqueue(self, pod: Pod, now: float) -> None:
+        spec = pod["spec"]
+        alike = (
+            self.shapes.of(pod).key,
+            spec.get("schedulerName"),
+            spec.get("priority"),
+            spec.get("preemptionPolicy"),
+        )
+        self.queue.put(pod, now, self._is_gated(pod), alike)
 
     def _stir(self, event: str, old: Any, new: Any, now: float) -> None:
         looks = [
@@ -166,7 +176,7 @@ class Cluster:
 
     def _pod_gone(self, pod: Pod, now: float) -> None:
         uid = pod["metadata"]["uid"]
-        self.queue.remove(uid)
+        self.queue.remove(uid, now)
         self.assumed.pop(uid, None)
         self.nominations.pop(uid, None)
         self.victims.discard(uid)
@@ -175,7 +185,7 @@ class Cluster:
 
     def _pod_on_node(self, pod: Pod, node: str, now: float) -> None:
         uid = pod["metadata"]["uid"]
-        self.queue.remove(uid)
+        self.queue.remove(uid, now)
         self.nominations.pop(uid, None)
         confirmed = self.assumed.pop(uid, None) == node
         shape = self.shapes.of(pod)
@@ -197,13 +207,13 @@ class Cluster:
             return
         if "deletionTimestamp" in pod["metadata"]:
             if uid not in self.assumed:
-                self.queue.remove(uid)
+                self.queue.remove(uid, now)
                 self.nominations.pop(uid, None)
             return
         nominated = (pod.get("status") or {}).get("nominatedNodeName")
         if nominated and uid not in self.queue:
             self.nominate(pod, nominated)
-        self.queue.put(pod, now, self._is_gated(pod))
+        self._enqueue(pod, now)
 
     # -- room that has been made
 

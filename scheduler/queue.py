@@ -11,12 +11,16 @@
              +--gates gone-- gated
 
 Order: priority, then the time of arrival.
-Source: pkg/scheduler/backend/queue/scheduling_queue.go (1.36).
+
+Unschedulable pods that are alike wait as one group: an event that may help wakes the one that has waited
+longest, and only when it gets on is the next one woken. So twenty thousand replicas that fit nowhere cost one
+attempt per event, not twenty thousand.
+Source: pkg/scheduler/backend/queue/scheduling_queue.go (1.36); groups are ours.
 """
 
 import heapq
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
 
 from api.types.core_v1 import Pod
 
@@ -41,6 +45,18 @@ class Entry:
     where: str = "active"
     # The serial of its one valid place in a heap.
     serial: int = 0
+    # Pods of one group are decided alike.
+    group: Hashable = None
+
+
+@dataclass
+class _Group:
+    """Unschedulable pods that are alike, who has waited longest first; `plugins` refused them."""
+
+    members: dict[str, Entry] = field(default_factory=dict)
+    plugins: set[str] = field(default_factory=set)
+    # Who of them was woken and has not been decided about since.
+    awake: str = ""
 
 
 class SchedulingQueue:
@@ -48,8 +64,9 @@ class SchedulingQueue:
         self._entries: dict[str, Entry] = {}
         self._active: list[tuple[int, float, int, str]] = []
         self._backoff: list[tuple[float, int, str]] = []
-        # Pods that no node would take, by each plugin that refused them.
-        self._parked: dict[str, dict[str, Entry]] = {}
+        # Pods that no node would take, and their groups by each plugin that refused them.
+        self._groups: dict[Hashable, _Group] = {}
+        self._parked: dict[str, dict[Hashable, None]] = {}
         self._serial = 0
 
     def __len__(self) -> int:
@@ -65,26 +82,32 @@ class SchedulingQueue:
             found[entry.where] = found.get(entry.where, 0) + 1
         return found
 
-    def put(self, pod: Pod, now: float, gated: bool = False) -> None:
-        """Take in a pod that has no node, new or changed; `gated` ones are not tried until that ends."""
+    def put(self, pod: Pod, now: float, gated: bool = False, group: Hashable = None) -> None:
+        """Take in a pod that has no node, new or changed; `gated` ones are not tried until that ends. Pods of
+        one `group` must be such that they are decided alike.
+        """
         uid = pod["metadata"]["uid"]
         entry = self._entries.get(uid)
         if entry is None:
-            entry = self._entries[uid] = Entry(uid, pod, now)
+            entry = self._entries[uid] = Entry(uid, pod, now, group=group)
             self._place(entry, gated)
             return
         changed = entry.pod["spec"] != pod["spec"] or _labels(entry.pod) != _labels(pod)
         entry.pod = pod
         if entry.where == "gated":
+            entry.group = group
             self._place(entry, gated)
-        elif changed and entry.where == "unschedulable":
-            self._wake(entry, now)
+        elif changed:
+            self._leave(entry, now)
+            entry.group = group
+            if entry.where == "unschedulable":
+                self._back_off(entry, now)
 
-    def remove(self, uid: str) -> None:
+    def remove(self, uid: str, now: float) -> None:
         """Forget a pod: bound, or deleted."""
         entry = self._entries.pop(uid, None)
         if entry is not None:
-            self._unpark(entry)
+            self._leave(entry, now)
 
     def pop(self, now: float) -> Entry | None:
         """Return the next pod to schedule, None if none is due."""
@@ -98,19 +121,35 @@ class SchedulingQueue:
                 return entry
         return None
 
-    def park(self, uid: str, plugins: frozenset[str]) -> None:
-        """No node would do: wait for an event that may help one of the plugins that refused."""
+    def park(self, uid: str, plugins: frozenset[str], alone: bool = False) -> None:
+        """No node would do: wait for an event that may help one of the plugins that refused. Pods that differ
+        from the others of their group after all wait `alone`.
+        """
         entry = self._entries.get(uid)
         if entry is None or entry.where != "popped":
             return
-        entry.plugins, entry.where = plugins or _ANY, "unschedulable"
-        for plugin in entry.plugins:
-            self._parked.setdefault(plugin, {})[uid] = entry
+        if alone or entry.group is None:
+            entry.group = uid
+        entry.where = "unschedulable"
+        group = self._groups.setdefault(entry.group, _Group())
+        if group.awake == uid:
+            group.awake = ""
+        group.members[uid] = entry
+        for plugin in plugins or _ANY:
+            group.plugins.add(plugin)
+            self._parked.setdefault(plugin, {})[entry.group] = None
+
+    def got_on(self, uid: str, now: float) -> None:
+        """A pod has got a place, or room is being made for it: the next one of its group may too."""
+        entry = self._entries.get(uid)
+        if entry is not None:
+            self._relieve(entry, now)
 
     def retry(self, uid: str, now: float) -> None:
         """Placing went wrong for a reason that is not the pod's: try again after its back-off."""
         entry = self._entries.get(uid)
         if entry is not None and entry.where == "popped":
+            self._relieve(entry, now)
             self._back_off(entry, now)
 
     def gated(self) -> list[Pod]:
@@ -122,9 +161,10 @@ class SchedulingQueue:
         which the closer look says yes (all, without one).
         """
         for plugin, look in (*plugins, *((name, None) for name in _ANY)):
-            if waiting := self._parked.get(plugin):
-                helped = [entry for entry in waiting.values() if look is None or look(entry.pod)]
-                self._wake_all(helped, now)
+            for key in list(self._parked.get(plugin, ())):
+                group = self._groups[key]
+                if look is None or look(next(iter(group.members.values())).pod):
+                    self._wake_one(group, now)
 
     def stir_all(self, now: float) -> None:
         """Something has happened that may help any pod."""
@@ -136,12 +176,10 @@ class SchedulingQueue:
 
     def flush(self, now: float) -> None:
         """Give pods that have waited too long another try, whatever has happened."""
-        late = [
-            entry
-            for entry in self._entries.values()
-            if entry.where == "unschedulable" and now - entry.tried >= LONGEST_WAIT_S
-        ]
-        self._wake_all(late, now)
+        for group in list(self._groups.values()):
+            oldest = next(iter(group.members.values()), None)
+            if oldest is not None and now - oldest.tried >= LONGEST_WAIT_S:
+                self._wake_one(group, now)
 
     def _place(self, entry: Entry, gated: bool) -> None:
         if gated:
@@ -149,18 +187,38 @@ class SchedulingQueue:
         else:
             self._activate(entry)
 
-    def _wake_all(self, entries: Collection[Entry], now: float) -> None:
-        for entry in list(entries):
-            self._wake(entry, now)
-
-    def _wake(self, entry: Entry, now: float) -> None:
-        self._unpark(entry)
+    def _wake_one(self, group: _Group, now: float) -> None:
+        if group.awake or not group.members:
+            return
+        uid, entry = next(iter(group.members.items()))
+        del group.members[uid]
+        group.awake = uid
+        self._tidy(entry.group, group)
         self._back_off(entry, now)
 
-    def _unpark(self, entry: Entry) -> None:
-        if entry.where == "unschedulable":
-            for plugin in entry.plugins:
-                self._parked[plugin].pop(entry.uid, None)
+    def _relieve(self, entry: Entry, now: float) -> None:
+        """If the pod was the one woken of its group, wake the next."""
+        group = self._groups.get(entry.group)
+        if group is not None and group.awake == entry.uid:
+            group.awake = ""
+            self._wake_one(group, now)
+            self._tidy(entry.group, group)
+
+    def _leave(self, entry: Entry, now: float) -> None:
+        """The pod is none of its group any more."""
+        self._relieve(entry, now)
+        group = self._groups.get(entry.group)
+        if group is not None and group.members.pop(entry.uid, None) is not None:
+            self._tidy(entry.group, group)
+
+    def _tidy(self, key: Hashable, group: _Group) -> None:
+        if group.members:
+            return
+        for plugin in group.plugins:
+            self._parked[plugin].pop(key, None)
+        group.plugins.clear()
+        if not group.awake:
+            self._groups.pop(key, None)
 
     def _back_off(self, entry: Entry, now: float) -> None:
         """The back-off counts from the last attempt: a pod that has waited it out is active at once."""

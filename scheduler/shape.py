@@ -72,14 +72,26 @@ class Shape:
 
 
 class Shapes:
-    """The shapes seen lately. When the table is full it starts anew: shapes in use live on."""
+    """The shapes seen lately. When a table is full it starts anew: shapes in use live on."""
 
     LIMIT = 4096
 
     def __init__(self) -> None:
         self._known: dict[bytes, Shape] = {}
+        # By the identity of the pod, which is held so that it stays the pod's.
+        self._recent: dict[int, tuple[Pod, Shape]] = {}
 
     def of(self, pod: Pod) -> Shape:
+        recent = self._recent.get(id(pod))
+        if recent is not None:
+            return recent[1]
+        if len(self._recent) >= self.LIMIT:
+            self._recent.clear()
+        shape = self._find(pod)
+        self._recent[id(pod)] = pod, shape
+        return shape
+
+    def _find(self, pod: Pod) -> Shape:
         key = shape_key(pod)
         shape = self._known.get(key)
         if shape is None:

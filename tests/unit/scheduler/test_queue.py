@@ -85,6 +85,65 @@ def test_a_closer_look_leaves_some_alone() -> None:
     assert (popped(queue, 5.0), popped(queue, 5.0)) == ("b", None)
 
 
+def alike(count: int) -> SchedulingQueue:
+    """Return a queue where so many pods of one group were refused, one after the other."""
+    queue = SchedulingQueue()
+    for number in range(count):
+        queue.put(pod(f"p{number}"), 0.0, group="same")
+        queue.pop(0.0)
+        queue.park(f"p{number}", FIT)
+    return queue
+
+
+def test_of_those_who_are_alike_one_is_woken() -> None:
+    queue = alike(3)
+    queue.stir(FIT_EVENT, 5.0)
+    assert (popped(queue, 5.0), popped(queue, 5.0)) == ("p0", None)
+    queue.park("p0", FIT)
+    queue.stir(FIT_EVENT, 9.0)
+    assert (popped(queue, 9.0), popped(queue, 9.0)) == ("p1", None)
+
+
+@pytest.mark.parametrize("how", ["placed", "bound", "deleted", "binding failed", "changed"])
+def test_when_one_gets_on_the_next_is_woken(how: str) -> None:
+    queue = alike(3)
+    queue.stir(FIT_EVENT, 5.0)
+    if how != "deleted":
+        assert popped(queue, 5.0) == "p0"
+    match how:
+        case "placed":
+            queue.got_on("p0", 5.0)
+        case "bound" | "deleted":
+            queue.remove("p0", 5.0)
+        case "binding failed":
+            queue.retry("p0", 5.0)
+        case "changed":
+            queue.put(pod("p0", labels={"a": "b"}), 5.0, group="other")
+    assert popped(queue, 5.0) == "p1"
+    assert popped(queue, 5.0) is None
+
+
+def test_all_of_a_group_get_on_one_by_one() -> None:
+    queue = alike(50)
+    queue.stir(FIT_EVENT, 5.0)
+    found = []
+    while (uid := popped(queue, 5.0)) is not None:
+        found.append(uid)
+        queue.got_on(uid, 5.0)
+        queue.remove(uid, 5.0)
+    assert found == [f"p{number}" for number in range(50)]
+    assert len(queue) == 0
+
+
+def test_who_waits_alone_does_not_hold_up_others() -> None:
+    queue = alike(2)
+    queue.put(pod("p2"), 0.0, group="same")
+    queue.pop(0.0)
+    queue.park("p2", FIT, alone=True)
+    queue.stir(FIT_EVENT, 5.0)
+    assert [popped(queue, 5.0) for _ in range(3)] == ["p0", "p2", None]
+
+
 def test_any_event_helps_all_when_asked_to() -> None:
     queue = parked()
     queue.stir_all(5.0)
@@ -126,7 +185,7 @@ def test_removed_pods_never_come_back(state: str) -> None:
     }
     for step in list(steps)[: ["active", *steps].index(state)]:
         steps[step]()
-    queue.remove("a")
+    queue.remove("a", 0.0)
     queue.stir_all(100.0)
     queue.flush(1000.0)
     assert (popped(queue, 1000.0), len(queue)) == (None, 0)
@@ -135,6 +194,6 @@ def test_removed_pods_never_come_back(state: str) -> None:
 def test_a_pod_that_leaves_and_returns_is_popped_once() -> None:
     queue = SchedulingQueue()
     queue.put(pod("a"), 0.0)
-    queue.remove("a")
+    queue.remove("a", 0.0)
     queue.put(pod("a"), 1.0)
     assert [popped(queue, 1.0), popped(queue, 1.0)] == ["a", None]

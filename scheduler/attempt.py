@@ -12,8 +12,9 @@ from scheduler.cluster import Cluster
 from scheduler.decide import schedule, with_preemption
 from scheduler.framework import BEGINNING, Change, Cycle, Placement, Profile, Relief, Unschedulable
 from scheduler.kept import Kept
-from scheduler.preempt import NO_VICTIMS, NOT_HELPFUL, Hopeless, Preemption, Request, preempt, priority_of
+from scheduler.preempt import NO_VICTIMS, NOT_HELPFUL, Hopeless, Preemption, Request, preempt
 from scheduler.queue import Entry
+from scheduler.ranked import priority_of
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ class Attempts:
             failure.curable,
             cluster.pods_on,
             cluster.shapes.of,
+            cluster.ranked,
             tuple(cluster.budgets.values()),
         )
 

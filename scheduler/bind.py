@@ -223,7 +223,7 @@ class Binder:
         _attempts.add(("unschedulable",))
         uid = pod["metadata"]["uid"]
         if uid in self._cluster.nominations and not self._cluster.is_awaiting_room(pod):
-            del self._cluster.nominations[uid]
+            self._cluster.denominate(uid)
         self._tell(pod, message)
 
     def preempt(self, pod: Pod, plan: Preemption, message: str) -> None:

@@ -21,8 +21,9 @@ from api.types.core_v1 import Namespace, Node, Pod
 from scheduler import hints
 from scheduler.framework import Profile
 from scheduler.objects import Objects
-from scheduler.preempt import Budget, priority_of
+from scheduler.preempt import Budget
 from scheduler.queue import SchedulingQueue
+from scheduler.ranked import Ranked, priority_of
 from scheduler.shape import Shape, Shapes
 from scheduler.snapshot import Snapshot
 from scheduler.spreading import Spreading
@@ -52,11 +53,15 @@ class Cluster:
         self._hints = _by_event(profiles.values())
         # uid -> node of pods whose binding is under way or not yet seen on the watch.
         self.assumed: dict[str, str] = {}
-        # uid -> where room has been or is being made for a pod.
+        # uid -> where room has been or is being made for a pod. While it is not on its way there itself, the
+        # snapshot counts it there under another name: others of its priority or below find the room taken.
         self.nominations: dict[str, Nomination] = {}
+        self._ghosts: dict[str, int] = {}
+        self._ghost_priorities: Counter[int] = Counter()
         # Pods that were asked to go, until they are gone.
         self.victims: set[str] = set()
         self.budgets: dict[tuple[str, str], Budget] = {}
+        self.ranked = Ranked()
         self._on_node: dict[str, dict[str, Pod]] = {}
         self._priorities: Counter[int] = Counter()
         self.namespaces: dict[str, Mapping[str, str]] = {}
@@ -71,6 +76,7 @@ class Cluster:
             return
         changed = self.snapshot.set_node(new)
         if old is None:
+            self.ranked.touch(new["metadata"]["name"])
             self.queue.stir_all(now)
         elif changed:
             self._stir(hints.NODE_CHANGED, old, new, now)
@@ -126,6 +132,7 @@ class Cluster:
     def budget_changed(self, old: Any, new: Any, now: float) -> None:
         metadata = (new or old)["metadata"]
         key = (metadata["namespace"], metadata["name"])
+        self.ranked.touch_all(self.snapshot.index)
         if new is None:
             self.budgets.pop(key, None)
             return
@@ -157,6 +164,7 @@ class Cluster:
             node = pod["spec"].get("nodeName") if pod is not None else None
             if pod is None or not node:
                 continue
+            self.ranked.touch(node)
             uid, here = pod["metadata"]["uid"], self._on_node.setdefault(node, {})
             if sign < 0 and here.pop(uid, None) is not None:
                 self._priorities[priority_of(pod)] -= 1
@@ -178,7 +186,7 @@ class Cluster:
         uid = pod["metadata"]["uid"]
         self.queue.remove(uid, now)
         self.assumed.pop(uid, None)
-        self.nominations.pop(uid, None)
+        self.denominate(uid)
         self.victims.discard(uid)
         if self.snapshot.remove_pod(uid) is not None:
             self._stir(hints.POD_GONE, pod, None, now)
@@ -186,7 +194,7 @@ class Cluster:
     def _pod_on_node(self, pod: Pod, node: str, now: float) -> None:
         uid = pod["metadata"]["uid"]
         self.queue.remove(uid, now)
-        self.nominations.pop(uid, None)
+        self.denominate(uid)
         confirmed = self.assumed.pop(uid, None) == node
         shape = self.shapes.of(pod)
         terminating = "deletionTimestamp" in pod["metadata"]
@@ -208,7 +216,7 @@ class Cluster:
         if "deletionTimestamp" in pod["metadata"]:
             if uid not in self.assumed:
                 self.queue.remove(uid, now)
-                self.nominations.pop(uid, None)
+                self.denominate(uid)
             return
         nominated = (pod.get("status") or {}).get("nominatedNodeName")
         if nominated and uid not in self.queue:
@@ -218,7 +226,28 @@ class Cluster:
     # -- room that has been made
 
     def nominate(self, pod: Pod, node: str) -> None:
-        self.nominations[pod["metadata"]["uid"]] = Nomination(node, priority_of(pod), self.shapes.of(pod))
+        """Count a pod on the node where room is made for it."""
+        uid = pod["metadata"]["uid"]
+        self.denominate(uid)
+        self.nominations[uid] = Nomination(node, priority_of(pod), self.shapes.of(pod))
+        self._appear(uid)
+
+    def denominate(self, uid: str) -> None:
+        """No room is kept for a pod any more."""
+        self._vanish(uid)
+        self.nominations.pop(uid, None)
+
+    def _appear(self, uid: str) -> None:
+        nomination = self.nominations[uid]
+        self._ghosts[uid] = nomination.priority
+        self._ghost_priorities[nomination.priority] += 1
+        self.snapshot.add_pod(_ghost(uid), nomination.node, nomination.shape)
+
+    def _vanish(self, uid: str) -> None:
+        priority = self._ghosts.pop(uid, None)
+        if priority is not None:
+            self._ghost_priorities[priority] -= 1
+            self.snapshot.remove_pod(_ghost(uid))
 
     def nominated(self, uid: str) -> str:
         """Return the node where room has been made for a pod, "" if there is none."""
@@ -235,30 +264,34 @@ class Cluster:
 
     @contextmanager
     def reserved(self, pod: Pod) -> Iterator[None]:
-        """Within the block, pods of the same or higher priority count where they are nominated.
+        """Within the block, only nominated pods of the same or higher priority count, and not the pod itself.
 
         DEVIATION: upstream asks filters with and without them; so here a nominated pod may satisfy a required
         affinity before it is there.
         """
-        own, priority = pod["metadata"]["uid"], priority_of(pod)
-        ghosts = [
-            (f"nominated/{uid}", nomination)
-            for uid, nomination in self.nominations.items()
-            if uid != own and uid not in self.assumed and nomination.priority >= priority
-        ]
-        for name, nomination in ghosts:
-            self.snapshot.add_pod(name, nomination.node, nomination.shape)
+        own = pod["metadata"]["uid"]
+        hidden = self._below(priority_of(pod))
+        if own in self._ghosts and own not in hidden:
+            hidden.append(own)
+        for uid in hidden:
+            self._vanish(uid)
         try:
             yield
         finally:
-            for name, _ in ghosts:
-                self.snapshot.remove_pod(name)
+            for uid in hidden:
+                self._appear(uid)
+
+    def _below(self, priority: int) -> list[str]:
+        if not any(count and each < priority for each, count in self._ghost_priorities.items()):
+            return []
+        return [uid for uid, each in self._ghosts.items() if each < priority]
 
     # -- placements
 
     def assume(self, pod: Pod, node: str) -> None:
         """Count a pod on the node that was chosen for it, before anybody else knows."""
         uid = pod["metadata"]["uid"]
+        self._vanish(uid)
         self.assumed[uid] = node
         self.snapshot.add_pod(uid, node, self.shapes.of(pod))
 
@@ -274,8 +307,15 @@ class Cluster:
         if self.assumed.pop(uid, None) is None:
             return
         self.snapshot.remove_pod(uid)
+        if uid in self.nominations:
+            self._appear(uid)
         self.queue.retry(uid, now)
         self._stir(hints.POD_GONE, pod, None, now)
+
+
+def _ghost(uid: str) -> str:
+    """Return the name under which a nominated pod is counted."""
+    return f"nominated/{uid}"
 
 
 def _by_event(profiles: Iterable[Profile]) -> dict[str, list[tuple[str, hints.Hint | None]]]:

@@ -131,6 +131,14 @@ class FilterPlugin(Named, Protocol):
         """Return the refused nodes. If several rejects name a node, all their reasons are told."""
 
 
+@runtime_checkable
+class StaticFilter(Protocol):
+    """A filter that knows when pods do not matter to it."""
+
+    def filter_is_static(self, cycle: Cycle) -> bool:
+        """Say whether what it says about any node stays the same for this pod whatever pods come and go."""
+
+
 class ScorePlugin(Protocol):
     @property
     def name(self) -> str: ...

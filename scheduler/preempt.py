@@ -4,6 +4,9 @@ the snapshot is as before when it returns.
 On each node that could be cured, all pods of lower priority are taken away in thought; if the pod fits then,
 they are let back in, the most important first, those protected by a budget before the others, as long as it
 still fits. Who stays out is a victim.
+
+If nothing but room keeps the pod from the nodes, and no budget protects any of their pods, all nodes are
+computed at once (`room`); otherwise node by node, and the search ends when enough candidates are found.
 Source: pkg/scheduler/framework/preemption, plugins/defaultpreemption (1.36).
 """
 
@@ -14,15 +17,19 @@ import numpy as np
 
 from api.labels import Selector
 from api.types.core_v1 import Pod
+from scheduler import room
 from scheduler.decide import find_feasible
-from scheduler.framework import Cycle, Profile
+from scheduler.framework import Cycle, Profile, StaticFilter
+from scheduler.ranked import Ranked, importance, priority_of, started
 from scheduler.shape import Shape
 from scheduler.snapshot import Mask
 
-NO_VICTIMS = "No preemption victims found for incoming pod"
+NO_VICTIMS = room.NO_VICTIMS
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
 # Looking closer at more candidates than this is not worth the time. Source: minCandidateNodesAbsolute.
 _CANDIDATES = 100
+# Its refusals are what `room` computes.
+_FIT = "NodeResourcesFit"
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,13 @@ class Budget:
     selector: Selector
     allowed: int
     disrupted: frozenset[str]
+
+    def covers(self, pod: Pod) -> bool:
+        """Say whether the budget is about a pod that is not on its way yet."""
+        metadata = pod["metadata"]
+        if self.namespace != metadata["namespace"] or metadata["name"] in self.disrupted:
+            return False
+        return bool(self.selector.requirements) and self.selector.matches(metadata.get("labels"))
 
 
 @dataclass(frozen=True)
@@ -61,15 +75,28 @@ class Request:
     curable: Mask
     pods_on: Callable[[str], Iterable[Pod]]
     shape_of: Callable[[Pod], Shape]
+    ranked: Ranked
     budgets: Sequence[Budget] = ()
+
+    def is_guarded(self, pod: Pod) -> bool:
+        """Say whether any budget is about the pod."""
+        return any(budget.covers(pod) for budget in self.budgets)
 
 
 def preempt(request: Request) -> Preemption | Hopeless:
     """Return the best node and its victims, or why there are none."""
-    snapshot = request.cycle.snapshot
+    snapshot, curable = request.cycle.snapshot, request.curable
     reasons: dict[str, int] = {}
     found: list[Preemption] = []
-    for slot in np.flatnonzero(request.curable):
+    if _only_room_is_missing(request):
+        request.ranked.refresh(snapshot, request.pods_on, request.shape_of, request.is_guarded)
+        guarded = room.guarded_nodes(request.ranked, request.priority) & curable
+        best = room.make(request.cycle, request.ranked, request.priority, curable & ~guarded)
+        reasons |= best.reasons
+        if best.victims:
+            found.append(Preemption(best.node, best.victims, 0))
+        curable = guarded
+    for slot in np.flatnonzero(curable):
         name = snapshot.names[slot]
         lower = [pod for pod in request.pods_on(name) if priority_of(pod) < request.priority]
         if not lower:
@@ -83,18 +110,26 @@ def preempt(request: Request) -> Preemption | Hopeless:
         else:
             reasons[candidate] = reasons.get(candidate, 0) + 1
     if found:
-        return min(found, key=_cost)
+        return min(found, key=cost)
     hopeless = snapshot.node_count - int(np.count_nonzero(request.curable))
     if hopeless:
         reasons[NOT_HELPFUL] = hopeless
     return Hopeless(reasons)
 
 
+def _only_room_is_missing(request: Request) -> bool:
+    """Say whether every other filter stays with what it says, whatever pods go."""
+    return all(
+        plugin.name == _FIT or (isinstance(plugin, StaticFilter) and plugin.filter_is_static(request.cycle))
+        for plugin in request.profile.filters
+    )
+
+
 def _on_node(request: Request, slot: int, lower: list[Pod]) -> Preemption | str:
     """Return the victims on one node, or the reason why even without all of them the pod does not fit."""
     snapshot = request.cycle.snapshot
     name = snapshot.names[slot]
-    ordered = sorted(lower, key=_importance)
+    ordered = sorted(lower, key=importance)
     taken = {pod["metadata"]["uid"]: snapshot.pods.get(pod["metadata"]["uid"]) for pod in ordered}
     try:
         for uid in taken:
@@ -110,7 +145,7 @@ def _on_node(request: Request, slot: int, lower: list[Pod]) -> Preemption | str:
                 snapshot.remove_pod(uid)
                 victims.append(pod)
                 violations += pod in protected
-        return Preemption(name, tuple(sorted(victims, key=_importance)), violations)
+        return Preemption(name, tuple(sorted(victims, key=importance)), violations)
     finally:
         for uid, record in taken.items():
             if record is not None:
@@ -131,44 +166,22 @@ def _by_budget(pods: Sequence[Pod], budgets: Sequence[Budget]) -> tuple[list[Pod
     protected: list[Pod] = []
     free: list[Pod] = []
     for pod in pods:
-        metadata = pod["metadata"]
         overdrawn = False
         for number, budget in enumerate(budgets):
-            if budget.namespace != metadata["namespace"] or metadata["name"] in budget.disrupted:
-                continue
-            if budget.selector.requirements and budget.selector.matches(metadata.get("labels")):
+            if budget.covers(pod):
                 left[number] -= 1
                 overdrawn = overdrawn or left[number] < 0
         (protected if overdrawn else free).append(pod)
     return protected, free
 
 
-def _cost(candidate: Preemption) -> tuple[int, int, int, int, str]:
+def cost(candidate: Preemption) -> tuple[int, int, int, int, int]:
     """Order candidates: budgets, the most important victim, the sum of priorities, the number of victims; of
     equals, the one whose most important victim started last.
     """
     priorities = [priority_of(pod) for pod in candidate.victims]
-    highest = max(priorities, default=-(2**31))
+    highest = max(priorities, default=-room.LIFT)
     # As upstream, priorities are moved above zero, so that more victims always weigh more.
-    total = sum(priority + 2**31 for priority in priorities)
-    earliest = min((_started(pod) for pod in candidate.victims if priority_of(pod) == highest), default="")
-    return candidate.violations, highest, total, len(priorities), _descending(earliest)
-
-
-def _descending(text: str) -> str:
-    """Return a key that sorts the other way round."""
-    return "".join(chr(0x10FFFF - ord(letter)) for letter in text)
-
-
-def _importance(pod: Pod) -> tuple[int, str]:
-    """Sort the most important first: higher priority, then longer running."""
-    return -priority_of(pod), _started(pod)
-
-
-def _started(pod: Pod) -> str:
-    # A pod that has not started yet sorts behind all that have.
-    return (pod.get("status") or {}).get("startTime") or "~"
-
-
-def priority_of(pod: Pod) -> int:
-    return pod["spec"].get("priority") or 0
+    total = sum(priority + room.LIFT for priority in priorities)
+    earliest = min((started(pod) for pod in candidate.victims if priority_of(pod) == highest), default=0)
+    return candidate.violations, highest, total, len(priorities), -earliest

@@ -34,6 +34,12 @@ class InterPodAffinity:
         hints.NAMESPACE_CHANGED: None,
     }
 
+    def filter_is_static(self, cycle: Cycle) -> bool:
+        counts, shape = cycle.snapshot.counts, cycle.shape
+        if shape.affinity or shape.anti_affinity:
+            return False
+        return next(counts.about(counts.anti_affinity, shape), None) is None
+
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         """Like upstream, a node is told the first of the three reasons only."""
         told: Mask | None = None

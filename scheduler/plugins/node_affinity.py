@@ -23,6 +23,9 @@ class NodeAffinity:
     name: str = "NodeAffinity"
     hints: ClassVar[Hints] = {hints.NODE_CHANGED: hints.labels_differ}
 
+    def filter_is_static(self, cycle: Cycle) -> bool:
+        return True
+
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         if not has_required(cycle.shape.spec):
             return ()

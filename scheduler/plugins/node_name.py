@@ -13,6 +13,9 @@ class NodeName:
     name: str = "NodeName"
     hints: ClassVar[Hints] = {}
 
+    def filter_is_static(self, cycle: Cycle) -> bool:
+        return True
+
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         wanted = cycle.node_name
         if not wanted:

@@ -21,6 +21,9 @@ class NodePorts:
     name: str = "NodePorts"
     hints: ClassVar[Hints] = {hints.POD_GONE: None}
 
+    def filter_is_static(self, cycle: Cycle) -> bool:
+        return not cycle.shape.ports
+
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         wanted = cycle.shape.ports
         if not wanted:

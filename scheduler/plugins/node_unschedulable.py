@@ -18,6 +18,9 @@ class NodeUnschedulable:
     name: str = "NodeUnschedulable"
     hints: ClassVar[Hints] = {hints.NODE_CHANGED: hints.uncordoned, hints.POD_CHANGED: None}
 
+    def filter_is_static(self, cycle: Cycle) -> bool:
+        return True
+
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         cordoned = cycle.snapshot.unschedulable
         if not cordoned.any() or tolerates(cycle.shape.spec.get("tolerations"), _TAINT):

@@ -52,6 +52,9 @@ class PodTopologySpread:
         hints.NODE_CHANGED: hints.either(hints.labels_differ, hints.taints_differ, hints.uncordoned),
     }
 
+    def filter_is_static(self, cycle: Cycle) -> bool:
+        return not any(constraint.hard for constraint in cycle.shape.spread)
+
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         """Like upstream, a node is told the first reason only."""
         hard = [constraint for constraint in cycle.shape.spread if constraint.hard]

@@ -22,6 +22,9 @@ class TaintToleration:
     name: str = "TaintToleration"
     hints: ClassVar[Hints] = {hints.NODE_CHANGED: hints.taints_differ, hints.POD_CHANGED: None}
 
+    def filter_is_static(self, cycle: Cycle) -> bool:
+        return True
+
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         refused = refusing_nodes(cycle)
         return (Reject("node(s) had untolerated taint(s)", refused, final=True),) if refused.any() else ()

@@ -34,7 +34,7 @@ def attempt(*reliefs: Relief | None, placed: Any = (), preempts: bool = True, **
         cluster.pod_changed(None, each, 0)
     entry = cluster.queue.pop(0)
     assert entry is not None
-    return Attempts(cluster).attempt(entry)
+    return Attempts(cluster).attempt(entry, 0.0)
 
 
 BIG = pod("big", "n", requests={"cpu": "3"}, priority=10)

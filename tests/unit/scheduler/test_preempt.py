@@ -1,13 +1,19 @@
 """Victims: as few and as unimportant as possible, and who keeps their place."""
 
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from api.labels import from_map
 from scheduler.cluster import Cluster
-from scheduler.framework import Unschedulable
-from scheduler.preempt import NO_VICTIMS, NOT_HELPFUL, Budget, Hopeless, Preemption, Request, preempt
+from scheduler.framework import Cycle, Profile, Reject, Unschedulable
+from scheduler.hints import Hints
+from scheduler.preempt import NO_VICTIMS, NOT_HELPFUL, Budget, Hopeless, Preemption, Request, cost, preempt
+from scheduler.ranked import Ranked
 from tests.unit.scheduler.build import PROFILE, PROFILES, World, apart, node, pod, term
 
 
@@ -17,18 +23,38 @@ def placed(name: str, on: str, cpu: str, priority: int, **more: Any) -> Any:
     return {**each, "status": {"startTime": started}}
 
 
-def ask(nodes: Any, pods: Any, new: Any, budgets: Any = ()) -> Preemption | Hopeless:
+@dataclass(frozen=True)
+class Fickle:
+    """A filter that says nothing, and does not say either that it never will."""
+
+    name: str = "Fickle"
+    hints: ClassVar[Hints] = {}
+
+    def filter(self, cycle: Cycle) -> Sequence[Reject]:
+        return ()
+
+
+# With it, preemption looks at one node after the other.
+ONE_BY_ONE = replace(PROFILE, filters=(*PROFILE.filters, Fickle()))
+
+
+def ask(
+    nodes: Any, pods: Any, new: Any, budgets: Any = (), profile: Profile = PROFILE
+) -> Preemption | Hopeless:
     world = World(nodes, pods)
+    ranked = Ranked()
+    ranked.touch_all(world.snapshot.index)
     failure = world.decide(new)
     assert isinstance(failure, Unschedulable)
     before = {uid: record.slot for uid, record in world.snapshot.pods.items()}
     request = Request(
         world.cycle(new),
-        PROFILE,
+        profile,
         new["spec"]["priority"],
         failure.curable,
         lambda name: [each for each in pods if each["spec"]["nodeName"] == name],
         world.shapes.of,
+        ranked,
         budgets,
     )
     found = preempt(request)
@@ -120,6 +146,38 @@ def test_why_there_is_no_room_to_be_made() -> None:
     assert found.reasons == {NO_VICTIMS: 1, NOT_HELPFUL: 2, "Insufficient cpu": 1}
 
 
+@st.composite
+def crowds(draw: st.DrawFn) -> list[Any]:
+    """Return pods on two or three nodes, of a few sizes and priorities."""
+    count = draw(st.integers(0, 12))
+    return [
+        placed(
+            f"p{number}",
+            draw(st.sampled_from(["a", "b", "c"])),
+            draw(st.sampled_from(["500m", "1", "2"])),
+            draw(st.sampled_from([1, 2, 5, 1000])),
+            labels={"app": draw(st.sampled_from(["web", "db"]))},
+            started=f"2026-01-0{draw(st.integers(1, 3))}T00:00:00Z",
+        )
+        for number in range(count)
+    ]
+
+
+@settings(max_examples=300, deadline=None)
+@given(crowds(), st.sampled_from(["1", "2", "4"]), st.sampled_from([3, 4, 110]), st.booleans())
+def test_all_nodes_at_once_are_as_one_by_one(pods: Any, cpu: str, most: int, guard: bool) -> None:
+    nodes = [node("a"), node("b", offers={"pods": str(most)}), node("c", offers={"cpu": "3"})]
+    new = pod("new", requests={"cpu": cpu}, priority=1000)
+    if not isinstance(World(nodes, pods).decide(new), Unschedulable):
+        return
+    budgets = (Budget("default", from_map({"app": "db"}), 1, frozenset()),) if guard else ()
+    at_once, in_turn = ask(nodes, pods, new, budgets), ask(nodes, pods, new, budgets, ONE_BY_ONE)
+    if isinstance(at_once, Preemption) and isinstance(in_turn, Preemption):
+        assert cost(at_once) == cost(in_turn)
+    else:
+        assert at_once == in_turn
+
+
 def nominated() -> Cluster:
     cluster = Cluster(PROFILES)
     cluster.node_changed(None, node("n1"), 0.0)
@@ -135,13 +193,24 @@ def test_room_is_reserved_against_lower_priorities(priority: int, kept: int) -> 
     cluster = nominated()
     with cluster.reserved(pod("other", priority=priority)):
         assert int(cluster.snapshot.requested["pods"].sum()) == kept
-    assert int(cluster.snapshot.requested["pods"].sum()) == 0
+    assert int(cluster.snapshot.requested["pods"].sum()) == 1
 
 
 def test_a_pod_does_not_reserve_against_itself() -> None:
     cluster = nominated()
     with cluster.reserved(pod("vip", priority=10)):
         assert int(cluster.snapshot.requested["pods"].sum()) == 0
+
+
+def test_a_nominated_pod_on_its_way_is_counted_once() -> None:
+    cluster = nominated()
+    vip = pod("vip", requests={"cpu": "4"}, priority=10)
+    cluster.assume(vip, "n1")
+    assert int(cluster.snapshot.requested["pods"].sum()) == 1
+    cluster.undo(vip, 1.0)
+    assert int(cluster.snapshot.requested["pods"].sum()) == 1
+    cluster.pod_changed(vip, None, 2.0)
+    assert int(cluster.snapshot.requested["pods"].sum()) == 0
 
 
 def test_nominations_end_with_the_pod_or_its_binding() -> None:

@@ -8,7 +8,11 @@
 
 Flags are the field names with dashes unless `flag` says otherwise. A field whose name ends in `_s` takes Go
 durations ("1m30s") as well as seconds. `bool` fields become `--x` / `--no-x`; tuples of strings are
-comma-separated.
+comma-separated. A field whose `flag` is "" is set by code alone.
+
+A component whose file has a shape of its own gives its settings a class method
+`from_file(content: bytes, flags: Mapping[str, Any]) -> Mapping[str, Any]`: it returns the fields as file and
+flags together say them, and raises `ValueError`.
 """
 
 import argparse
@@ -16,7 +20,7 @@ import dataclasses
 import re
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -46,18 +50,20 @@ def parse(kind: type[C], argv: Sequence[str], prog: str, description: str) -> C:
     parser = argparse.ArgumentParser(
         prog=prog, description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument(
-        "--config", type=Path, default=argparse.SUPPRESS, help="YAML file with the same names"
-    )
+    own = getattr(kind, "from_file", None)
+    text = "configuration file of upstream's shape" if own is not None else "YAML file with the same names"
+    parser.add_argument("--config", type=Path, default=argparse.SUPPRESS, help=text)
     hints = typing.get_type_hints(kind)
-    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    fields = [field for field in dataclasses.fields(kind) if _flag(field)]  # type: ignore[arg-type]
     for field in fields:
         _add(parser, field, hints[field.name])
-    given = vars(parser.parse_args(argv))
-    values: dict[str, Any] = {}
-    if path := given.pop("config", None):
-        values.update(_from_file(parser, path, {field.name: hints[field.name] for field in fields}, fields))
-    values.update(given)
+    values = vars(parser.parse_args(argv))
+    if path := values.pop("config", None):
+        if own is not None:
+            values = _from_own_file(parser, path, own, values)
+        else:
+            known = {field.name: hints[field.name] for field in fields}
+            values = {**_from_file(parser, path, known, fields), **values}
     missing = [f for f in fields if f.name not in values and _required(f)]
     if missing:
         parser.error("the following arguments are required: " + ", ".join(f"--{_flag(f)}" for f in missing))
@@ -101,6 +107,20 @@ def _converter(name: str, hint: Any) -> Any:
     if typing.get_origin(hint) is tuple:
         return lambda text: tuple(part for part in text.split(",") if part)
     return hint
+
+
+def _from_own_file(
+    parser: argparse.ArgumentParser,
+    path: Path,
+    read: Callable[[bytes, Mapping[str, Any]], Mapping[str, Any]],
+    flags: Mapping[str, Any],
+) -> dict[str, Any]:
+    try:
+        return dict(read(path.read_bytes(), flags))
+    except OSError as error:
+        parser.error(f"cannot read {path}: {error}")
+    except ValueError as error:
+        parser.error(f"{path}: {error}")
 
 
 def _from_file(

@@ -28,7 +28,6 @@ from api.types.storage_v1 import (
 )
 from client import kubeconfig
 from client.api import Client
-from client.events import Recorder
 from client.http import HTTPTransport
 from client.informer import Informers
 from client.leases import run_as_leader
@@ -37,12 +36,12 @@ from kit.health import listening
 from kit.metrics import REGISTRY
 from kit.tasks import Tasks
 from scheduler.attempt import Attempts, MakeRoom, Placed, Refused
-from scheduler.bind import Binder
+from scheduler.bind import Binder, Recorders
 from scheduler.cluster import Cluster
 from scheduler.config import Config
 from scheduler.explain.decisions import Decisions
-from scheduler.profiles import default_profile
-from scheduler.queue import Entry
+from scheduler.profiles import new_profiles
+from scheduler.queue import Entry, SchedulingQueue
 
 FIELD_MANAGER = "pelamis-scheduler"
 # Other objects that plugins read through `cycle.objects`.
@@ -95,6 +94,8 @@ async def _lead(client: Client, config: Config) -> None:
         scheduler.attach(informers)
         await informers.start(tasks)
         await informers.synced()
+        if config.configuration.percentage_of_nodes_to_score:
+            _log.info("percentageOfNodesToScore makes no difference: all nodes are scored")
         _log.info("scheduler started", nodes=scheduler.cluster.snapshot.node_count, pid=os.getpid())
         tasks.spawn(scheduler.run(), "scheduling", fatal=True)
         await tasks.wait()
@@ -106,12 +107,15 @@ class Scheduler:
     """The loop: takes pods from the queue, decides, assumes, hands over to the binder."""
 
     def __init__(self, client: Client, config: Config, tasks: Tasks) -> None:
-        self.cluster = Cluster({config.scheduler_name: default_profile(config.scheduler_name)})
+        said = config.configuration
+        queue = SchedulingQueue(said.pod_initial_backoff_s, said.pod_max_backoff_s)
+        self.cluster = Cluster(new_profiles(said), queue)
         self._attempts = Attempts(self.cluster, config.seed, clock.now)
         self.decisions = Decisions(config.decisions_memory_mb << 20)
         self._wake = asyncio.Event()
-        recorder = Recorder(client, config.scheduler_name, tasks)
-        self._binder = Binder(client, self.cluster, recorder, tasks, config.bindings_in_flight)
+        self._binder = Binder(
+            client, self.cluster, Recorders(client, tasks), tasks, config.bindings_in_flight
+        )
         self._binder.on_end = self._wake.set
 
     def attach(self, informers: Informers) -> None:

@@ -40,19 +40,38 @@ _attempts = REGISTRY.counter(
 )
 
 
+class Recorders:
+    """Events by whoever reports them: the scheduler that a pod names."""
+
+    def __init__(self, client: Client, tasks: Tasks) -> None:
+        self._client = client
+        self._tasks = tasks
+        self._by_name: dict[str, Recorder] = {}
+
+    def of(self, reporter: str) -> Recorder:
+        found = self._by_name.get(reporter)
+        if found is None:
+            found = self._by_name[reporter] = Recorder(self._client, reporter, self._tasks)
+        return found
+
+    async def flush(self) -> None:
+        for recorder in list(self._by_name.values()):
+            await recorder.flush()
+
+
 class Binder:
     """`idle` is called whenever a binding has ended, so that the caller may hand over more."""
 
     def __init__(
-        self, client: Client, cluster: Cluster, recorder: Recorder, tasks: Tasks, limit: int
+        self, client: Client, cluster: Cluster, recorders: Recorders, tasks: Tasks, limit: int
     ) -> None:
         self._client = client
         self._cluster = cluster
-        self._recorder = recorder
+        self._recorders = recorders
         self._tasks = tasks
         self._limit = limit
         self._under_way = 0
-        self._news: deque[tuple[Mapping[str, Any], str, str, str]] = deque(maxlen=_NEWS_MAX)
+        self._news: deque[tuple[str, Mapping[str, Any], str, str, str]] = deque(maxlen=_NEWS_MAX)
         self._telling: asyncio.Task[None] | None = None
         # Replaced whenever an object has changed, for those who wait for that.
         self._stirred = asyncio.Event()
@@ -272,7 +291,7 @@ class Binder:
     async def _end(self, victim: Pod, preemptor: Pod, node: str) -> None:
         """Mark a victim, so that everybody can read why, then delete it with its own grace period."""
         metadata = victim["metadata"]
-        scheduler = preemptor["spec"].get("schedulerName") or DEFAULT_SCHEDULER
+        scheduler = _scheduler_of(preemptor)
         condition = {
             "type": "DisruptionTarget",
             "status": "True",
@@ -293,23 +312,30 @@ class Binder:
             _log.warning("victim not ended", pod=_name(victim), error=str(error))
             return
         text = f"Preempted by pod {preemptor['metadata']['uid']} on node {node}"
-        self._announce(victim, "Normal", "Preempted", text)
+        self._announce(victim, "Normal", "Preempted", text, scheduler)
 
-    def _announce(self, pod: Pod, kind: str, reason: str, message: str) -> None:
-        """Record an Event; many of them bit by bit, since the recorder drops what is too much at once."""
-        self._news.append((_reference(pod), kind, reason, message))
+    def _announce(self, pod: Pod, kind: str, reason: str, message: str, reporter: str = "") -> None:
+        """Record an Event by the pod's scheduler, or another; many of them bit by bit, since the recorder
+        drops what is too much at once.
+        """
+        self._news.append((reporter or _scheduler_of(pod), _reference(pod), kind, reason, message))
         if self._telling is None or self._telling.done():
             self._telling = self._tasks.spawn(self._tell_news(), "events of the scheduler")
 
     async def _tell_news(self) -> None:
         while self._news:
             for _ in range(min(_NEWS_AT_ONCE, len(self._news))):
-                self._recorder.event(*self._news.popleft())
-            await self._recorder.flush()
+                reporter, about, kind, reason, message = self._news.popleft()
+                self._recorders.of(reporter).event(about, kind, reason, message)
+            await self._recorders.flush()
 
 
 def _name(pod: Pod) -> str:
     return f"{pod['metadata']['namespace']}/{pod['metadata']['name']}"
+
+
+def _scheduler_of(pod: Pod) -> str:
+    return pod["spec"].get("schedulerName") or DEFAULT_SCHEDULER
 
 
 def _reference(pod: Pod) -> Mapping[str, Any]:

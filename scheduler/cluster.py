@@ -42,11 +42,11 @@ class Nomination:
 
 
 class Cluster:
-    def __init__(self, profiles: Mapping[str, Profile]) -> None:
+    def __init__(self, profiles: Mapping[str, Profile], queue: SchedulingQueue | None = None) -> None:
         # By schedulerName.
         self.profiles = profiles
         self.snapshot = Snapshot()
-        self.queue = SchedulingQueue()
+        self.queue = queue if queue is not None else SchedulingQueue()
         self.shapes = Shapes()
         self.objects = Objects()
         self.spreading = Spreading()

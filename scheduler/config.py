@@ -1,14 +1,37 @@
-"""Settings of the scheduler; flags bear upstream's names."""
+"""Settings of the scheduler: flags, which bear upstream's names, and a file of upstream's shape.
 
+With `--config`, flags about leader election win over the file; the others of upstream's that the file can say
+are ignored, as upstream does, but that `--kubeconfig` counts if the file names none.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+from scheduler.configuration.load import load
+from scheduler.configuration.model import Configuration, ProfileConfig
+from scheduler.profiles import new_profiles
+
+# Field of `LeaderElection` -> field of `Config`.
+_ELECTION = {
+    "leader_elect": "leader_elect",
+    "lease_duration_s": "leader_elect_lease_duration_s",
+    "renew_deadline_s": "leader_elect_renew_deadline_s",
+    "retry_period_s": "leader_elect_retry_period_s",
+    "resource_name": "leader_elect_resource_name",
+    "resource_namespace": "leader_elect_resource_namespace",
+}
 
 
 @dataclass(frozen=True)
 class Config:
     kubeconfig: Path = field(metadata={"help": "how to reach the API server"})
     scheduler_name: str = field(
-        default="default-scheduler", metadata={"help": "pods with this schedulerName are placed"}
+        default="default-scheduler",
+        metadata={
+            "help": "pods with this schedulerName are placed; a configuration file says it by profiles"
+        },
     )
     leader_elect: bool = field(default=True, metadata={"help": "work only while holding the Lease"})
     leader_elect_lease_duration_s: float = field(
@@ -35,3 +58,22 @@ class Config:
     decisions_memory_mb: int = field(
         default=32, metadata={"help": "megabytes for decisions that are kept with all scores and verdicts"}
     )
+    # What the file says; None without one.
+    file: Configuration | None = field(default=None, metadata={"flag": ""})
+
+    @property
+    def configuration(self) -> Configuration:
+        """The file, or what is so without one."""
+        return self.file or Configuration(profiles=(ProfileConfig(self.scheduler_name),))
+
+    @classmethod
+    def from_file(cls, content: bytes, flags: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the settings that a configuration file and flags say. Raises `ConfigurationError`."""
+        given = {name: flags[flag] for name, flag in _ELECTION.items() if flag in flags}
+        found = load(content, given)
+        new_profiles(found)
+        election = {flag: getattr(found.leader_election, name) for name, flag in _ELECTION.items()}
+        settings = {**flags, **election, "file": found}
+        if found.kubeconfig:
+            settings["kubeconfig"] = Path(found.kubeconfig)
+        return settings

@@ -60,7 +60,10 @@ class _Group:
 
 
 class SchedulingQueue:
-    def __init__(self) -> None:
+    def __init__(
+        self, first_backoff_s: float = FIRST_BACKOFF_S, longest_backoff_s: float = LONGEST_BACKOFF_S
+    ) -> None:
+        self._backoff_limits = first_backoff_s, longest_backoff_s
         self._entries: dict[str, Entry] = {}
         self._active: list[tuple[int, float, int, str]] = []
         self._backoff: list[tuple[float, int, str]] = []
@@ -222,7 +225,7 @@ class SchedulingQueue:
 
     def _back_off(self, entry: Entry, now: float) -> None:
         """The back-off counts from the last attempt: a pod that has waited it out is active at once."""
-        due = entry.tried + backoff_s(entry.attempts)
+        due = entry.tried + backoff_s(entry.attempts, *self._backoff_limits)
         if due <= now:
             self._activate(entry)
             return
@@ -246,9 +249,9 @@ class SchedulingQueue:
         return self._serial
 
 
-def backoff_s(attempts: int) -> float:
+def backoff_s(attempts: int, first: float = FIRST_BACKOFF_S, longest: float = LONGEST_BACKOFF_S) -> float:
     """Return how long a pod rests after so many attempts."""
-    return float(min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(10, max(0, attempts - 1))))
+    return float(min(longest, first * 2 ** min(60, max(0, attempts - 1))))
 
 
 def _labels(pod: Pod) -> object:

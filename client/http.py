@@ -86,7 +86,7 @@ class HTTPTransport:
         if self._session is None:
             connector = aiohttp.TCPConnector(
                 limit=0,
-                ssl=_context(self.endpoint) if self._root.scheme == "https" else False,
+                ssl=tls_context(self.endpoint) if self._root.scheme == "https" else False,
                 socket_factory=_socket,
                 keepalive_timeout=60.0,
             )
@@ -129,7 +129,8 @@ def _socket(info: tuple[Any, ...]) -> socket.socket:
     return made
 
 
-def _context(endpoint: Endpoint) -> ssl.SSLContext:
+def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
+    """Return what a connection to the endpoint trusts, and shows of itself."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if endpoint.insecure:
         context.check_hostname = False

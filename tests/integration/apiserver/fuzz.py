@@ -23,7 +23,7 @@ import yaml
 from api.catalog import ALL
 from api.resource import Resource
 from api.schemas import json_type, resolve, schema_name
-from client.http import _context
+from client.http import tls_context
 from client.kubeconfig import load
 
 NAMESPACE = "fuzz"
@@ -557,7 +557,7 @@ def main() -> None:
     """Run against the cluster of a kubeconfig."""
     endpoint = load(sys.argv[1])
     host, _, port = endpoint.server.removeprefix("https://").rpartition(":")
-    context = _context(endpoint)
+    context = tls_context(endpoint)
     faults = asyncio.run(run(int(port), context, int(sys.argv[2]), int(sys.argv[3]), host))
     sys.stdout.write("\n".join([*faults, f"{len(faults)} faults\n"]))
 

@@ -11,21 +11,17 @@ run against that API server, and it must not taint new nodes: `pelamis up --node
 import argparse
 import asyncio
 import json
-import os
-import sys
 import time
 from collections import Counter
-from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
-from api.errors import AlreadyExists
-from api.types.core_v1 import NAMESPACES, NODES, PODS, SERVICEACCOUNTS
+from api.types.core_v1 import PODS
+from bench.apiserver import pss_mb, seconds_of
+from bench.scheduling import LIMIT_S, Load, Seen, creations, follow, has_node, rate, scheduler, while_alive
 from client import kubeconfig
-from client.api import Client
-from client.http import HTTPTransport
 from scheduler.decide import schedule
 from scheduler.framework import Cycle, Placement
 from scheduler.kept import Kept
@@ -36,10 +32,7 @@ from scheduler.snapshot import Snapshot
 
 NAMESPACE = "bench-scheduler"
 ZONES = 10
-IN_FLIGHT = 32
-LIMIT_S = 300.0
-ROOT = Path(__file__).resolve().parent.parent
-TICKS = os.sysconf("SC_CLK_TCK")
+PODS_PATH = f"/api/v1/namespaces/{NAMESPACE}/pods"
 
 
 def new_node(number: int) -> Any:
@@ -107,88 +100,42 @@ def pure(nodes: int, pods: int) -> None:
         say("P6c", unit="us", nodes=nodes, shape=shape, pods="all different", value=round(each, 1), must=150)
 
 
-def usage(process: int) -> tuple[float, float]:
-    """Return CPU seconds and proportional memory in MB of a process."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    pss = Path(f"/proc/{process}/smaps_rollup").read_text().split("Pss:")[1].split()[0]
-    return (int(fields[11]) + int(fields[12])) / TICKS, round(int(pss) / 1024, 1)
-
-
-async def gather(count: int, make: Any) -> None:
-    """Await `make(0..count-1)`, some at a time."""
-    numbers = iter(range(count))
-
-    async def work() -> None:
-        for number in numbers:
-            await make(number)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(IN_FLIGHT):
-            group.create_task(work())
-
-
-async def ensure(client: Client, resource: Any, obj: Any) -> None:
-    try:
-        await client.create(resource, obj)
-    except AlreadyExists:
-        return
-
-
 async def end_to_end(config: Path, nodes: int, pods: int, spread: bool) -> None:
-    client = Client(HTTPTransport(kubeconfig.load(config)))
+    load = Load(kubeconfig.load(config))
     try:
-        await ensure(client, NAMESPACES, {"metadata": {"name": NAMESPACE}})
-        account = {"metadata": {"name": "default", "namespace": NAMESPACE}}
-        await ensure(client, SERVICEACCOUNTS, account)
-        await gather(nodes, lambda number: ensure(client, NODES, new_node(number)))
+        await load.namespace(NAMESPACE)
+        refused = await load.send(creations("/api/v1/nodes", map(new_node, range(nodes))))
         group = f"s{int(time.time())}"
-        await gather(pods, lambda number: client.create(PODS, new_pod(number, spread, group)))
-        await _measure(client, config, nodes, pods, spread, group)
+        made = (new_pod(number, spread, group) for number in range(pods))
+        refused += await load.send(creations(PODS_PATH, made))
+        await _measure(load, config, nodes, pods, spread, group, refused)
     finally:
-        await client.close()
+        await load.close()
 
 
-async def _measure(client: Client, config: Path, nodes: int, pods: int, spread: bool, group: str) -> None:
-    here = await client.list(PODS, NAMESPACE, limit=1)
-    flags = (f"--kubeconfig={config}", "--leader-elect=false", "--secure-port=0")
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, str(ROOT / "pelamis" / "__main__.py"), "scheduler", *flags
-    )
-    try:
+async def _measure(
+    load: Load, config: Path, nodes: int, pods: int, spread: bool, group: str, refused: int
+) -> None:
+    here = await load.client.list(PODS, NAMESPACE, limit=1)
+    query = f"resourceVersion={here.resource_version}&labelSelector=app%3D{group}"
+    seen = Seen()
+    async with scheduler(config) as process:
         async with asyncio.timeout(LIMIT_S):
-            times, used = await _count(client, here.resource_version, pods, group)
-        cpu_s, pss_mb = usage(process.pid)
-    finally:
-        process.terminate()
-        await process.wait()
+            await while_alive(process, follow(load, PODS_PATH, query, has_node, pods, seen))
+        cpu_s, memory_mb = seconds_of(process.pid), pss_mb(process.pid)
+    used = Counter(seen.nodes.values())
     say(
         "P6b" if spread else "P6a",
         unit="pods/s",
         nodes=nodes,
         pods=pods,
-        value=round((pods - 1) / (times[-1] - times[0]), 1),
+        value=round(rate(seen.times.values()), 1),
+        errors=refused,
         max_on_one_node=max(used.values()),
         nodes_used=len(used),
         scheduler_cpu_s=cpu_s,
-        scheduler_pss_mb=pss_mb,
+        scheduler_pss_mb=memory_mb,
     )
-
-
-async def _count(client: Client, revision: str, pods: int, group: str) -> tuple[list[float], Counter[str]]:
-    """Return when each pod was seen bound, and pods per node."""
-    seen: dict[str, float] = {}
-    used: Counter[str] = Counter()
-    events = client.watch(PODS, NAMESPACE, resource_version=revision, label_selector=f"app={group}")
-    async with aclosing(events):
-        async for event in events:
-            pod: Any = event.object
-            node = (pod.get("spec") or {}).get("nodeName")
-            if node and pod["metadata"]["name"] not in seen:
-                seen[pod["metadata"]["name"]] = time.perf_counter()
-                used[node] += 1
-            if len(seen) == pods:
-                break
-    return list(seen.values()), used
 
 
 def main() -> None:

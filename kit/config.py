@@ -8,7 +8,7 @@
 
 Flags are the field names with dashes unless `flag` says otherwise. A field whose name ends in `_s` takes Go
 durations ("1m30s") as well as seconds. `bool` fields become `--x` / `--no-x`; tuples of strings are
-comma-separated. A field whose `flag` is "" is set by code alone.
+comma-separated, and a flag that is repeated adds to them. A field whose `flag` is "" is set by code alone.
 
 A component whose file has a shape of its own gives its settings a class method
 `from_file(content: bytes, flags: Mapping[str, Any]) -> Mapping[str, Any]`: it returns the fields as file and
@@ -86,6 +86,8 @@ def _add(parser: argparse.ArgumentParser, field: dataclasses.Field[Any], hint: A
     if hint is bool:
         parser.add_argument(f"--{_flag(field)}", action=_GoBool, nargs="?", const=True, **options)
     else:
+        if typing.get_origin(hint) is tuple:
+            options["action"] = _Extend
         options["metavar"] = str(field.metadata.get("metavar", field.name.split("_")[-1].upper()))
         parser.add_argument(f"--{_flag(field)}", type=_converter(field.name, hint), **options)
 
@@ -97,6 +99,13 @@ class _GoBool(argparse.Action):
         if values not in (True, "true", "false"):
             parser.error(f"argument {option_string}: invalid boolean value {values!r}")
         setattr(namespace, self.dest, values in (True, "true"))
+
+
+class _Extend(argparse.Action):
+    """`--x a --x b,c` is `--x a,b,c`."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        setattr(namespace, self.dest, (*getattr(namespace, self.dest, ()), *values))
 
 
 def _converter(name: str, hint: Any) -> Any:

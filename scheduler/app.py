@@ -16,6 +16,7 @@ from api.types.core_v1 import (
     PODS,
     REPLICATIONCONTROLLERS,
     SERVICES,
+    Pod,
 )
 from api.types.policy_v1 import PODDISRUPTIONBUDGETS
 from api.types.resource_v1 import DEVICECLASSES, RESOURCECLAIMS, RESOURCESLICES
@@ -41,6 +42,7 @@ from scheduler.cluster import Cluster
 from scheduler.config import Config
 from scheduler.explain.decisions import Decisions
 from scheduler.profiles import new_profiles
+from scheduler.python_plugins.files import PythonPlugins
 from scheduler.queue import Entry, SchedulingQueue
 
 FIELD_MANAGER = "pelamis-scheduler"
@@ -98,6 +100,7 @@ async def _lead(client: Client, config: Config) -> None:
             _log.info("percentageOfNodesToScore makes no difference: all nodes are scored")
         _log.info("scheduler started", nodes=scheduler.cluster.snapshot.node_count, pid=os.getpid())
         tasks.spawn(scheduler.run(), "scheduling", fatal=True)
+        tasks.spawn(scheduler.follow_plugins(), "plugin files", fatal=True)
         await tasks.wait()
     finally:
         await tasks.close()
@@ -109,7 +112,9 @@ class Scheduler:
     def __init__(self, client: Client, config: Config, tasks: Tasks) -> None:
         said = config.configuration
         queue = SchedulingQueue(said.pod_initial_backoff_s, said.pod_max_backoff_s)
-        self.cluster = Cluster(new_profiles(said), queue)
+        self._profiles = new_profiles(said)
+        self._python = PythonPlugins(config.plugin_files, self._warn_of_plugin, config.plugin_timeout_s)
+        self.cluster = Cluster(self._python.extend(self._profiles), queue)
         self._attempts = Attempts(self.cluster, config.seed, clock.now)
         self.decisions = Decisions(config.decisions_memory_mb << 20)
         self._wake = asyncio.Event()
@@ -117,6 +122,17 @@ class Scheduler:
             client, self.cluster, Recorders(client, tasks), tasks, config.bindings_in_flight
         )
         self._binder.on_end = self._wake.set
+
+    def _warn_of_plugin(self, pod: Pod, message: str) -> None:
+        self._binder.warn_of_plugin(pod, message)
+
+    async def follow_plugins(self) -> None:
+        """Take functions of users into the profiles when their files change, until cancelled."""
+        await self._python.follow(self._plugins_changed)
+
+    def _plugins_changed(self) -> None:
+        self.cluster.set_profiles(self._python.extend(self._profiles), clock.monotonic())
+        self._wake.set()
 
     def attach(self, informers: Informers) -> None:
         """Follow what decisions depend on. Nodes come before pods, so that pods find theirs."""

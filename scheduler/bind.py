@@ -256,6 +256,10 @@ class Binder:
                 self._cluster.victims.add(uid)
                 self._tasks.spawn(self._end(victim, pod, plan.node), "preemption")
 
+    def warn_of_plugin(self, pod: Pod, message: str) -> None:
+        """Tell users that a function of theirs had no part in the decision about a pod, and why."""
+        self._announce(pod, "Warning", "SchedulerPluginFailed", message)
+
     def _tell(self, pod: Pod, message: str) -> None:
         self._announce(pod, "Warning", "FailedScheduling", message)
         condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}

@@ -66,6 +66,12 @@ class Cluster:
         self._priorities: Counter[int] = Counter()
         self.namespaces: dict[str, Mapping[str, str]] = {}
 
+    def set_profiles(self, profiles: Mapping[str, Profile], now: float) -> None:
+        """Decide by other plugins from now on, for the same schedulers: who was refused may try again."""
+        self.profiles = profiles
+        self._hints = _by_event(profiles.values())
+        self.queue.stir_all(now)
+
     # -- events
 
     def node_changed(self, old: Node | None, new: Node | None, now: float) -> None:
@@ -89,12 +95,13 @@ class Cluster:
             self._enqueue(pod, now)
 
     def _enqueue(self, pod: Pod, now: float) -> None:
-        spec = pod["spec"]
+        spec, profile = pod["spec"], self.profile_of(pod)
         alike = (
             self.shapes.of(pod).key,
             spec.get("schedulerName"),
             spec.get("priority"),
             spec.get("preemptionPolicy"),
+            profile.traits(pod) if profile is not None and profile.traits is not None else None,
         )
         self.queue.put(pod, now, self._is_gated(pod), alike)
 

@@ -4,7 +4,7 @@ With `--config`, flags about leader election win over the file; the others of up
 are ignored, as upstream does, but that `--kubeconfig` counts if the file names none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,17 @@ class Config:
     bindings_in_flight: int = field(
         default=64, metadata={"help": "bindings that may be under way at one time"}
     )
+    plugin_file: tuple[str, ...] = field(
+        default=(),
+        metadata={"help": "a Python file with functions that filter and score nodes; may be repeated"},
+    )
+    plugin_timeout_s: float = field(
+        default=0.1,
+        metadata={
+            "flag": "plugin-timeout",
+            "help": "how long one of these functions may compute in one decision; 0 for no limit",
+        },
+    )
     seed: int = field(default=0, metadata={"help": "breaks ties between equal nodes"})
     decisions_memory_mb: int = field(
         default=32, metadata={"help": "megabytes for decisions that are kept with all scores and verdicts"}
@@ -65,6 +76,14 @@ class Config:
     def configuration(self) -> Configuration:
         """The file, or what is so without one."""
         return self.file or Configuration(profiles=(ProfileConfig(self.scheduler_name),))
+
+    @property
+    def plugin_files(self) -> Mapping[str, Sequence[str]]:
+        """Files with functions of users by profile: those of the flag are for all, then come its own."""
+        return {
+            profile.scheduler_name: (*self.plugin_file, *profile.python_files)
+            for profile in self.configuration.profiles
+        }
 
     @classmethod
     def from_file(cls, content: bytes, flags: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -171,6 +171,14 @@ class Counts:
         self._labelled: dict[tuple[str, str], dict[bytes, None]] = {}
         self.anti_affinity, self.affinity, self.preferred = Terms(slots), Terms(slots), Terms(slots)
 
+    def groups(self) -> Iterable[Mapping[str, PodRecord]]:
+        """Return all pods, by uid, in groups of one shape."""
+        return self._alike.values()
+
+    def alike(self, shape: Shape) -> Iterable[PodRecord]:
+        """Return the pods of one shape."""
+        return self._alike.get(shape.key, {}).values()
+
     def matching(self, namespaces: Namespaces, selector: Selector, live_only: bool) -> Vector:
         """Return the vector of pods that match; they are counted if nobody has asked before."""
         key = (namespaces, selector, live_only)

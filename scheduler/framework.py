@@ -13,7 +13,7 @@ Source: pkg/scheduler/framework/interface.go (1.36). PreFilter and PreScore have
 they would compute once is kept by `Cycle.static`, `of_nodes` and `local`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
@@ -267,6 +267,8 @@ class Profile:
     post_filters: tuple[PostFilterPlugin, ...] = ()
     # Whether DefaultPreemption makes room for pods.
     preempts: bool = True
+    # What beyond their shape and priority the plugins tell pods apart by.
+    traits: Callable[[Pod], Hashable] | None = None
 
 
 @dataclass(frozen=True)

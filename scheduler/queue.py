@@ -95,7 +95,7 @@ class SchedulingQueue:
             entry = self._entries[uid] = Entry(uid, pod, now, group=group)
             self._place(entry, gated)
             return
-        changed = entry.pod["spec"] != pod["spec"] or _labels(entry.pod) != _labels(pod)
+        changed = entry.pod["spec"] != pod["spec"] or _metadata(entry.pod) != _metadata(pod)
         entry.pod = pod
         if entry.where == "gated":
             entry.group = group
@@ -254,5 +254,5 @@ def backoff_s(attempts: int, first: float = FIRST_BACKOFF_S, longest: float = LO
     return float(min(longest, first * 2 ** min(60, max(0, attempts - 1))))
 
 
-def _labels(pod: Pod) -> object:
-    return pod["metadata"].get("labels")
+def _metadata(pod: Pod) -> object:
+    return pod["metadata"].get("labels"), pod["metadata"].get("annotations")

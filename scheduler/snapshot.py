@@ -268,6 +268,7 @@ def _same_for_placement(one: Node, other: Node) -> bool:
     mine, theirs = one.get("status") or {}, other.get("status") or {}
     return (
         one["metadata"].get("labels") == other["metadata"].get("labels")
+        and one["metadata"].get("annotations") == other["metadata"].get("annotations")
         and one.get("spec") == other.get("spec")
         and mine.get("allocatable") == theirs.get("allocatable")
         and mine.get("images") == theirs.get("images")

@@ -12,6 +12,7 @@ from api import field
 from api.field import FieldError, Path
 from api.labels import EXISTS, GREATER, IN, LESS, NOT_EXISTS, NOT_IN, new_requirement
 from api.names import is_qualified_name
+from scheduler.configuration.model import PYTHON_PLUGINS
 
 Args: TypeAlias = Mapping[str, Any]
 # What scores may say at most where users draw a curve; nodes are scored up to ten times that.
@@ -265,6 +266,15 @@ def _expression(wanted: Args, path: Path) -> list[FieldError]:
     return []
 
 
+def _python_plugins(args: Args, path: Path) -> list[FieldError]:
+    at, files = path.child("files"), args.get("files")
+    if unknown := sorted(set(args) - {"files"}):
+        return [field.not_supported(path, unknown[0], ("files",))]
+    if not isinstance(files, list) or not all(isinstance(each, str) and each for each in files):
+        return [field.invalid(at, files, "must be a list of names of files")]
+    return []
+
+
 _CHECKS: Mapping[str, Callable[[Args, Path], list[FieldError]]] = {
     "DefaultPreemption": _preemption,
     "DynamicResources": _claims,
@@ -273,5 +283,6 @@ _CHECKS: Mapping[str, Callable[[Args, Path], list[FieldError]]] = {
     "NodeResourcesBalancedAllocation": _balanced,
     "NodeResourcesFit": _fit,
     "PodTopologySpread": _spread,
+    PYTHON_PLUGINS: _python_plugins,
     "VolumeBinding": _volumes,
 }

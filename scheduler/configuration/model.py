@@ -15,6 +15,8 @@ EXTENSION_POINTS = (
     "permit", "preEnqueue", "queueSort", "placementGenerate", "placementScore",
 )  # fmt: skip
 DEFAULT_SCHEDULER = "default-scheduler"
+# In `pluginConfig`, names files with functions of users. Ours.
+PYTHON_PLUGINS = "PythonPlugins"
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,11 @@ class ProfileConfig:
     scheduler_name: str = DEFAULT_SCHEDULER
     plugins: Mapping[str, PluginSet] = field(default_factory=lambda: {MULTI_POINT: DEFAULT_PLUGINS})
     arguments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def python_files(self) -> tuple[str, ...]:
+        """Files with functions of users, for this profile alone."""
+        return tuple(self.arguments.get(PYTHON_PLUGINS, {}).get("files") or ())
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ class Cluster:
 
     until = staticmethod(until)
 
-    def start(self, client: Client | None = None) -> None:
-        config = Config(kubeconfig=Path("unused"), secure_port=0, leader_elect=False)
+    def start(self, client: Client | None = None, **settings: Any) -> None:
+        config = Config(kubeconfig=Path("unused"), secure_port=0, leader_elect=False, **settings)
         self._scheduler = self.tasks.spawn(run_with(client or self.client, config), "scheduler")
 
     async def stop(self) -> None:

@@ -83,3 +83,7 @@ def test_unknown_settings_in_a_file_are_named(tmp_path, capsys):
     with pytest.raises(SystemExit):
         _parse("--config", str(path))
     assert "unknown settings: prot" in capsys.readouterr().err
+
+
+def test_lists_may_be_repeated():
+    assert _parse("--kubeconfig=k", "--labels=a", "--labels", "b,c").labels == ("a", "b", "c")

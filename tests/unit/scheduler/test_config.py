@@ -46,9 +46,30 @@ def test_the_file_wins_over_other_flags(file: Path) -> None:
     assert parsed(f"--config={file}", "--kubeconfig=k").kubeconfig == Path("/etc/k")
 
 
+def test_files_of_functions_are_for_all_profiles_or_for_one(tmp_path: Path) -> None:
+    assert parsed("--kubeconfig=k", "--plugin-file=a", "--plugin-file=b,c").plugin_files == {
+        "default-scheduler": ("a", "b", "c")
+    }
+    file = tmp_path / "config.yaml"
+    own = "pluginConfig: [{name: PythonPlugins, args: {files: [/x.py]}}]"
+    file.write_text(HEAD + f"profiles: [{{schedulerName: one}}, {{schedulerName: two, {own}}}]\n")
+    config = parsed("--kubeconfig=k", f"--config={file}", "--plugin-file=a")
+    assert config.plugin_files == {"one": ("a",), "two": ("a", "/x.py")}
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
+        pytest.param(
+            "profiles: [{pluginConfig: [{name: PythonPlugins, args: {files: /x.py}}]}]",
+            'pluginConfig[0].args.files: Invalid value: "/x.py": must be a list of names of files',
+            id="files-that-are-no-list",
+        ),
+        pytest.param(
+            "profiles: [{pluginConfig: [{name: PythonPlugins, args: {file: [/x.py]}}]}]",
+            'Unsupported value: "file": supported values: "files"',
+            id="unknown-argument",
+        ),
         pytest.param("parallelism: 0", "should be an integer value greater than zero", id="no-sense"),
         pytest.param(
             "profiles: [{plugins: {bind: {disabled: [{name: '*'}]}}}]",

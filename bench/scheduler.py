@@ -22,13 +22,10 @@ from api.types.core_v1 import PODS
 from bench.apiserver import pss_mb, seconds_of
 from bench.scheduling import LIMIT_S, Load, Seen, creations, follow, has_node, rate, scheduler, while_alive
 from client import kubeconfig
-from scheduler.decide import schedule
-from scheduler.framework import Cycle, Placement
+from scheduler.attempt import Attempts, Placed
+from scheduler.cluster import Cluster
 from scheduler.kept import Kept
-from scheduler.objects import Objects
 from scheduler.profiles import default_profile
-from scheduler.shape import Shapes
-from scheduler.snapshot import Snapshot
 
 NAMESPACE = "bench-scheduler"
 ZONES = 10
@@ -66,25 +63,25 @@ class Pure:
     """Decisions without any edge."""
 
     def __init__(self, nodes: int) -> None:
-        self.snapshot, self.shapes, self.kept = Snapshot(), Shapes(), Kept()
-        self.profile = default_profile()
+        self.profile, self.kept = default_profile(), Kept()
+        self.cluster = Cluster({self.profile.name: self.profile})
+        self.attempts = Attempts(self.cluster)
+        self.snapshot, self.shapes = self.cluster.snapshot, self.cluster.shapes
         for number in range(nodes):
-            self.snapshot.set_node(new_node(number))
-
-    def decide(self, pod: Any) -> str:
-        cycle = Cycle(pod, self.shapes.of(pod), self.snapshot, self.kept, Objects())
-        found = schedule(cycle, self.profile, pod["metadata"]["name"], 0)
-        assert isinstance(found, Placement)
-        return found.node
+            self.cluster.node_changed(None, new_node(number), 0.0)
 
     def run(self, pods: list[Any]) -> tuple[float, Counter[str]]:
-        """Place pods; return CPU microseconds per decision (the placing included) and pods per node."""
+        """Place pods; return CPU microseconds per pod (taking it in and assuming it included) and pods per
+        node.
+        """
         used: Counter[str] = Counter()
         started = time.process_time()
         for pod in pods:
-            node = self.decide(pod)
-            self.snapshot.add_pod(pod["metadata"]["uid"], node, self.shapes.of(pod))
-            used[node] += 1
+            self.cluster.pod_changed(None, pod, 0.0)
+        while (entry := self.cluster.queue.pop(0.0)) is not None:
+            outcome = self.attempts.attempt(entry, 0.0)
+            assert isinstance(outcome, Placed)
+            used[outcome.node] += 1
         return (time.process_time() - started) / len(pods) * 1e6, used
 
 

@@ -209,7 +209,7 @@ class Scheduler:
 
     def _schedule(self, entry: Entry, now: float) -> None:
         outcome = self._attempts.attempt(entry, now)
-        self.decisions.note(outcome, entry.attempts, clock.now())
+        self.decisions.keep(outcome, entry, clock.now())
         match outcome:
             case Placed() as placed:
                 self._binder.bind(placed)

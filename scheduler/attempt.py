@@ -15,6 +15,7 @@ from scheduler.kept import Kept
 from scheduler.preempt import NO_VICTIMS, NOT_HELPFUL, Hopeless, Preemption, Request, preempt
 from scheduler.queue import Entry
 from scheduler.ranked import priority_of
+from scheduler.run import After, Run, start
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Placed:
     cycle: Cycle
     profile: Profile
     node: str
+    # Not decided anew, but as one more of a run: what has become of the node where the pod before it went.
+    after: After | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Attempts:
         self._now = now
         self._kept = {name: Kept() for name in cluster.profiles}
         self._seed = seed
+        self._run: Run | None = None
 
     def cycle_of(self, pod: Pod, profile: Profile) -> Cycle:
         """Return a new cycle for the pod."""
@@ -77,6 +81,8 @@ class Attempts:
     def attempt(self, entry: Entry, now: float) -> Outcome:
         """Decide about a pod that has been popped from the queue."""
         pod, cluster = entry.pod, self.cluster
+        if (placed := self._go_on(entry, now)) is not None:
+            return placed
         profile = cluster.profile_of(pod)
         assert profile is not None, "the queue holds pods of known profiles only"
         cycle = self.cycle_of(pod, profile)
@@ -88,7 +94,7 @@ class Attempts:
                 reliefs = [relief for p in profile.post_filters if (relief := p.post_filter(cycle))]
                 made = self._make_room(cycle, profile, _with_notes(found, reliefs))
         if isinstance(found, Placement):
-            return self._place(cycle, profile, entry, found.node, now)
+            return self._place_first(cycle, profile, entry, found.node, now)
         changes = [change for relief in reliefs for change in relief.changes]
         if isinstance(made, Preemption):
             cluster.queue.got_on(entry.uid, now)
@@ -96,6 +102,37 @@ class Attempts:
             return MakeRoom(cycle, made, found.message, changes)
         cluster.queue.park(entry.uid, found.plugins, alone=bool(cycle.nominated))
         return Refused(cycle, made.removesuffix(","), changes)
+
+    def _go_on(self, entry: Entry, now: float) -> Outcome | None:
+        """Place the pod as one more of the present run; None if it must be decided about for itself."""
+        run, cluster = self._run, self.cluster
+        if run is None:
+            return None
+        self._run = None
+        if not run.is_for(entry, cluster.snapshot.revision) or entry.uid in cluster.nominations:
+            return None
+        base = run.cycle
+        if cluster.spreading.selector_of(base.shape) != base.default_selector:
+            return None
+        profile = cluster.profile_of(entry.pod)
+        assert profile is not None, "the queue holds pods of known profiles only"
+        slot, after = run.take(entry.pod["metadata"]["name"], self._seed)
+        cycle = replace(base, pod=entry.pod, state={}, trace=None, now=self._now())
+        outcome = self._place(cycle, profile, entry, cluster.snapshot.names[slot], now)
+        if not isinstance(outcome, Placed):
+            return outcome
+        run.revision, self._run = cluster.snapshot.revision, run
+        return replace(outcome, after=after)
+
+    def _place_first(self, cycle: Cycle, profile: Profile, entry: Entry, node: str, now: float) -> Outcome:
+        """Place a pod that was decided about; if the next one is alike, a run begins."""
+        run = None
+        if not cycle.nominated and self.cluster.queue.next_is_like(entry):
+            run = start(entry, cycle, profile, cycle.snapshot.index[node])
+        outcome = self._place(cycle, profile, entry, node, now)
+        if run is not None and isinstance(outcome, Placed):
+            run.revision, self._run = self.cluster.snapshot.revision, run
+        return outcome
 
     def _place(self, cycle: Cycle, profile: Profile, entry: Entry, node: str, now: float) -> Outcome:
         for plugin in profile.reserves:

@@ -33,7 +33,8 @@ def schedule(cycle: Cycle, profile: Profile, name: str, seed: int = 0) -> Placem
         return Placement(cycle.snapshot.names[int(feasible.argmax())], 0, 1)
     trace.scores = weigh(cycle, profile, feasible)
     total = trace.total = total_of(trace.scores, feasible)
-    slot = _choose(cycle, total, feasible, name, seed)
+    best = best_slots(cycle, total, feasible)
+    slot = int(best[draw(name, seed, len(best))])
     return Placement(cycle.snapshot.names[slot], int(total[slot]), count)
 
 
@@ -74,16 +75,21 @@ def total_of(scores: Iterable[tuple[str, int, Ints]], feasible: Mask) -> Ints:
     return total
 
 
-def _choose(cycle: Cycle, total: Ints, feasible: Mask, name: str, seed: int) -> int:
-    """Among the best: those with the fewest pods (upstream draws at once, and so piles pods up), then by a
-    hash.
+def best_slots(cycle: Cycle, total: Ints, feasible: Mask) -> Ints:
+    """Return the best nodes, in order of slots: of those with the highest score the ones with the fewest pods
+    (upstream draws at once, and so piles pods up).
     """
     masked = np.where(feasible, total, -1)
     best = np.flatnonzero(masked == masked.max())
     pods = cycle.snapshot.requested["pods"][best]
-    best = best[pods == pods.min()]
-    draw = int.from_bytes(hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest(), "big")
-    return int(best[draw % len(best)])
+    fewest: Ints = best[pods == pods.min()]
+    return fewest
+
+
+def draw(name: str, seed: int, count: int) -> int:
+    """Return one of `count` numbers for the pod of this name."""
+    digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % count
 
 
 def _explain(cycle: Cycle, rejected: list[tuple[str, Reject, Mask]]) -> Unschedulable:

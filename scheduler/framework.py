@@ -79,6 +79,8 @@ class Cycle:
     default_selector: Selector | None = None
     # When the attempt began.
     now: datetime = BEGINNING
+    # How many such pods plugins are to count on a node: the one to be placed, and those that come before it.
+    copies: int = 1
     # Within one cycle, by plugin.
     state: dict[str, Any] = field(default_factory=dict)
     # Filled by `decide.schedule`.
@@ -137,6 +139,28 @@ class StaticFilter(Protocol):
 
     def filter_is_static(self, cycle: Cycle) -> bool:
         """Say whether what it says about any node stays the same for this pod whatever pods come and go."""
+
+
+@runtime_checkable
+class StaticScore(Protocol):
+    """A score that knows when pods do not matter to it."""
+
+    def score_is_static(self, cycle: Cycle) -> bool:
+        """Say whether the scores of all nodes stay the same for this pod whatever pods come."""
+
+
+@runtime_checkable
+class Local(Protocol):
+    """A plugin that judges a node by the pods on it alone. It counts `cycle.copies` of the pod."""
+
+    @property
+    def name(self) -> str: ...
+
+    def filter_at(self, cycle: Cycle, slots: Ints) -> Sequence[Reject]:
+        """Return what `filter` says of some nodes; the masks are as long as `slots`."""
+
+    def score_at(self, cycle: Cycle, slots: Ints) -> Ints:
+        """Return what `score` says of some nodes."""
 
 
 class ScorePlugin(Protocol):

@@ -124,6 +124,13 @@ class SchedulingQueue:
                 return entry
         return None
 
+    def next_is_like(self, entry: Entry) -> bool:
+        """Say whether the next pod is one of the same group (when in doubt, no)."""
+        if not self._active or entry.group is None:
+            return False
+        found = self._entries.get(self._active[0][3])
+        return found is not None and found.group == entry.group
+
     def park(self, uid: str, plugins: frozenset[str], alone: bool = False) -> None:
         """No node would do: wait for an event that may help one of the plugins that refused. Pods that differ
         from the others of their group after all wait `alone`.

@@ -79,6 +79,7 @@ class Decisions:
         self._budget, self._limit = budget_bytes, limit
         self.nbytes = 0
         self._serial = 0
+        self._last: Record | None = None
         # Both from the oldest to the newest; a record leaves the first when it is summed up.
         self._full: OrderedDict[int, Record] = OrderedDict()
         self._all: OrderedDict[int, Record] = OrderedDict()
@@ -94,6 +95,17 @@ class Decisions:
     def of(self, namespace: str, name: str) -> Sequence[Record]:
         """Return the decisions about pods of this name, the newest last."""
         return self._of.get((namespace, name), ())
+
+    def keep(self, outcome: Outcome, entry: Entry, now: datetime) -> Record:
+        """Keep what has just been decided about a pod, anew or as one more of a run."""
+        if isinstance(outcome, Placed) and outcome.after is not None and self._last is not None:
+            after, slot = outcome.after, outcome.cycle.snapshot.index[outcome.node]
+            verdicts = [Verdict(plugin, each.reason, each.final) for plugin, each in after.rejected]
+            change = Change(after.slot, after.scores, tuple(verdicts))
+            self._last = self.follow(self._last, entry, outcome.node, slot, (change,), now)
+        else:
+            self._last = self.note(outcome, entry.attempts, now)
+        return self._last
 
     def note(self, outcome: Outcome, attempts: int, now: datetime) -> Record:
         """Keep what has just been decided. Must be called before the snapshot changes or another pod is

@@ -19,6 +19,9 @@ _MOST_PER_CONTAINER = 1000 * _MB
 class ImageLocality:
     name: str = "ImageLocality"
 
+    def score_is_static(self, cycle: Cycle) -> bool:
+        return True
+
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
         return cycle.static(self.name, lambda: _scores(cycle))
 

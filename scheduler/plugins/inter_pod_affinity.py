@@ -54,6 +54,10 @@ class InterPodAffinity:
                 told = refused if told is None else told | refused
         return rejects
 
+    def score_is_static(self, cycle: Cycle) -> bool:
+        shape = cycle.shape
+        return not shape.affinity and not shape.preferred and next(_wishes(cycle), None) is None
+
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
         raw: Ints | None = None
         for weight, term, vector in _wishes(cycle):

@@ -32,6 +32,9 @@ class NodeAffinity:
         refused = ~matching_nodes(cycle)
         return (Reject("node(s) didn't match Pod's node affinity/selector", refused, final=True),)
 
+    def score_is_static(self, cycle: Cycle) -> bool:
+        return not _node_affinity(cycle.shape.spec).get("preferredDuringSchedulingIgnoredDuringExecution")
+
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
         preferred = _node_affinity(cycle.shape.spec).get("preferredDuringSchedulingIgnoredDuringExecution")
         if not preferred:

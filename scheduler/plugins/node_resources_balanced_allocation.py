@@ -5,12 +5,13 @@ are not scored. DEVIATION: later versions rank by how much the pod changes the b
 points that prefers nodes which have such a pod already, so that small identical pods pile up.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scheduler.framework import MAX_SCORE, Cycle
+from scheduler.framework import MAX_SCORE, Cycle, Reject
 from scheduler.kept import Where
 from scheduler.snapshot import Ints, Mask
 
@@ -21,14 +22,21 @@ class NodeResourcesBalancedAllocation:
 
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
         requests = cycle.shape.requests
-        more = requests.get("cpu", 0), requests.get("memory", 0)
-        if more == (0, 0):
+        if not requests.get("cpu") and not requests.get("memory"):
             return None
-        return cycle.local(self.name, lambda where: _balance(cycle, where, *more))
+        return cycle.local(self.name, lambda where: _balance(cycle, where))
+
+    def filter_at(self, cycle: Cycle, slots: Ints) -> Sequence[Reject]:
+        return ()
+
+    def score_at(self, cycle: Cycle, slots: Ints) -> Ints:
+        return _balance(cycle, slots)
 
 
-def _balance(cycle: Cycle, where: Where, cpu: int, memory: int) -> Ints:
-    """Return 0-100 per node with so much more in use: 100 when cpu and memory are used to the same degree."""
+def _balance(cycle: Cycle, where: Where) -> Ints:
+    """Return 0-100 per node with the pod there: 100 when cpu and memory are used to the same degree."""
+    requests = cycle.shape.requests
+    cpu, memory = requests.get("cpu", 0) * cycle.copies, requests.get("memory", 0) * cycle.copies
     offered, requested = cycle.snapshot.allocatable, cycle.snapshot.requested
     offered_cpu, offered_memory = offered["cpu"][where], offered["memory"][where]
     distance = np.abs(

@@ -35,6 +35,13 @@ class NodeResourcesFit:
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
         return cycle.local(self.name + "/score", lambda where: _least_allocated(cycle, where))
 
+    def filter_at(self, cycle: Cycle, slots: Ints) -> Sequence[Reject]:
+        faults = _faults(cycle, slots)
+        return tuple(_explain(cycle, faults)) if faults.any() else ()
+
+    def score_at(self, cycle: Cycle, slots: Ints) -> Ints:
+        return _least_allocated(cycle, slots)
+
 
 def _faults(cycle: Cycle, where: Where) -> Ints:
     """Usually there are none at all, so that is found out first."""
@@ -47,28 +54,27 @@ def _faults(cycle: Cycle, where: Where) -> Ints:
 
 
 def _is_short(cycle: Cycle, where: Where) -> Mask:
-    snapshot = cycle.snapshot
-    bad: Mask = snapshot.requested["pods"][where] >= snapshot.allocatable["pods"][where]
+    snapshot, copies = cycle.snapshot, cycle.copies
+    bad: Mask = snapshot.requested["pods"][where] + copies > snapshot.allocatable["pods"][where]
     for resource, amount in cycle.shape.requests.items():
         offered = snapshot.allocatable.get(resource)
         if offered is None:
             return snapshot.alive[where]
-        bad |= snapshot.requested[resource][where] + amount > offered[where]
+        bad |= snapshot.requested[resource][where] + amount * copies > offered[where]
     bad &= snapshot.alive[where]
     return bad
 
 
 def _name_faults(cycle: Cycle, slots: Ints) -> Ints:
-    snapshot = cycle.snapshot
-    faults: Ints = (snapshot.requested["pods"][slots] >= snapshot.allocatable["pods"][slots]) * np.int64(
-        _CROWDED
-    )
+    snapshot, copies = cycle.snapshot, cycle.copies
+    crowded = snapshot.requested["pods"][slots] + copies > snapshot.allocatable["pods"][slots]
+    faults: Ints = crowded * np.int64(_CROWDED)
     for number, (resource, amount) in enumerate(cycle.shape.requests.items()):
         offered = snapshot.allocatable.get(resource)
         if offered is None:
             faults |= 2 << 2 * number | 4 << 2 * number
             continue
-        short = snapshot.requested[resource][slots] + amount > offered[slots]
+        short = snapshot.requested[resource][slots] + amount * copies > offered[slots]
         faults |= short * np.int64(2 << 2 * number)
         faults |= (offered[slots] < amount) * np.int64(4 << 2 * number)
     return faults
@@ -83,10 +89,10 @@ def _explain(cycle: Cycle, faults: Ints) -> Iterator[Reject]:
 
 
 def _least_allocated(cycle: Cycle, where: Where) -> Ints:
-    snapshot, shape = cycle.snapshot, cycle.shape
+    snapshot, shape, copies = cycle.snapshot, cycle.shape, cycle.copies
     offered_cpu, offered_memory = snapshot.allocatable["cpu"][where], snapshot.allocatable["memory"][where]
-    cpu = _free_share(offered_cpu, snapshot.scored_cpu[where] + shape.scored_cpu)
-    memory = _free_share(offered_memory, snapshot.scored_memory[where] + shape.scored_memory)
+    cpu = _free_share(offered_cpu, snapshot.scored_cpu[where] + shape.scored_cpu * copies)
+    memory = _free_share(offered_memory, snapshot.scored_memory[where] + shape.scored_memory * copies)
     # A resource that a node does not offer does not count towards its average.
     kinds = (offered_cpu > 0).astype(np.int64) + (offered_memory > 0)
     average: Ints = (cpu + memory) // np.maximum(kinds, 1)

@@ -70,6 +70,9 @@ class PodTopologySpread:
             skewed |= crowded.nodes & ~missing
         return (Reject(_MISSING, missing, final=True), Reject(_SKEWED, skewed))
 
+    def score_is_static(self, cycle: Cycle) -> bool:
+        return not cycle.shape.spread and cycle.default_selector is None
+
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
         own = bool(cycle.shape.spread)
         soft = [constraint for constraint in cycle.shape.spread if not constraint.hard]

@@ -29,9 +29,15 @@ class TaintToleration:
         refused = refusing_nodes(cycle)
         return (Reject("node(s) had untolerated taint(s)", refused, final=True),) if refused.any() else ()
 
+    def score_is_static(self, cycle: Cycle) -> bool:
+        return not self._soft(cycle).any()
+
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
-        counts = cycle.of_nodes(self.name + "/score", lambda where: _soft_taints(cycle, where))
+        counts = self._soft(cycle)
         return normalise(counts, feasible, reverse=True) if counts.any() else None
+
+    def _soft(self, cycle: Cycle) -> Ints:
+        return cycle.of_nodes(self.name + "/score", lambda where: _soft_taints(cycle, where))
 
 
 def refusing_nodes(cycle: Cycle) -> Mask:

@@ -6,27 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from api.resource import Resource
-from api.types.apps_v1 import REPLICASETS, STATEFULSETS
-from api.types.core_v1 import (
-    NAMESPACES,
-    NODES,
-    PERSISTENTVOLUMECLAIMS,
-    PERSISTENTVOLUMES,
-    PODS,
-    REPLICATIONCONTROLLERS,
-    SERVICES,
-    Pod,
-)
-from api.types.policy_v1 import PODDISRUPTIONBUDGETS
-from api.types.resource_v1 import DEVICECLASSES, RESOURCECLAIMS, RESOURCESLICES
-from api.types.storage_v1 import (
-    CSIDRIVERS,
-    CSINODES,
-    CSISTORAGECAPACITIES,
-    STORAGECLASSES,
-    VOLUMEATTACHMENTS,
-)
+from api.types.core_v1 import Pod
 from client import kubeconfig
 from client.api import Client
 from client.http import HTTPTransport
@@ -44,23 +24,9 @@ from scheduler.explain.decisions import Decisions
 from scheduler.profiles import new_profiles
 from scheduler.python_plugins.files import PythonPlugins
 from scheduler.queue import Entry, SchedulingQueue
+from scheduler.sources import Source, sources
 
 FIELD_MANAGER = "pelamis-scheduler"
-# Other objects that plugins read through `cycle.objects`.
-FOLLOWED: tuple[Resource[Any], ...] = (
-    PERSISTENTVOLUMECLAIMS,
-    PERSISTENTVOLUMES,
-    STORAGECLASSES,
-    CSINODES,
-    CSIDRIVERS,
-    CSISTORAGECAPACITIES,
-    VOLUMEATTACHMENTS,
-    RESOURCECLAIMS,
-    RESOURCESLICES,
-    DEVICECLASSES,
-)
-# Pods that have ended take no room; the server leaves them out.
-_LIVE = "status.phase!=Succeeded,status.phase!=Failed"
 # How long decisions may go on before bindings and events get their turn.
 _SLICE_S = 0.005
 _FLUSH_S = 30.0
@@ -135,36 +101,21 @@ class Scheduler:
         self._wake.set()
 
     def attach(self, informers: Informers) -> None:
-        """Follow what decisions depend on. Nodes come before pods, so that pods find theirs."""
-        cluster, spreading = self.cluster, self.cluster.spreading
-        informers.of(NODES).subscribe(self._timed(cluster.node_changed))
-        informers.of(NAMESPACES, metadata_only=True).subscribe(self._timed(cluster.namespace_changed))
-        informers.of(PODS, field_selector=_LIVE).subscribe(self._timed(cluster.pod_changed))
-        informers.of(PODDISRUPTIONBUDGETS).subscribe(self._timed(cluster.budget_changed))
-        informers.of(SERVICES).subscribe(spreading.service_changed)
-        owners: tuple[Resource[Any], ...] = (REPLICASETS, STATEFULSETS, REPLICATIONCONTROLLERS)
-        for resource in owners:
-            informers.of(resource).subscribe(self._controller(resource.kind))
-        for resource in FOLLOWED:
-            informers.of(resource).subscribe(self._object(resource))
+        """Follow what decisions depend on."""
+        for source in sources(self.cluster):
+            found = informers.of(
+                source.resource, field_selector=source.field_selector, metadata_only=source.metadata_only
+            )
+            found.subscribe(self._taken(source))
 
-    def _object(self, resource: Resource[Any]) -> Callable[[Any, Any], None]:
+    def _taken(self, source: Source) -> Callable[[Any, Any], None]:
         def on_change(old: Any, new: Any) -> None:
-            self.cluster.object_changed(resource, old, new, clock.monotonic())
-            self._binder.object_changed()
+            source.take(old, new, clock.monotonic())
+            if source.binds:
+                self._binder.object_changed()
             self._wake.set()
 
         return on_change
-
-    def _timed(self, handle: Callable[[Any, Any, float], None]) -> Callable[[Any, Any], None]:
-        def on_change(old: Any, new: Any) -> None:
-            handle(old, new, clock.monotonic())
-            self._wake.set()
-
-        return on_change
-
-    def _controller(self, kind: str) -> Callable[[Any, Any], None]:
-        return lambda old, new: self.cluster.spreading.controller_changed(kind, old, new)
 
     async def run(self) -> None:
         """Schedule until cancelled."""

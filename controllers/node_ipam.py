@@ -5,7 +5,7 @@ Source: pkg/controller/nodeipam/ipam range_allocator.go (1.36).
 """
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,41 +41,72 @@ class Pool:
         return range(start // size, min(self.count - 1, end // size) + 1)
 
 
-def first_free(pool: Pool, taken: Iterable[str]) -> str | None:
-    """Return the lowest range that overlaps none of `taken`."""
-    used = {number for cidr in taken for number in pool.numbers(cidr)}
-    number = next((number for number in range(pool.count) if number not in used), None)
-    return None if number is None else pool.range(number)
+RANGE = "pod-range"
+
+
+def taken_ranges(pool: Pool) -> Callable[[Node], Iterable[str]]:
+    """Return the index function that says which of the pool's ranges a node has, by their numbers."""
+
+    def numbers_of(node: Node) -> Iterable[str]:
+        spec = node["spec"]
+        cidrs = spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else [])
+        return [str(number) for cidr in cidrs for number in pool.numbers(cidr)]
+
+    return numbers_of
+
+
+def first_free(pool: Pool, is_taken: Callable[[int], bool], start: int = 0) -> int | None:
+    """Return the number of the first range from `start` on, and around, that is not taken.
+
+    Source: pkg/controller/nodeipam/ipam/cidrset AllocateNext (1.36).
+    """
+    numbers = ((start + step) % pool.count for step in range(pool.count))
+    return next((number for number in numbers if not is_taken(number)), None)
 
 
 class _Allocator:
-    """Plans are made one at a time, so `_given` (node uid -> range) keeps two nodes from the same range."""
+    """Plans are made one at a time, so `_given` (node uid -> number) keeps two nodes from the same range.
+
+    The search goes on where the last one ended, so that with thousands of nodes it ends at once.
+    """
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._given: dict[str, str] = {}
+        self._given: dict[str, int] = {}
+        self._next = 0
 
     def plan(self, node: Node, view: View, now: datetime) -> Plan:
         uid = node["metadata"]["uid"]
         if node["spec"].get("podCIDR") or "deletionTimestamp" in node["metadata"]:
             self._given.pop(uid, None)
             return NOTHING
-        nodes = view.list(NODES)
-        alive = {other["metadata"]["uid"] for other in nodes}
-        self._given = {key: value for key, value in self._given.items() if key in alive}
-        cidr = self._given.get(uid) or first_free(self._pool, self._taken(nodes))
-        if cidr is None:
+        number = self._given.get(uid)
+        if number is None:
+            number = self._choose(view)
+        if number is None:
             message = "Node status is now: CIDRNotAvailable"
             return Plan((Record(node, "Normal", "CIDRNotAvailable", message),), requeue_after=30.0)
-        self._given[uid] = cidr
+        self._given[uid] = number
+        cidr = self._pool.range(number)
         body = {"spec": {"podCIDR": cidr, "podCIDRs": [cidr]}}
         return Plan((patch(NODES, node, body, kind="strategic", guarded=False),))
 
-    def _taken(self, nodes: Iterable[Node]) -> Iterable[str]:
-        yield from self._given.values()
-        for node in nodes:
-            spec = node["spec"]
-            yield from spec.get("podCIDRs") or ([spec["podCIDR"]] if spec.get("podCIDR") else [])
+    def _choose(self, view: View) -> int | None:
+        number = self._search(view)
+        if number is None:
+            # Nodes may have gone before they were seen with what they had been given.
+            alive = {node["metadata"]["uid"] for node in view.list(NODES)}
+            self._given = {key: value for key, value in self._given.items() if key in alive}
+            number = self._search(view)
+        return number
+
+    def _search(self, view: View) -> int | None:
+        given = set(self._given.values())
+        number = first_free(
+            self._pool, lambda one: one in given or bool(view.by(NODES, RANGE, str(one))), self._next
+        )
+        self._next = self._next if number is None else number + 1
+        return number
 
 
 def node_ipam(cluster_cidr: str, mask: int) -> Controller[Any]:
@@ -83,4 +114,5 @@ def node_ipam(cluster_cidr: str, mask: int) -> Controller[Any]:
     pool = Pool(ipaddress.ip_network(cluster_cidr), mask)
     if mask < pool.network.prefixlen:
         raise ValueError(f"--node-cidr-mask-size {mask} is wider than --cluster-cidr {cluster_cidr}")
-    return controller("node-ipam-controller", of=NODES)(_Allocator(pool).plan)
+    index = {NODES: {RANGE: taken_ranges(pool)}}
+    return controller("node-ipam-controller", of=NODES, indexes=index)(_Allocator(pool).plan)

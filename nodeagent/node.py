@@ -13,7 +13,7 @@ from api.resource import Obj
 from api.types.core_v1 import NODES
 from client.api import Client
 from client.transport import Unreachable
-from kit import clock, log
+from kit import clock, log, rand
 from nodeagent import node_status
 from nodeagent.cri.client import Runtime
 from nodeagent.cri.errors import CRIError
@@ -44,6 +44,8 @@ class NodeKeeper:
         self._load = load or (lambda: read_load(Path("/")))
         self._wake = asyncio.Event()
         self._written_at: float | None = None
+        # Added to the time between reports, so that nodes that changed together do not report together.
+        self._delay = 0.0
         self.node: Obj = {}
         self.ready = False
 
@@ -61,8 +63,11 @@ class NodeKeeper:
 
     async def _register(self) -> Obj:
         name = self.spec.name
+        new = {**node_status.new_node(self.spec, self.machine), "status": await self._status()}
         try:
-            return dict(await self._client.create(NODES, node_status.new_node(self.spec, self.machine)))
+            made = dict(await self._client.create(NODES, new))
+            self._written_at, self._delay = clock.monotonic(), rand.fraction() - 0.5
+            return made
         except AlreadyExists:
             node: Any = await self._client.get(NODES, name)
         if patch := node_status.label_patch(node, self.spec, self.machine):
@@ -97,8 +102,9 @@ class NodeKeeper:
             except (StatusError, Unreachable) as error:
                 _log.info("node status not written", error=str(error))
             unready_s = UNREADY_LOOK_S if self.ready else min(look_every_s, unready_s * 2)
+            rest_s = min(look_every_s, self._rest_s(report_every_s)) if self.ready else unready_s
             try:
-                async with asyncio.timeout(look_every_s if self.ready else unready_s):
+                async with asyncio.timeout(rest_s):
                     await self._wake.wait()
                     unready_s = UNREADY_LOOK_S
             except TimeoutError:
@@ -109,19 +115,34 @@ class NodeKeeper:
         """Look once, and write if something has changed or the last write is old. Raises the client's
         errors.
         """
-        runtime = await self._look()
-        old = self.node.get("status") or {}
-        status = compute_node_status(self.spec, self.machine, self._load(), runtime, old, clock.now())
-        self.ready = any(one["type"] == "Ready" and one["status"] == "True" for one in status["conditions"])
-        now = clock.monotonic()
-        is_due = self._written_at is None or now - self._written_at >= report_every_s
-        if not is_due and not node_status.differs(old, status):
+        status = await self._status()
+        changed = node_status.differs(self.node.get("status") or {}, status)
+        if not changed and self._rest_s(report_every_s) > 0:
             return
-        patch = {"status": status}
+        now, patch = clock.monotonic(), {"status": status}
         stored: Any = await self._client.patch(
             NODES, self.spec.name, "", patch, kind="strategic", subresource="status"
         )
         self.node, self._written_at = dict(stored), now
+        self._delay = rand.fraction() - 0.5 if changed else 0.0
+
+    def _rest_s(self, report_every_s: float) -> float:
+        """Return the seconds until the next report is due even if nothing changes.
+
+        Source: pkg/kubelet kubelet_node_status.go calculateDelay (1.36).
+        """
+        if self._written_at is None:
+            return 0.0
+        rest_s = self._written_at + report_every_s * (1 + self._delay) - clock.monotonic()
+        # A timer may go off a little early.
+        return rest_s if rest_s > 0.001 else 0.0
+
+    async def _status(self) -> Obj:
+        """Return the status as it is now."""
+        runtime, old = await self._look(), self.node.get("status") or {}
+        status = compute_node_status(self.spec, self.machine, self._load(), runtime, old, clock.now())
+        self.ready = any(one["type"] == "Ready" and one["status"] == "True" for one in status["conditions"])
+        return status
 
     async def _look(self) -> node_status.Runtime:
         try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from api.quantity import canonical
 from api.resource import Obj
 from api.times import format_time
 from api.version import KUBERNETES
@@ -44,7 +45,7 @@ class NodeSpec:
 
 
 def new_node(spec: NodeSpec, machine: Machine) -> Obj:
-    """Return the object with which the node registers; its status is written separately."""
+    """Return the object with which the node registers, without its status."""
     body: Obj = {"taints": list(spec.taints)} if spec.taints else {}
     if spec.provider_id:
         body["providerID"] = spec.provider_id
@@ -213,9 +214,19 @@ def differs(old: Obj, new: Obj) -> bool:
             have = old.get(key) or {}
             if any((have.get(name) or "") != text for name, text in wanted.items()):
                 return True
+        elif key in ("capacity", "allocatable"):
+            if not _same_amounts(old.get(key) or {}, wanted):
+                return True
         elif old.get(key) != wanted:
             return True
     return False
+
+
+def _same_amounts(old: Mapping[str, str], new: Mapping[str, str]) -> bool:
+    """The API server writes quantities in their canonical form: `1048576Ki` comes back as `1Gi`."""
+    return old.keys() == new.keys() and all(
+        text == new[key] or canonical(text) == canonical(new[key]) for key, text in old.items()
+    )
 
 
 def _timeless(condition: Mapping[str, object]) -> dict[str, object]:

@@ -98,6 +98,15 @@ def test_differences(other):
     assert differs(other, compute())
 
 
+def test_amounts_are_compared_not_their_texts():
+    stored = compute()
+    stored["capacity"] = {**stored["capacity"], "memory": "8Gi", "ephemeral-storage": "100Gi"}
+    assert stored["capacity"] != compute()["capacity"]
+    assert not differs(stored, compute())
+    stored["capacity"]["memory"] = "9Gi"
+    assert differs(stored, compute())
+
+
 def test_extended_resources_of_others_stay():
     old = {"capacity": {"x.com/gpu": "2", "cpu": "1"}, "allocatable": {"x.com/gpu": "1"}}
     status = compute(old=old)

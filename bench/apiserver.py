@@ -90,6 +90,10 @@ class Connection:
             left -= len(await self._reader.read(min(left, 1 << 20)))
         return status, length
 
+    async def body(self, length: int) -> bytes:
+        """Return the body of the answer whose head `start` has read."""
+        return await self._reader.readexactly(length)
+
     async def start(self, method: str, path: str, body: bytes = b"", kind: str = "") -> tuple[int, int]:
         """Send a request and read the head of the answer; return status and Content-Length (-1: chunked)."""
         head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nAccept: application/json\r\n"

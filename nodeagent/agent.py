@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from api.errors import StatusError
 from api.resource import Obj
@@ -48,6 +48,12 @@ class Rhythm:
     report_every_s: float = 300.0
 
 
+class Group(Protocol):
+    """Nodes whose heartbeats are one (`hollow/group.py`)."""
+
+    def join(self, node: str, node_uid: str) -> None: ...
+
+
 @dataclass
 class Parts:
     """What an agent is made of; `edges` is for its pods."""
@@ -68,6 +74,11 @@ class Parts:
     clean_orphans: Callable[[set[str]], Awaitable[None]] | None = None
     static_pods: Path | None = None
     register: bool = True
+    # Renews the heartbeat of this node with those of others; None: the agent does it.
+    group: Group | None = None
+    # Calls a function with the id of each container that ends. For a runtime in this process, which loses
+    # nothing and has nothing that the agent does not know; None: events and relists.
+    follow: Callable[[Callable[[str], None]], None] | None = None
 
 
 class Agent:
@@ -79,7 +90,8 @@ class Agent:
         self.keeper = NodeKeeper(parts.client, parts.runtime, parts.spec, parts.machine, parts.load)
         self.manager = PodManager(parts.edges, tasks, self._admit)
         self._pleg = Pleg(parts.runtime, self.manager)
-        self._pod_cidr = ""
+        self._pod_cidr = self._node_uid = ""
+        self._heartbeat = Heartbeat(parts.client, parts.spec.name, parts.rhythm.lease_duration_s)
         parts.edges.allocatable.update(node_status.allocatable(parts.spec, parts.machine))
         parts.edges.runtime_handler = partial(_handler_of, parts.client)
 
@@ -91,17 +103,17 @@ class Agent:
         parts, name = self._parts, self._parts.spec.name
         await self._take_inventory()
         if parts.register:
-            node = await self.keeper.register()
-            self._node_seen(None, node)
-            heartbeat = Heartbeat(
-                parts.client, name, parts.rhythm.lease_duration_s, node["metadata"].get("uid", "")
-            )
-            self._tasks.spawn(heartbeat.run(), f"heartbeat of {name}")
+            self._node_seen(None, await self.keeper.register())
+            if parts.group is None:
+                self._tasks.spawn(self._heartbeat.run(), f"heartbeat of {name}")
             run = self.keeper.run(parts.rhythm.look_every_s, parts.rhythm.report_every_s)
             self._tasks.spawn(run, f"status of {name}")
             parts.node.subscribe(self._node_seen)
-        self._tasks.spawn(self._pleg.run_events(), f"events of {name}")
-        self._tasks.spawn(self._pleg.run_relist(), f"relist of {name}")
+        if parts.follow is not None:
+            parts.follow(self.manager.exited)
+        else:
+            self._tasks.spawn(self._pleg.run_events(), f"events of {name}")
+            self._tasks.spawn(self._pleg.run_relist(), f"relist of {name}")
         follow_api(parts.pods, self.manager)
         if parts.static_pods is not None:
             node_uid = (self.keeper.node.get("metadata") or {}).get("uid", "")
@@ -132,11 +144,19 @@ class Agent:
             self.keeper.lost()
             return
         self.keeper.observed(dict(new))
+        self._belong(new["metadata"].get("uid", ""))
         cidr = (new.get("spec") or {}).get("podCIDR") or ""
         if cidr and cidr != self._pod_cidr:
             self._pod_cidr = cidr
             self._parts.set_pod_cidr(cidr)
             self._tasks.spawn(self._tell_runtime(cidr), f"pod CIDR of {self._parts.spec.name}")
+
+    def _belong(self, node_uid: str) -> None:
+        """Let the lease be that of this Node object."""
+        if node_uid != self._node_uid:
+            self._node_uid = self._heartbeat.node_uid = node_uid
+            if self._parts.group is not None:
+                self._parts.group.join(self._parts.spec.name, node_uid)
 
     async def _tell_runtime(self, cidr: str) -> None:
         try:

@@ -19,6 +19,7 @@ from apiserver.resources.autoscaling.horizontalpodautoscaler import to_v1, to_v2
 from apiserver.resources.batch.cronjob import CronJobStrategy
 from apiserver.resources.batch.job import JobStrategy
 from apiserver.resources.certificates.certificatesigningrequest import CertificateSigningRequestStrategy
+from apiserver.resources.coordination.lease import LeaseStrategy
 from apiserver.resources.core.namespace import NamespaceStrategy
 from apiserver.resources.core.node import NodeStrategy
 from apiserver.resources.core.pod import PodStrategy
@@ -55,6 +56,7 @@ _BY_RESOURCE: Mapping[tuple[str, str], StrategyType] = {
     ("batch", "cronjobs"): CronJobStrategy,
     ("batch", "jobs"): JobStrategy,
     ("certificates.k8s.io", "certificatesigningrequests"): CertificateSigningRequestStrategy,
+    ("coordination.k8s.io", "leases"): LeaseStrategy,
     ("discovery.k8s.io", "endpointslices"): EndpointSliceStrategy,
     ("events.k8s.io", "events"): NewEventStrategy,
     ("networking.k8s.io", "ingresses"): IngressStrategy,
@@ -103,7 +105,7 @@ _GENERATION = frozenset(
 )  # fmt: skip
 _CREATE_ON_UPDATE = frozenset(
     {
-        ("", "endpoints"), ("", "limitranges"), ("coordination.k8s.io", "leases"),
+        ("", "endpoints"), ("", "limitranges"),
         ("rbac.authorization.k8s.io", "clusterrolebindings"), ("rbac.authorization.k8s.io", "clusterroles"),
         ("rbac.authorization.k8s.io", "rolebindings"), ("rbac.authorization.k8s.io", "roles"),
     }

@@ -95,7 +95,9 @@ async def _create(hub: Hub, collection: Collection, request: Request) -> Answer:
 async def _get(hub: Hub, collection: Collection, request: Request) -> Answer:
     form = render.form_of(request, render.OBJECT_VIEWS)
     entry = await fetch(hub, collection, key_of(collection, request), request)
-    return render.object_response(form, collection.resource, entry.data, request, hub.now())
+    show = collection.strategy.shown
+    data = entry.data if show is None else show(entry.data, hub.present(collection).cache.find)
+    return render.object_response(form, collection.resource, data, request, hub.now())
 
 
 async def _list(hub: Hub, collection: Collection, request: Request) -> Answer:

@@ -6,7 +6,7 @@ Spec: k8s.io/apiserver/pkg/storage/cacher GetList, apis/meta/internalversion/val
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -69,11 +69,22 @@ async def handle_list(hub: Hub, collection: Collection, request: Request) -> Res
     form = render.form_of(request, render.LIST_VIEWS)
     options = options_of(collection, request)
     found = await find(hub, collection, options)
+    if collection.strategy.shown is not None:
+        found = await _shown(hub, collection, found)
     metadata = _metadata(found)
     if form.plain:
         return Response(200, _plain(collection, found, metadata))
     weight = sum(map(len, found.pieces))
     return await apart(weight, _other, collection, request, form, found, metadata, hub)
+
+
+async def _shown(hub: Hub, collection: Collection, found: Found) -> Found:
+    """Return what is shown of these objects. Of older revisions, too, since they are the rest of a list."""
+    show, cache = collection.strategy.shown, hub.present(collection).cache
+    if show is None:
+        return found
+    pieces = [await apart(len(piece), show, piece, cache.find) for piece in found.pieces]
+    return replace(found, pieces=pieces)
 
 
 def options_of(collection: Collection, request: Request) -> ListOptions:

@@ -21,6 +21,9 @@ from api.kinds import KindRules
 from api.resource import Obj, Resource
 from apiserver.http.message import User
 
+# (namespace, name) -> another object of the resource, None if it is not there.
+Find = Callable[[str, str], Obj | None]
+
 # `spec.finalizers`-like waiting is a matter of the kind; these two are the garbage collector's.
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
@@ -83,6 +86,9 @@ class Strategy:
     drop: Callable[[Obj, Obj], Obj] | None = None
     # Seconds after which the store itself drops an object; 0: never.
     ttl_s = 0
+    # What GET and LIST show of objects (one, or several joined by commas) if that depends on others; None:
+    # what is stored. May be called in a thread.
+    shown: Callable[[bytes, Find], bytes] | None = None
 
     def __init__(self, resource: Resource[Any], kind: KindRules) -> None:
         self.resource = resource

@@ -98,6 +98,11 @@ class Cache:
     def get(self, key: Key) -> Entry | None:
         return self._entries.get(key)
 
+    def find(self, namespace: str, name: str) -> Obj | None:
+        """Return an object, decoded anew; in a thread, too."""
+        entry = self._entries.get(Key(namespace, name))
+        return decode(entry.data) if entry is not None else None
+
     def __len__(self) -> int:
         return len(self._entries)
 

@@ -25,6 +25,9 @@ from store.process import build_command, ensure_certs, find_etcd
 _API_SERVER = "the API server"
 # The object is there already.
 _CONFLICT = 409
+# At most so often is said how far it is.
+_SAY_EVERY_S = 1.0
+_NODES_AT_ONCE = 500
 # How long a command waits for another one that is at work in the same directory.
 _LOCK_S = 30.0
 # The longest path that a unix socket can have (sun_path, without the final zero).
@@ -238,23 +241,27 @@ def wait_ready(layout: Layout, say: Say, seconds: float = 90.0) -> None:
     """Wait for /readyz and for every node to be Ready. Raises `BringUpError` naming what is not, and the log
     to read.
     """
-    probe, deadline = Probe(layout), clock.monotonic() + seconds
+    probe, deadline = Probe(layout), clock.monotonic() + seconds + layout.settings.nodes / 20
     said: set[str] = set()
+    said_at = clock.monotonic()
     addons = compute_addons(layout) if layout.settings.runtime != "hollow" and layout.settings.nodes else []
     while True:
         _check_alive(layout)
+        asked = clock.monotonic()
         lacking = _lacking(layout, probe)
         while addons and lacking != _API_SERVER:
             probe.ensure(*addons.pop())
         if not lacking:
             return
-        if lacking not in said:
+        if lacking not in said and (not said or clock.monotonic() > said_at + _SAY_EVERY_S):
             if said:
                 say(f"waiting for {lacking}")
+                said_at = clock.monotonic()
             said.add(lacking)
         if clock.monotonic() > deadline:
             raise BringUpError(f"{lacking} not ready after {seconds:.0f} s; see the logs in {layout.logs}")
-        clock.block(0.02)
+        # Thousands of nodes are much to ask for: most of the time is theirs to become ready.
+        clock.block(max(0.02, 4 * (clock.monotonic() - asked)))
 
 
 def _lacking(layout: Layout, probe: Probe) -> str:
@@ -264,8 +271,23 @@ def _lacking(layout: Layout, probe: Probe) -> str:
         return _API_SERVER
     if not layout.settings.nodes:
         return ""
-    ready = sum(_is_ready(node) for node in (probe.get("/api/v1/nodes") or {}).get("items", []))
-    return "" if ready >= layout.settings.nodes else f"nodes ({ready} of {layout.settings.nodes} ready)"
+    ready, whole = _count_ready(probe)
+    if ready >= layout.settings.nodes:
+        return ""
+    return f"nodes ({'' if whole else 'at least '}{ready} of {layout.settings.nodes} ready)"
+
+
+def _count_ready(probe: Probe) -> tuple[int, bool]:
+    """Return how many nodes are ready, and whether all were looked at: after one page with others none is."""
+    ready, token = 0, ""
+    while True:
+        page = probe.get(f"/api/v1/nodes?limit={_NODES_AT_ONCE}&continue={token}") or {}
+        nodes = page.get("items", [])
+        here = sum(map(_is_ready, nodes))
+        ready += here
+        token = (page.get("metadata") or {}).get("continue", "")
+        if not token or here < len(nodes):
+            return ready, not token
 
 
 def _is_ready(node: dict[str, Any]) -> bool:

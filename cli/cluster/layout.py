@@ -21,8 +21,13 @@ from typing import Any
 
 import orjson
 
+from nodeagent.hollow.config import CROWD
+
 MAX_CLUSTERS = 16
-MAX_NODES = 200
+# By runtime: a network namespace with an address of a /24 each, or a part of a process.
+MAX_NODES = {"containerd": 200, "hollow": 10_000}
+# Addresses of pods that nobody can reach (RFC 6598): enough for ranges of all hollow nodes.
+HOLLOW_CIDR = "100.64.0.0/10"
 
 
 def etcd_port(index: int) -> int:
@@ -117,6 +122,8 @@ class Layout:
 
     @property
     def cluster_cidr(self) -> str:
+        if self.settings.runtime == "hollow":
+            return HOLLOW_CIDR
         return f"10.{128 + self.settings.index}.0.0/16"
 
     @property
@@ -150,6 +157,11 @@ class Layout:
     @property
     def cgroup_root(self) -> str:
         return f"/{self.bridge}"
+
+    @property
+    def is_crowd(self) -> bool:
+        """Whether there are so many hollow nodes that they have one identity, one watch and one heartbeat."""
+        return self.settings.runtime == "hollow" and self.settings.nodes > CROWD
 
     def nodes(self) -> list[Node]:
         return [self.node(number) for number in range(1, self.settings.nodes + 1)]

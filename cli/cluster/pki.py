@@ -16,6 +16,8 @@ CLIENTS = {
     "proxy": ("system:kube-proxy", ()),
     "dns": ("system:kube-dns", ()),
 }
+# All nodes of a crowd at once; no role of upstream's is for that.
+HOLLOW_CLIENT = ("pelamis:hollow-nodes", ("system:masters",))
 # A certificate that is valid for no longer than this is made anew by the next `up` or `start`.
 RENEW_DAYS = 60.0
 KUBELET_CLIENT = ("kube-apiserver-kubelet-client", ("kubeadm:cluster-admins",))
@@ -34,12 +36,13 @@ def write_pki(layout: Layout) -> None:
     )
     _ensure(layout.pki / "apiserver-kubelet-client", lambda: tls.issue(ca, *KUBELET_CLIENT))
     _ensure(layout.pki / "front-proxy-client", lambda: tls.issue(front_proxy, "front-proxy-client"))
-    for name, (user, groups) in CLIENTS.items():
+    clients = CLIENTS | ({"hollow": HOLLOW_CLIENT} if layout.is_crowd else {})
+    for name, (user, groups) in clients.items():
         pair = _ensure(layout.pki / name, partial(tls.issue, ca, user, groups))
         target = layout.kubeconfig if name == "admin" else layout.pki / f"{name}.kubeconfig"
         server = layout.node_server if name in ("proxy", "dns") else layout.server
         _write_kubeconfig(target, server, ca.cert, pair, user)
-    for node in layout.nodes():
+    for node in layout.nodes() if not layout.is_crowd else ():
         user, base = f"system:node:{node.name}", layout.pki / node.name
         names = (node.name, node.address)
         pair = _ensure(base, partial(tls.issue, ca, user, ("system:nodes",), server_names=names))

@@ -155,10 +155,13 @@ def _agent(layout: Layout, node: Node) -> tuple[str, ...]:
 
 
 def _hollow(layout: Layout) -> tuple[str, ...]:
+    nodes, root = f"--nodes={layout.settings.nodes}", f"--root-dir={layout.dir}/nodes"
+    if layout.is_crowd:
+        return (nodes, root, f"--kubeconfig={layout.pki}/hollow.kubeconfig")
     return (
-        f"--nodes={layout.settings.nodes}",
+        nodes,
+        root,
         f"--kubeconfig-template={layout.pki}/{{node}}.kubeconfig",
-        f"--root-dir={layout.dir}/nodes",
         f"--tls-template={layout.pki}/{{node}}",
         f"--client-ca-file={layout.pki}/ca.crt",
     )

@@ -75,8 +75,9 @@ def _parse(verb: str, argv: Sequence[str]) -> argparse.Namespace:
         help="one more flag for a component, as controllers:--node-monitor-grace-period=8s; may be repeated",
     )
     args = parser.parse_args(argv)
-    if not 0 <= args.nodes <= MAX_NODES:
-        parser.error(f"--nodes must be between 0 and {MAX_NODES}")
+    most = MAX_NODES[args.runtime]
+    if not 0 <= args.nodes <= most:
+        parser.error(f"--nodes must be between 0 and {most} ({args.runtime})")
     if unknown := set(args.components.split(",")) - set(_CONTROL_PLANE):
         parser.error(f"unknown components: {', '.join(sorted(unknown))}")
     for item in args.set:

@@ -1,6 +1,6 @@
 """node-lifecycle-controller: notices silent nodes, and says so in their conditions, taints and pods.
 
-    heartbeat (Lease renewed, or conditions reported) --> nothing
+    heartbeat (Lease or its group's renewed, or conditions reported) --> nothing
     silence for the grace period --> all conditions Unknown, pods not ready (so that services drop them)
     Ready is not True --> taint NoSchedule at once, NoExecute as fast as the zone's rate allows (zones.py)
     Ready is True again --> taints removed
@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from api.conditions import find
+from api.coordination.heartbeat import NODE_LEASES, group_of, renewal
 from api.podspec import is_pod_ready
 from api.resource import Key, Obj
 from api.times import format_time
@@ -26,7 +27,6 @@ from controllers.framework.plan import NOTHING, Change, Plan, Record, SetStatus,
 from controllers.node_lifecycle.zones import Gate, Limits, all_disrupted, count_zones, is_ready, zone_of
 from controllers.placement import by_node
 
-LEASE_NAMESPACE = "kube-node-lease"
 NOT_READY = "node.kubernetes.io/not-ready"
 UNREACHABLE = "node.kubernetes.io/unreachable"
 _WATCHED = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
@@ -119,8 +119,11 @@ class Observer:
 
 
 def _heartbeat(node: Node, view: View) -> Any:
-    lease = view.get(LEASES, LEASE_NAMESPACE, node["metadata"]["name"])
-    renewed = (lease.get("spec") or {}).get("renewTime") if lease else None
+    lease = view.get(LEASES, NODE_LEASES, node["metadata"]["name"])
+    renewed = None
+    if lease is not None:
+        named = group_of(lease)
+        renewed = renewal(lease, view.get(LEASES, NODE_LEASES, named.name) if named is not None else None)
     ready = find((node.get("status") or {}).get("conditions"), "Ready")
     # What we ourselves have written is no sign of life.
     reported = (ready.get("lastHeartbeatTime"), ready.get("status")) if ready else None

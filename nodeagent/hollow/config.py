@@ -4,6 +4,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+# More nodes than this are a crowd: no files are written for their logs and states, and only warnings become
+# Events.
+CROWD = 50
+
 
 def _flag(text: str, flag: str = "") -> dict[str, Any]:
     return {"help": text, "flag": flag} if flag else {"help": text}
@@ -47,8 +51,19 @@ class Config:
     node_lease_duration_s: float = field(
         default=40.0, metadata=_flag("duration of the heartbeat lease", "node-lease-duration")
     )
+    join_heartbeats: bool = field(
+        default=True,
+        metadata=_flag(
+            "nodes of one identity are renewed by one Lease, which theirs name; false: by their own, which "
+            "upstream's node-lifecycle-controller needs"
+        ),
+    )
     node_status_update_frequency_s: float = field(
-        default=10.0, metadata=_flag("how often a node is looked at", "node-status-update-frequency")
+        default=300.0,
+        metadata=_flag(
+            "how often a node is looked at, besides when something has changed",
+            "node-status-update-frequency",
+        ),
     )
     node_status_report_frequency_s: float = field(
         default=300.0,

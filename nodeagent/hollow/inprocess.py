@@ -2,7 +2,7 @@
 socket.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -29,6 +29,10 @@ class InProcessRuntime(Runtime):
         if not isinstance(result, answer):
             raise CRIError(f"the answer to {method} is a {type(result).__name__}", "INTERNAL")
         return result
+
+    def follow(self, exited: Callable[[str], None] | None) -> None:
+        """Call `exited` with the id of each container that ends."""
+        self._service.exited = exited
 
     async def container_events(self) -> AsyncIterator[cri.ContainerEventResponse]:
         async for event in self._service.events():

@@ -6,7 +6,8 @@ commands answer at once, with success and no output; logs are empty files.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from proto.gen.cri import runtime_v1_pb2 as cri
 
 RUNTIME_NAME, RUNTIME_VERSION = "hollow", "0.1.0"
 SAVE_AFTER_S = 0.5
+# How long a sandbox waits for the node's pod CIDR.
+PATIENCE_S = 30.0
 SIGTERM_CODE = 143
 _log = log.get("nodeagent.hollow")
 
@@ -28,12 +31,13 @@ _log = log.get("nodeagent.hollow")
 @dataclass(frozen=True)
 class HollowSettings:
     """`state_file` None: nothing is kept. `write_logs`: make the (empty) log files that `kubectl logs`
-    reads.
+    reads. `patient`: the network is ready from the start, and a sandbox waits for the pod CIDR.
     """
 
     defaults: Defaults = field(default_factory=Defaults)
     state_file: Path | None = None
     write_logs: bool = False
+    patient: bool = False
 
 
 class HollowService:
@@ -45,45 +49,23 @@ class HollowService:
         self._state = self._load()
         self._subscribers: list[asyncio.Queue[cri.ContainerEventResponse]] = []
         self._saving = False
-        self._methods: dict[str, Callable[[Any], Awaitable[Any]]] = {
-            "Version": self._version,
-            "Status": self._status,
-            "RunPodSandbox": self._run_sandbox,
-            "StopPodSandbox": self._stop_sandbox,
-            "RemovePodSandbox": self._remove_sandbox,
-            "PodSandboxStatus": self._sandbox_status,
-            "ListPodSandbox": self._list_sandboxes,
-            "CreateContainer": self._create,
-            "StartContainer": self._start,
-            "StopContainer": self._stop,
-            "RemoveContainer": self._remove,
-            "ListContainers": self._list,
-            "ContainerStatus": self._container_status,
-            "UpdateContainerResources": self._update_resources,
-            "ReopenContainerLog": _done(cri.ReopenContainerLogResponse),
-            "ExecSync": _done(cri.ExecSyncResponse),
-            "ListContainerStats": self._stats,
-            "UpdateRuntimeConfig": self._set_config,
-            "ListImages": _done(cri.ListImagesResponse),
-            "ImageStatus": self._image,
-            "PullImage": self._pull,
-            "RemoveImage": _done(cri.RemoveImageResponse),
-            "ImageFsInfo": _done(cri.ImageFsInfoResponse),
-        }
+        # Called with the id of each container that ends.
+        self.exited: Callable[[str], None] | None = None
+        self._cidr_known: asyncio.Event | None = None
         for container in self._state.containers.values():
             if container.state == cri.CONTAINER_RUNNING and container.exit_at:
                 self._schedule(container)
 
     @property
     def methods(self) -> tuple[str, ...]:
-        return tuple(self._methods)
+        return tuple(_HANDLERS)
 
     async def call(self, method: str, request: Any) -> Any:
         """Answer one request. Raises `CRIError`."""
-        handler = self._methods.get(method)
+        handler = _HANDLERS.get(method)
         if handler is None:
             raise CRIError(f"the hollow runtime has no {method}", "UNIMPLEMENTED")
-        return await handler(request)
+        return await handler(self, request)
 
     async def events(self) -> AsyncIterator[cri.ContainerEventResponse]:
         """Yield what happens to containers from now on."""
@@ -106,7 +88,8 @@ class HollowService:
         )
 
     async def _status(self, _: cri.StatusRequest) -> cri.StatusResponse:
-        network = cri.RuntimeCondition(type="NetworkReady", status=bool(self._state.pod_cidr))
+        ready = self._settings.patient or bool(self._state.pod_cidr)
+        network = cri.RuntimeCondition(type="NetworkReady", status=ready)
         if not network.status:
             network.reason = "NetworkPluginNotReady"
             network.message = "Network plugin returns error: cni plugin not initialized"
@@ -115,6 +98,8 @@ class HollowService:
 
     async def _set_config(self, request: cri.UpdateRuntimeConfigRequest) -> cri.UpdateRuntimeConfigResponse:
         self._state.pod_cidr = request.runtime_config.network_config.pod_cidr
+        if self._cidr_known is not None:
+            self._cidr_known.set()
         self._save()
         return cri.UpdateRuntimeConfigResponse()
 
@@ -125,6 +110,8 @@ class HollowService:
             await clock.sleep(delay)
         config = request.config
         host_network = config.linux.security_context.namespace_options.network == cri.NODE
+        if self._settings.patient and not host_network and not self._state.pod_cidr:
+            await self._wait_for_cidr()
         try:
             ip = "" if host_network else self._state.free_ip()
         except LookupError as error:
@@ -133,6 +120,13 @@ class HollowService:
         self._state.sandboxes[sandbox.id] = sandbox
         self._save()
         return cri.RunPodSandboxResponse(pod_sandbox_id=sandbox.id)
+
+    async def _wait_for_cidr(self) -> None:
+        if self._cidr_known is None:
+            self._cidr_known = asyncio.Event()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_S):
+                await self._cidr_known.wait()
 
     async def _stop_sandbox(self, request: cri.StopPodSandboxRequest) -> cri.StopPodSandboxResponse:
         sandbox = self._state.sandboxes.get(request.pod_sandbox_id)
@@ -344,6 +338,10 @@ class HollowService:
         self._tell(container, cri.CONTAINER_STOPPED_EVENT)
 
     def _tell(self, container: Container, kind: cri.ContainerEventType) -> None:
+        if self.exited is not None and kind == cri.CONTAINER_STOPPED_EVENT:
+            self.exited(container.id)
+        if not self._subscribers:
+            return
         event = cri.ContainerEventResponse(
             container_id=container.id, container_event_type=kind, created_at=_now()
         )
@@ -372,11 +370,39 @@ class HollowService:
         files.write_atomic(path, dumps(self._state))
 
 
-def _done(answer: Callable[[], Any]) -> Callable[[Any], Awaitable[Any]]:
-    async def reply(_: Any) -> Any:
+def _done(answer: Callable[[], Any]) -> Callable[[HollowService, Any], Awaitable[Any]]:
+    async def reply(_service: HollowService, _request: Any) -> Any:
         return answer()
 
     return reply
+
+
+# Of all services one: thousands of nodes have one each.
+_HANDLERS: Mapping[str, Callable[[HollowService, Any], Awaitable[Any]]] = {
+    "Version": HollowService._version,
+    "Status": HollowService._status,
+    "RunPodSandbox": HollowService._run_sandbox,
+    "StopPodSandbox": HollowService._stop_sandbox,
+    "RemovePodSandbox": HollowService._remove_sandbox,
+    "PodSandboxStatus": HollowService._sandbox_status,
+    "ListPodSandbox": HollowService._list_sandboxes,
+    "CreateContainer": HollowService._create,
+    "StartContainer": HollowService._start,
+    "StopContainer": HollowService._stop,
+    "RemoveContainer": HollowService._remove,
+    "ListContainers": HollowService._list,
+    "ContainerStatus": HollowService._container_status,
+    "UpdateContainerResources": HollowService._update_resources,
+    "ReopenContainerLog": _done(cri.ReopenContainerLogResponse),
+    "ExecSync": _done(cri.ExecSyncResponse),
+    "ListContainerStats": HollowService._stats,
+    "UpdateRuntimeConfig": HollowService._set_config,
+    "ListImages": _done(cri.ListImagesResponse),
+    "ImageStatus": HollowService._image,
+    "PullImage": HollowService._pull,
+    "RemoveImage": _done(cri.RemoveImageResponse),
+    "ImageFsInfo": _done(cri.ImageFsInfoResponse),
+}
 
 
 def _new_id() -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from api import errors
 from api.certificates.pem import common_names
+from api.coordination.heartbeat import RENEWED_WITH
 from api.podspec import MIRROR, is_mirror
 from api.resource import Obj
 from api.types.certificates_v1 import CERTIFICATESIGNINGREQUESTS
@@ -288,6 +289,14 @@ def _check_lease(request: AdmissionRequest, node: str) -> None:
     if request.namespace != LEASE_NAMESPACE:
         raise refuse(request, f'can only access leases in the "{LEASE_NAMESPACE}" system namespace')
     _check_named(request, node, "can only access node lease with the same name as the requesting node")
+    # Ours: or it would be thought alive after its end for as long as the others are.
+    if (group := _group(request.object)) is not None and group != _group(request.old):
+        raise refuse(request, f'node "{node}" may not let its lease be renewed with others')
+
+
+def _group(lease: Obj | None) -> str | None:
+    """Return with which others a Lease is renewed (`api/coordination/heartbeat.py`)."""
+    return ((lease or {}).get("metadata", {}).get("annotations") or {}).get(RENEWED_WITH)
 
 
 def _check_named(request: AdmissionRequest, node: str, why: str) -> None:

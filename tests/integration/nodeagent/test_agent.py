@@ -12,17 +12,10 @@ from client.events import Recorder
 from client.informer import Informers
 from kit.tasks import Tasks
 from nodeagent.agent import Agent, Parts, Rhythm
-from nodeagent.hollow.app import (
-    AlwaysWell,
-    NoHooks,
-    NothingToMount,
-    NothingToRefer,
-    hollow_machine,
-    new_service,
-    node_spec,
-)
 from nodeagent.hollow.config import Config
+from nodeagent.hollow.fleet import hollow_machine, new_service, node_spec
 from nodeagent.hollow.inprocess import InProcessRuntime
+from nodeagent.hollow.nothing import AlwaysWell, NoHooks, NothingToMount, NothingToRefer
 from nodeagent.images import ImageManager
 from nodeagent.pod.directory import PodDirectory
 from nodeagent.pod.edges import Edges, NodeSettings

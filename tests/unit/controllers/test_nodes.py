@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from api.coordination.heartbeat import RENEWED_WITH
 from api.resource import Key
 from api.types.coordination_v1 import LEASES
 from api.types.core_v1 import NODES, PODS
@@ -144,6 +145,34 @@ def test_silence_is_measured_by_what_was_seen() -> None:
     assert look().silent_s == 0
 
 
+def test_a_node_lives_as_long_as_its_group_is_renewed_or_itself() -> None:
+    world = World(LIFECYCLE)
+    world.put(NODES, node())
+    observer = Observer(Timing(), Limits())
+
+    def look() -> float:
+        world.pass_time(10)
+        obj: Any = world.table(NODES).objects[Key("", "n1")]
+        return asyncio.run(observer.observe(obj, world.view(), world.now, NOBODY)).silent_s
+
+    def renew(name: str, holder: str, second: int, **notes: str) -> None:
+        metadata = {"name": name, "namespace": "kube-node-lease", "annotations": notes}
+        spec = {"holderIdentity": holder, "renewTime": f"2026-01-01T00:00:{second:02}.000000Z"}
+        world.put(LEASES, {"metadata": metadata, "spec": spec})
+
+    renew("n1", "n1", 0, **{RENEWED_WITH: "g/h"})
+    renew("g", "h", 1)
+    look()
+    assert look() == 10
+    renew("g", "h", 2)
+    assert look() == 0
+    renew("g", "another", 3)
+    look()
+    assert look() == 10
+    renew("n1", "n1", 4)
+    assert look() == 0
+
+
 @pytest.mark.parametrize("jump_s", [3600, -3600])
 def test_a_clock_that_jumps_makes_no_node_silent(jump_s: float) -> None:
     world = World(LIFECYCLE)
@@ -239,7 +268,15 @@ def test_eviction_says_why_and_is_called_off_when_the_taint_goes() -> None:
     ],
 )
 def test_free_ranges(cluster: str, mask: int, taken: list[str], expected: str | None) -> None:
-    assert first_free(Pool(ipaddress.ip_network(cluster), mask), taken) == expected
+    pool = Pool(ipaddress.ip_network(cluster), mask)
+    used = {number for cidr in taken for number in pool.numbers(cidr)}
+    found = first_free(pool, used.__contains__)
+    assert (None if found is None else pool.range(found)) == expected
+
+
+def test_the_search_for_a_range_goes_on_where_the_last_one_ended() -> None:
+    pool = Pool(ipaddress.ip_network("10.0.0.0/22"), 24)
+    assert [first_free(pool, {3, 0}.__contains__, start) for start in (0, 2, 3)] == [1, 2, 1]
 
 
 def test_each_node_gets_its_own_range_even_from_an_old_cache() -> None:

@@ -1,11 +1,12 @@
 """The local cluster on paper."""
 
+import ipaddress
 from pathlib import Path
 
 import pytest
 
 from cli.cluster.containerd import compute_config
-from cli.cluster.layout import Layout, Settings
+from cli.cluster.layout import MAX_NODES, Layout, Settings
 from cli.cluster.processes import compute_processes
 
 
@@ -23,6 +24,13 @@ def test_two_clusters_share_no_network_and_no_name():
     for attribute in ("bridge", "cluster_cidr", "service_cidr", "node_network", "gateway", "cgroup_root"):
         assert getattr(one, attribute) != getattr(two, attribute)
     assert {n.netns for n in one.nodes()}.isdisjoint(n.netns for n in two.nodes())
+
+
+def test_there_are_pod_ranges_for_all_hollow_nodes():
+    crowd = _layout(runtime="hollow", nodes=MAX_NODES["hollow"])
+    ranges = ipaddress.ip_network(crowd.cluster_cidr).num_addresses >> 8
+    assert ranges > MAX_NODES["hollow"]
+    assert not ipaddress.ip_network(crowd.cluster_cidr).overlaps(ipaddress.ip_network(crowd.service_cidr))
 
 
 def test_a_real_node_has_a_runtime_an_agent_a_proxy_and_dns_in_its_namespace():

@@ -31,3 +31,11 @@ def test_nobody_else_may_read_what_is_secret(tmp_path):
     secret = [*layout.pki.glob("*.key"), *layout.pki.glob("*.kubeconfig"), layout.kubeconfig]
     assert len(secret) > 8
     assert {oct(path.stat().st_mode & 0o777) for path in secret} == {"0o600"}
+
+
+def test_a_crowd_of_hollow_nodes_has_one_certificate(tmp_path):
+    layout = Layout(tmp_path, Settings(index=0, nodes=51, runtime="hollow"))
+    write_pki(layout)
+    names = {path.name for path in layout.pki.iterdir()}
+    assert "hollow.kubeconfig" in names
+    assert not [name for name in names if name.startswith("node-")]

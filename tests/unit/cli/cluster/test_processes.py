@@ -33,6 +33,12 @@ def test_names_in_the_order_of_starting(settings, names):
     assert [one.name for one in compute_processes(layout(**settings), ())] == names
 
 
+def test_a_crowd_of_nodes_has_one_identity_and_nothing_to_serve():
+    few, many = (compute_processes(layout(nodes=count, runtime="hollow"), ())[-1].argv for count in (50, 51))
+    assert "--kubeconfig-template=/c/pki/{node}.kubeconfig" in few
+    assert many == ("--nodes=51", "--root-dir=/c/nodes", "--kubeconfig=/c/pki/hollow.kubeconfig")
+
+
 @pytest.mark.parametrize(
     ("store", "folder", "flag"),
     [

@@ -11,9 +11,9 @@ from api.errors import NotFound
 from api.patch.strategic import apply_strategic
 from kit import clock
 from kit.tasks import Tasks
-from nodeagent.hollow.app import AlwaysWell, NoHooks, NothingToMount, NothingToRefer
 from nodeagent.hollow.inprocess import InProcessRuntime
 from nodeagent.hollow.life import Defaults
+from nodeagent.hollow.nothing import AlwaysWell, NoHooks, NothingToMount, NothingToRefer
 from nodeagent.hollow.service import HollowService, HollowSettings
 from nodeagent.images import ImageManager
 from nodeagent.pod.directory import PodDirectory

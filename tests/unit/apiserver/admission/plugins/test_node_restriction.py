@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
+from api.coordination.heartbeat import RENEWED_WITH
 from api.errors import StatusError
 from api.resource import Obj
 from api.types.certificates_v1 import CERTIFICATESIGNINGREQUESTS
@@ -374,6 +375,16 @@ async def test_leases():
     for name, why in (("n1", ""), ("n2", SAME_LEASE)):
         obj = {"metadata": {"name": name, "namespace": "kube-node-lease"}}
         assert await verdict(LEASES, "UPDATE", obj, obj, "") == why
+
+
+async def test_a_node_cannot_have_its_lease_renewed_by_others():
+    alone = {"metadata": {"name": "n1", "namespace": "kube-node-lease"}}
+    joined = {"metadata": {**alone["metadata"], "annotations": {RENEWED_WITH: "g/h"}}}
+    why = 'node "n1" may not let its lease be renewed with others'
+    assert await verdict(LEASES, "CREATE", joined, None, "") == why
+    assert await verdict(LEASES, "UPDATE", joined, alone, "") == why
+    assert await verdict(LEASES, "UPDATE", joined, joined, "") == ""
+    assert await verdict(LEASES, "UPDATE", alone, joined, "") == ""
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ class Attempts:
     def _make_room(self, cycle: Cycle, profile: Profile, failure: Unschedulable) -> Preemption | str:
         """Return what to end for the pod, or the message that says that there is nothing."""
         cluster, pod, nodes = self.cluster, cycle.pod, self.cluster.snapshot.node_count
-        if not nodes or not profile.preempts:
+        if not nodes or profile.preemption is None:
             return failure.message
         if pod["spec"].get("preemptionPolicy") == "Never":
             return f"{failure.message} preemption: not eligible due to preemptionPolicy=Never."

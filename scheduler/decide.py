@@ -44,15 +44,21 @@ def find_feasible(
     """Return the nodes (`among` some, or all) that pass every filter, and of the others which plugin refused
     which first.
     """
-    feasible = (cycle.snapshot.alive if among is None else among).copy()
+    everywhere = cycle.snapshot.alive if among is None else among
+    feasible = everywhere.copy()
     rejected: list[tuple[str, Reject, Mask]] = []
+    for name, reject in _narrowed(cycle, profile):
+        hit = reject.nodes & everywhere
+        if reject.of_pod:
+            return np.zeros_like(feasible), [(name, reject, everywhere)]
+        feasible &= ~hit
+        rejected.append((name, reject, hit))
     for plugin in profile.filters:
         rejects = plugin.filter(cycle)
         passed = feasible
         for reject in rejects:
             if reject.of_pod:
                 # Upstream asks every PreFilter before any Filter.
-                everywhere = cycle.snapshot.alive if among is None else among
                 return np.zeros_like(feasible), [(plugin.name, reject, everywhere)]
             hit = reject.nodes & feasible
             if hit.any():
@@ -60,6 +66,32 @@ def find_feasible(
                 passed = passed & ~reject.nodes
         feasible = passed
     return feasible, rejected
+
+
+def _narrowed(cycle: Cycle, profile: Profile) -> list[tuple[str, Reject]]:
+    """Return what plugins leave out beforehand: the first of them tells of the nodes, all are to blame."""
+    names: frozenset[str] | None = None
+    plugins: list[str] = []
+    for plugin in profile.narrows:
+        only = plugin.narrow(cycle)
+        if only is not None:
+            names = frozenset(only) if names is None else names & frozenset(only)
+            plugins.append(plugin.name)
+    if names is None:
+        return []
+    listed = " ".join(sorted(plugins))
+    if not names:
+        whose = f"plugin {listed}" if len(plugins) == 1 else f"plugin(s) [{listed}] simultaneously"
+        reason = f"node(s) didn't satisfy {whose}"
+        return [(plugins[0], Reject(reason, cycle.snapshot.alive, final=True, of_pod=True))]
+    others = cycle.snapshot.alive.copy()
+    others[[slot for name in names if (slot := cycle.snapshot.index.get(name)) is not None]] = False
+    reason = f"node(s) didn't satisfy plugin(s) [{listed}]"
+    none = np.zeros_like(others)
+    return [
+        (plugin, Reject(reason, none if number else others, final=True))
+        for number, plugin in enumerate(plugins)
+    ]
 
 
 def weigh(cycle: Cycle, profile: Profile, feasible: Mask) -> list[tuple[str, int, Ints]]:

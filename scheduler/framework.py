@@ -13,9 +13,10 @@ Source: pkg/scheduler/framework/interface.go (1.36). PreFilter and PreScore have
 they would compute once is kept by `Cycle.static`, `of_nodes` and `local`.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from api.labels import Selector
@@ -150,6 +151,27 @@ class StaticScore(Protocol):
 
 
 @runtime_checkable
+class RoomFilter(Protocol):
+    """A filter that compares what a pod asks for with what is left on a node, and nothing else."""
+
+    def demands(self, cycle: Cycle) -> Mapping[str, int]:
+        """Return what a node must have for the pod, by resource; the place of one pod goes without saying."""
+
+
+@runtime_checkable
+class NarrowFilter(Protocol):
+    """A filter that knows beforehand which few nodes can be meant at all: upstream's PreFilter result."""
+
+    @property
+    def name(self) -> str: ...
+
+    def narrow(self, cycle: Cycle) -> Collection[str] | None:
+        """Return the names of the only nodes worth a look; None if they may be any. The others are refused
+        before any filter is asked.
+        """
+
+
+@runtime_checkable
 class Local(Protocol):
     """A plugin that judges a node by the pods on it alone. It counts `cycle.copies` of the pod."""
 
@@ -224,6 +246,16 @@ class PostFilterPlugin(Named, Protocol):
         """
 
 
+class PreemptionPlugin(Protocol):
+    """Whether and how room is made by ending other pods."""
+
+    @property
+    def name(self) -> str: ...
+
+    def candidates(self, nodes: int) -> int:
+        """Return after how many nodes where it is possible the search ends, of so many."""
+
+
 class ReservePlugin(Named, Protocol):
     """Called for the chosen node, in order; when one refuses, or binding fails, `unreserve` is called in the
     opposite order for all (also for those that were not asked), and must be idempotent.
@@ -289,10 +321,15 @@ class Profile:
     pre_binds: tuple[PreBindPlugin, ...] = ()
     # Asked before DefaultPreemption.
     post_filters: tuple[PostFilterPlugin, ...] = ()
-    # Whether DefaultPreemption makes room for pods.
-    preempts: bool = True
+    # None: nobody is ended for a pod.
+    preemption: PreemptionPlugin | None = None
     # What beyond their shape and priority the plugins tell pods apart by.
     traits: Callable[[Pod], Hashable] | None = None
+
+    @cached_property
+    def narrows(self) -> tuple[NarrowFilter, ...]:
+        """The filters that are asked to narrow the choice."""
+        return tuple(plugin for plugin in self.filters if isinstance(plugin, NarrowFilter))
 
 
 @dataclass(frozen=True)

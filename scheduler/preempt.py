@@ -19,17 +19,13 @@ from api.labels import Selector
 from api.types.core_v1 import Pod
 from scheduler import room
 from scheduler.decide import find_feasible
-from scheduler.framework import Cycle, Profile, StaticFilter
+from scheduler.framework import Cycle, Profile, RoomFilter, StaticFilter
 from scheduler.ranked import Ranked, importance, priority_of, started
 from scheduler.shape import Shape
 from scheduler.snapshot import Mask
 
 NO_VICTIMS = room.NO_VICTIMS
 NOT_HELPFUL = "Preemption is not helpful for scheduling"
-# Looking closer at more candidates than this is not worth the time. Source: minCandidateNodesAbsolute.
-_CANDIDATES = 100
-# Its refusals are what `room` computes.
-_FIT = "NodeResourcesFit"
 
 
 @dataclass(frozen=True)
@@ -91,11 +87,13 @@ def preempt(request: Request) -> Preemption | Hopeless:
     if _only_room_is_missing(request):
         request.ranked.refresh(snapshot, request.pods_on, request.shape_of, request.is_guarded)
         guarded = room.guarded_nodes(request.ranked, request.priority) & curable
-        best = room.make(request.cycle, request.ranked, request.priority, curable & ~guarded)
+        demands = _demands(request)
+        best = room.make(request.cycle, request.ranked, request.priority, curable & ~guarded, demands)
         reasons |= best.reasons
         if best.victims:
             found.append(Preemption(best.node, best.victims, 0))
         curable = guarded
+    enough = _enough(request)
     for slot in np.flatnonzero(curable):
         name = snapshot.names[slot]
         lower = [pod for pod in request.pods_on(name) if priority_of(pod) < request.priority]
@@ -105,7 +103,7 @@ def preempt(request: Request) -> Preemption | Hopeless:
         candidate = _on_node(request, int(slot), lower)
         if isinstance(candidate, Preemption):
             found.append(candidate)
-            if len(found) >= _CANDIDATES:
+            if len(found) >= enough and any(not each.violations for each in found):
                 break
         else:
             reasons[candidate] = reasons.get(candidate, 0) + 1
@@ -120,9 +118,24 @@ def preempt(request: Request) -> Preemption | Hopeless:
 def _only_room_is_missing(request: Request) -> bool:
     """Say whether every other filter stays with what it says, whatever pods go."""
     return all(
-        plugin.name == _FIT or (isinstance(plugin, StaticFilter) and plugin.filter_is_static(request.cycle))
+        isinstance(plugin, RoomFilter)
+        or (isinstance(plugin, StaticFilter) and plugin.filter_is_static(request.cycle))
         for plugin in request.profile.filters
     )
+
+
+def _enough(request: Request) -> int:
+    """Return how many candidates end the search, if any of them violates no budget."""
+    plugin = request.profile.preemption
+    return plugin.candidates(int(np.count_nonzero(request.curable))) if plugin is not None else 1
+
+
+def _demands(request: Request) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for plugin in request.profile.filters:
+        if isinstance(plugin, RoomFilter):
+            found |= plugin.demands(request.cycle)
+    return found
 
 
 def _on_node(request: Request, slot: int, lower: list[Pod]) -> Preemption | str:

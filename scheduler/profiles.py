@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scheduler import factories
 from scheduler.configuration.arguments import Args, with_defaults
 from scheduler.configuration.load import ConfigurationError
 from scheduler.configuration.model import (
@@ -24,14 +25,9 @@ from scheduler.configuration.model import (
 )
 from scheduler.framework import Profile
 from scheduler.plugins.image_locality import ImageLocality
-from scheduler.plugins.inter_pod_affinity import InterPodAffinity
-from scheduler.plugins.node_affinity import NodeAffinity
 from scheduler.plugins.node_name import NodeName
 from scheduler.plugins.node_ports import NodePorts
-from scheduler.plugins.node_resources_balanced_allocation import NodeResourcesBalancedAllocation
-from scheduler.plugins.node_resources_fit import NodeResourcesFit
 from scheduler.plugins.node_unschedulable import NodeUnschedulable
-from scheduler.plugins.pod_topology_spread import PodTopologySpread
 from scheduler.plugins.scheduling_gates import SchedulingGates
 from scheduler.plugins.taint_toleration import TaintToleration
 
@@ -59,15 +55,13 @@ REGISTRY: Mapping[str, Registration] = {
     "NodeUnschedulable": _at(lambda args: NodeUnschedulable(), "filter"),
     "NodeName": _at(lambda args: NodeName(), "filter"),
     "TaintToleration": _at(lambda args: TaintToleration(), "filter", "preScore", "score"),
-    "NodeAffinity": _at(lambda args: NodeAffinity(), "preFilter", "filter", "preScore", "score"),
+    "NodeAffinity": _at(factories.node_affinity, "preFilter", "filter", "preScore", "score"),
     "NodePorts": _at(lambda args: NodePorts(), "preFilter", "filter"),
-    _FIT: _at(lambda args: NodeResourcesFit(), "preFilter", "filter", "preScore", "score"),
-    "PodTopologySpread": _at(lambda args: PodTopologySpread(), "preFilter", "filter", "preScore", "score"),
-    "InterPodAffinity": _at(lambda args: InterPodAffinity(), "preFilter", "filter", "preScore", "score"),
-    "DefaultPreemption": _at(_BUILT_IN, "postFilter", "preEnqueue"),
-    "NodeResourcesBalancedAllocation": _at(
-        lambda args: NodeResourcesBalancedAllocation(), "preScore", "score"
-    ),
+    _FIT: _at(factories.node_resources_fit, "preFilter", "filter", "preScore", "score"),
+    "PodTopologySpread": _at(factories.pod_topology_spread, "preFilter", "filter", "preScore", "score"),
+    "InterPodAffinity": _at(factories.inter_pod_affinity, "preFilter", "filter", "preScore", "score"),
+    "DefaultPreemption": _at(factories.default_preemption, "postFilter", "preEnqueue"),
+    "NodeResourcesBalancedAllocation": _at(factories.node_resources_balanced_allocation, "preScore", "score"),
     "ImageLocality": _at(lambda args: ImageLocality(), "score"),
     "DefaultBinder": _at(_BUILT_IN, "bind"),
 }
@@ -130,7 +124,7 @@ def new_profile(
         reserves=at("reserve", "reserve"),
         pre_binds=at("preBind", "pre_bind"),
         post_filters=at("postFilter", "post_filter"),
-        preempts="DefaultPreemption" in names["postFilter"],
+        preemption=made["DefaultPreemption"] if "DefaultPreemption" in names["postFilter"] else None,
     )
 
 

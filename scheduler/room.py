@@ -55,14 +55,16 @@ def _any(rows: Mask) -> Mask:
     return found
 
 
-def make(cycle: Cycle, ranked: Ranked, priority: int, among: Mask) -> Room:
-    """Return the best of the nodes `among`, of which `ranked` must be up to date."""
+def make(cycle: Cycle, ranked: Ranked, priority: int, among: Mask, demands: Mapping[str, int]) -> Room:
+    """Return the best of the nodes `among`, of which `ranked` must be up to date; `demands` are amounts by
+    resource.
+    """
     slots = np.flatnonzero(among)
     lower = ranked.priority[slots] < priority
     some = _any(lower)
     reasons = {NO_VICTIMS: int(np.count_nonzero(~some))}
     slots, lower = slots[some], lower[some]
-    columns = _columns(cycle, ranked, slots, lower)
+    columns = _columns(cycle, ranked, slots, lower, demands)
     fits: Mask = np.ones(len(slots), dtype=bool)
     for column in columns:
         enough = column.taken + column.wanted <= column.offered
@@ -79,13 +81,15 @@ def make(cycle: Cycle, ranked: Ranked, priority: int, among: Mask) -> Room:
     return Room(cycle.snapshot.names[int(slots[best])], chosen, reasons)
 
 
-def _columns(cycle: Cycle, ranked: Ranked, slots: Ints, lower: Mask) -> list[_Column]:
+def _columns(
+    cycle: Cycle, ranked: Ranked, slots: Ints, lower: Mask, demands: Mapping[str, int]
+) -> list[_Column]:
     """Return what the pod needs, the number of pods first; taken by all but the pods of lower priority."""
     offered, requested = cycle.snapshot.allocatable, cycle.snapshot.requested
     heads = lower.astype(np.int64)
     taken = requested["pods"][slots] - heads.sum(axis=1)
     found = [_Column("Too many pods", offered["pods"][slots], taken, heads, 1)]
-    for resource, wanted in cycle.shape.requests.items():
+    for resource, wanted in demands.items():
         pods = np.where(lower, ranked.amounts(resource)[slots], 0)
         taken = requested[resource][slots] - pods.sum(axis=1)
         found.append(_Column(f"Insufficient {resource}", offered[resource][slots], taken, pods, wanted))

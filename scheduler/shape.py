@@ -149,7 +149,7 @@ def new_shape(pod: Pod, key: bytes) -> Shape:
             for container in (*(spec.get("initContainers") or ()), *spec["containers"])
         ),
         owner=_owner(pod),
-        spread=tuple(_spread(c, labels) for c in spec.get("topologySpreadConstraints") or ()),
+        spread=tuple(_own_spread(c, labels) for c in spec.get("topologySpreadConstraints") or ()),
         affinity=tuple(_term(t, namespace, labels) for t in _required(affinity)),
         anti_affinity=tuple(_term(t, namespace, labels) for t in _required(anti)),
         preferred=tuple(preferred),
@@ -177,11 +177,17 @@ def _term(term: Any, namespace: str, labels: Mapping[str, str], weight: int = 0)
     return Term(Namespaces(names, from_label_selector(by_label)), selector, term["topologyKey"], weight)
 
 
-def _spread(constraint: Any, labels: Mapping[str, str]) -> Spread:
+def _own_spread(constraint: Any, labels: Mapping[str, str]) -> Spread:
+    keys = constraint.get("matchLabelKeys")
+    return new_spread(constraint, _with_label_keys(constraint.get("labelSelector"), keys, labels))
+
+
+def new_spread(constraint: Any, selector: Selector) -> Spread:
+    """Return a `TopologySpreadConstraint` over the pods that a selector matches."""
     return Spread(
         topology_key=constraint["topologyKey"],
         max_skew=constraint["maxSkew"],
-        selector=_with_label_keys(constraint.get("labelSelector"), constraint.get("matchLabelKeys"), labels),
+        selector=selector,
         hard=constraint["whenUnsatisfiable"] == "DoNotSchedule",
         min_domains=constraint.get("minDomains") or 1,
         honor_affinity=constraint.get("nodeAffinityPolicy", "Honor") == "Honor",

@@ -20,13 +20,17 @@ from scheduler.snapshot import Ints, Mask
 _AFFINITY = "node(s) didn't match pod affinity rules"
 _ANTI_AFFINITY = "node(s) didn't match pod anti-affinity rules"
 _EXISTING = "node(s) didn't satisfy existing pods anti-affinity rules"
-# Weight of existing pods' required affinity in scores. Source: DefaultHardPodAffinityWeight.
-_HARD_WEIGHT = 1
 
 
 @dataclass(frozen=True)
 class InterPodAffinity:
+    """`hard_weight` is what existing pods' required affinity adds to scores. `ignore_preferred`: preferences
+    of existing pods count only for pods with preferences of their own.
+    """
+
     name: str = "InterPodAffinity"
+    hard_weight: int = 1
+    ignore_preferred: bool = False
     hints: ClassVar[Hints] = {
         hints.POD_GONE: None,
         hints.POD_CAME: None,
@@ -56,11 +60,15 @@ class InterPodAffinity:
 
     def score_is_static(self, cycle: Cycle) -> bool:
         shape = cycle.shape
-        return not shape.affinity and not shape.preferred and next(_wishes(cycle), None) is None
+        if shape.affinity or shape.preferred:
+            return False
+        return self.ignore_preferred or next(_wishes(cycle, self.hard_weight), None) is None
 
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
         raw: Ints | None = None
-        for weight, term, vector in _wishes(cycle):
+        if self.ignore_preferred and not cycle.shape.preferred:
+            return None
+        for weight, term, vector in _wishes(cycle, self.hard_weight):
             near = weight * vector.over(cycle.snapshot.domains(term.topology_key))
             raw = near if raw is None else raw + near
         if raw is None:
@@ -73,15 +81,16 @@ class InterPodAffinity:
         return scores
 
 
-def _wishes(cycle: Cycle) -> Iterator[tuple[int, Term, Vector]]:
+def _wishes(cycle: Cycle, hard_weight: int) -> Iterator[tuple[int, Term, Vector]]:
     """Yield (weight, term, pods that it is about): the pod's own preferences, and others' towards it."""
     counts, shape = cycle.snapshot.counts, cycle.shape
     for term in shape.preferred:
         yield term.weight, term, _matching(cycle, term)
     for term, holders in counts.about(counts.preferred, shape):
         yield term.weight, term, holders
-    for term, holders in counts.about(counts.affinity, shape):
-        yield _HARD_WEIGHT, term, holders
+    if hard_weight:
+        for term, holders in counts.about(counts.affinity, shape):
+            yield hard_weight, term, holders
 
 
 def _matching(cycle: Cycle, term: Term) -> Vector:

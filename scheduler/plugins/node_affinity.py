@@ -4,42 +4,70 @@ Source: k8s.io/component-helpers/scheduling/corev1/nodeaffinity, pkg/scheduler/f
 (1.36).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from api.core.node_selector import Term, new_term
+from api.core.node_selector import NodeSelector, Term, new_term
 from scheduler import hints
 from scheduler.framework import Cycle, Reject, normalise
 from scheduler.hints import Hints
 from scheduler.kept import Where
 from scheduler.snapshot import Ints, Mask
 
+_OWN = "node(s) didn't match Pod's node affinity/selector"
+_ENFORCED = "node(s) didn't match scheduler-enforced node affinity"
+_CONFLICT = "pod affinity terms conflict"
+
 
 @dataclass(frozen=True)
 class NodeAffinity:
+    """`added` and `preferred` (terms with weights) count for every pod beside its own affinity."""
+
     name: str = "NodeAffinity"
+    added: NodeSelector | None = None
+    preferred: tuple[tuple[Term, int], ...] = ()
     hints: ClassVar[Hints] = {hints.NODE_CHANGED: hints.labels_differ}
 
     def filter_is_static(self, cycle: Cycle) -> bool:
         return True
 
+    def narrow(self, cycle: Cycle) -> Collection[str] | None:
+        """Pods of a DaemonSet name their node."""
+        return _named_nodes(cycle.shape.spec) or None
+
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
-        if not has_required(cycle.shape.spec):
-            return ()
-        refused = ~matching_nodes(cycle)
-        return (Reject("node(s) didn't match Pod's node affinity/selector", refused, final=True),)
+        rejects: list[Reject] = []
+        allowed: Mask | None = None
+        if self.added is not None:
+            allowed = cycle.shared(f"{self.name}/added", lambda: _selected(cycle, self.added))
+            rejects.append(Reject(_ENFORCED, ~allowed, final=True))
+        spec = cycle.shape.spec
+        if has_required(spec):
+            if _named_nodes(spec) == frozenset():
+                return (Reject(_CONFLICT, cycle.snapshot.alive, final=True, of_pod=True),)
+            refused = ~matching_nodes(cycle)
+            rejects.append(Reject(_OWN, refused if allowed is None else refused & allowed, final=True))
+        return rejects
 
     def score_is_static(self, cycle: Cycle) -> bool:
-        return not _node_affinity(cycle.shape.spec).get("preferredDuringSchedulingIgnoredDuringExecution")
+        own = _node_affinity(cycle.shape.spec).get("preferredDuringSchedulingIgnoredDuringExecution")
+        return not own and not self.preferred
 
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
-        preferred = _node_affinity(cycle.shape.spec).get("preferredDuringSchedulingIgnoredDuringExecution")
-        if not preferred:
+        wishes = _node_affinity(cycle.shape.spec).get("preferredDuringSchedulingIgnoredDuringExecution")
+        if not wishes and not self.preferred:
             return None
-        weights = cycle.of_nodes(self.name + "/score", lambda where: _weights(cycle, preferred, where))
+        weights = np.zeros(len(feasible), dtype=np.int64)
+        if wishes:
+            terms = [(new_term(each["preference"]), each["weight"]) for each in wishes if each["weight"]]
+            weights = cycle.of_nodes(self.name + "/score", lambda where: _weights(cycle, terms, where))
+        if self.preferred:
+            weights = weights + cycle.shared(
+                f"{self.name}/added/score", lambda: _weights(cycle, self.preferred, slice(None))
+            )
         return normalise(weights, feasible)
 
 
@@ -65,6 +93,36 @@ def _required(spec: Any) -> Mapping[str, Any]:
         _node_affinity(spec).get("requiredDuringSchedulingIgnoredDuringExecution") or {}
     )
     return found
+
+
+def _named_nodes(spec: Any) -> frozenset[str] | None:
+    """Return the only nodes that required affinity names; None if it does not go by names alone. No nodes:
+    it contradicts itself.
+    """
+    terms = _required(spec).get("nodeSelectorTerms")
+    if not terms:
+        return None
+    found: set[str] = set()
+    for term in terms:
+        names: set[str] | None = None
+        for wanted in term.get("matchFields") or ():
+            if (wanted["key"], wanted["operator"]) == ("metadata.name", "In"):
+                names = set(wanted["values"]) if names is None else names.intersection(wanted["values"])
+        if names is None:
+            return None
+        found |= names
+    return frozenset(found)
+
+
+def _selected(cycle: Cycle, selector: NodeSelector | None) -> Mask:
+    """Return the nodes that a selector matches."""
+    snapshot = cycle.snapshot
+    selected = np.zeros(len(snapshot.alive), dtype=bool)
+    for name, slot in snapshot.index.items():
+        node = snapshot.nodes[slot]
+        if node is not None and selector is not None:
+            selected[slot] = selector.matches(name, node["metadata"].get("labels") or {})
+    return selected
 
 
 def _compute(cycle: Cycle, where: Where) -> Mask:
@@ -98,8 +156,7 @@ def _candidates(cycle: Cycle, terms: list[Term] | None, where: Where) -> Iterabl
     return [cycle.snapshot.index[name] for name in named if name in cycle.snapshot.index]
 
 
-def _weights(cycle: Cycle, preferred: Sequence[Mapping[str, Any]], where: Where) -> Ints:
-    terms = [(new_term(entry["preference"]), entry["weight"]) for entry in preferred if entry["weight"]]
+def _weights(cycle: Cycle, terms: Sequence[tuple[Term, int]], where: Where) -> Ints:
     weights = np.zeros(len(cycle.snapshot.alive), dtype=np.int64)
     for slot in cycle.snapshot.slots(where):
         node = cycle.snapshot.nodes[slot]

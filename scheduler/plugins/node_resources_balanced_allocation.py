@@ -1,4 +1,4 @@
-"""NodeResourcesBalancedAllocation: nodes whose cpu and memory are used to the same degree score higher.
+"""NodeResourcesBalancedAllocation: nodes whose resources are used to the same degree score higher.
 
 Source: pkg/scheduler/framework/plugins/noderesources/balanced_allocation.go (1.35). Pods without requests
 are not scored. DEVIATION: later versions rank by how much the pod changes the balance; rounded to whole
@@ -7,48 +7,67 @@ points that prefers nodes which have such a pod already, so that small identical
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scheduler.allocation import offered_and_taken
 from scheduler.framework import MAX_SCORE, Cycle, Reject
 from scheduler.kept import Where
 from scheduler.snapshot import Ints, Mask
+
+_Floats: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class NodeResourcesBalancedAllocation:
     name: str = "NodeResourcesBalancedAllocation"
+    resources: tuple[str, ...] = ("cpu", "memory")
 
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
-        requests = cycle.shape.requests
-        if not requests.get("cpu") and not requests.get("memory"):
+        if not any(cycle.shape.requests.get(name) for name in self.resources):
             return None
-        return cycle.local(self.name, lambda where: _balance(cycle, where))
+        return cycle.local(self.name, lambda where: _balance(cycle, where, self.resources))
 
     def filter_at(self, cycle: Cycle, slots: Ints) -> Sequence[Reject]:
         return ()
 
     def score_at(self, cycle: Cycle, slots: Ints) -> Ints:
-        return _balance(cycle, slots)
+        return _balance(cycle, slots, self.resources)
 
 
-def _balance(cycle: Cycle, where: Where) -> Ints:
-    """Return 0-100 per node with the pod there: 100 when cpu and memory are used to the same degree."""
-    requests = cycle.shape.requests
-    cpu, memory = requests.get("cpu", 0) * cycle.copies, requests.get("memory", 0) * cycle.copies
-    offered, requested = cycle.snapshot.allocatable, cycle.snapshot.requested
-    offered_cpu, offered_memory = offered["cpu"][where], offered["memory"][where]
-    distance = np.abs(
-        _fraction(offered_cpu, requested["cpu"][where] + cpu)
-        - _fraction(offered_memory, requested["memory"][where] + memory)
-    )
-    # The standard deviation of two values is half their distance; of one value it is 0.
-    both = (offered_cpu > 0) & (offered_memory > 0)
-    balance: Ints = ((1 - np.where(both, distance / 2, 0.0)) * MAX_SCORE).astype(np.int64)
+def _balance(cycle: Cycle, where: Where, resources: Sequence[str]) -> Ints:
+    """Return 0-100 per node with the pod there: 100 when all resources are used to the same degree."""
+    columns = [offered_and_taken(cycle, where, name, scored=False) for name in resources]
+    known = [column for column in columns if column is not None]
+    present = [offered > 0 for offered, _ in known]
+    fractions = [_fraction(offered, taken) for offered, taken in known]
+    if len(known) == 2:
+        # The standard deviation of two values is half their distance; of one value it is 0.
+        distance = np.abs(fractions[0] - fractions[1])
+        deviation = np.where(present[0] & present[1], distance / 2, 0.0)
+    else:
+        deviation = _deviation(fractions, present, len(cycle.snapshot.alive[where]))
+    balance: Ints = ((1 - deviation) * MAX_SCORE).astype(np.int64)
     return balance
 
 
-def _fraction(offered: Ints, taken: Ints) -> NDArray[np.float64]:
-    share: NDArray[np.float64] = np.minimum(taken / np.maximum(offered, 1), 1.0)
+def _fraction(offered: Ints, taken: Ints) -> _Floats:
+    share: _Floats = np.minimum(taken / np.maximum(offered, 1), 1.0)
     return share
+
+
+def _deviation(fractions: Sequence[_Floats], present: Sequence[Mask], slots: int) -> _Floats:
+    """Return the standard deviation over the resources that each node offers."""
+    count, total, squares = np.zeros(slots), np.zeros(slots), np.zeros(slots)
+    least, most = np.ones(slots), np.zeros(slots)
+    for fraction, here in zip(fractions, present, strict=True):
+        count += here
+        total += np.where(here, fraction, 0.0)
+        least, most = np.where(here, np.minimum(least, fraction), least), np.maximum(most, fraction * here)
+    mean = total / np.maximum(count, 1)
+    for fraction, here in zip(fractions, present, strict=True):
+        squares += np.where(here, (fraction - mean) * (fraction - mean), 0.0)
+    deviation: _Floats = np.sqrt(squares / np.maximum(count, 1))
+    return np.where(count == 2, (most - least) / 2, deviation)

@@ -1,17 +1,18 @@
-"""NodeResourcesFit: the pod's requests must fit; emptier nodes score higher (LeastAllocated over cpu and
-memory).
+"""NodeResourcesFit: the pod's requests must fit; nodes are scored by what is taken of them.
 
-Source: pkg/scheduler/framework/plugins/noderesources/{fit,least_allocated}.go (1.36).
+Source: pkg/scheduler/framework/plugins/noderesources/fit.go (1.36).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from scheduler import hints
-from scheduler.framework import MAX_SCORE, Cycle, Reject
+from api.core.pod_resources import is_extended
+from scheduler import allocation, hints
+from scheduler.allocation import LEAST_ALLOCATED, Strategy
+from scheduler.framework import Cycle, Reject
 from scheduler.hints import Hints
 from scheduler.kept import Where
 from scheduler.snapshot import Ints, Mask
@@ -23,40 +24,59 @@ _CROWDED = 1
 
 @dataclass(frozen=True)
 class NodeResourcesFit:
+    """Of extended resources those named in `ignored` are not looked at, nor those of `ignored_groups`, which
+    are the names' first parts.
+    """
+
     name: str = "NodeResourcesFit"
+    ignored: frozenset[str] = frozenset()
+    ignored_groups: frozenset[str] = frozenset()
+    strategy: Strategy = LEAST_ALLOCATED
     hints: ClassVar[Hints] = {
         hints.POD_GONE: None, hints.NODE_CHANGED: hints.allocatable_differs, hints.POD_CHANGED: None,
     }  # fmt: skip
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
-        faults = cycle.local(self.name, lambda where: _faults(cycle, where))
-        return tuple(_explain(cycle, faults)) if faults.any() else ()
+        wanted = self.demands(cycle)
+        faults = cycle.local(self.name, lambda where: _faults(cycle, wanted, where))
+        return tuple(_explain(wanted, faults)) if faults.any() else ()
+
+    def demands(self, cycle: Cycle) -> Mapping[str, int]:
+        """Return what a node must have for the pod, by resource."""
+        wanted = cycle.shape.requests
+        if not self.ignored and not self.ignored_groups:
+            return wanted
+        return {name: amount for name, amount in wanted.items() if not self._ignores(name)}
+
+    def _ignores(self, name: str) -> bool:
+        return is_extended(name) and (name in self.ignored or name.partition("/")[0] in self.ignored_groups)
 
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
-        return cycle.local(self.name + "/score", lambda where: _least_allocated(cycle, where))
+        return cycle.local(self.name + "/score", lambda where: allocation.score(cycle, where, self.strategy))
 
     def filter_at(self, cycle: Cycle, slots: Ints) -> Sequence[Reject]:
-        faults = _faults(cycle, slots)
-        return tuple(_explain(cycle, faults)) if faults.any() else ()
+        wanted = self.demands(cycle)
+        faults = _faults(cycle, wanted, slots)
+        return tuple(_explain(wanted, faults)) if faults.any() else ()
 
     def score_at(self, cycle: Cycle, slots: Ints) -> Ints:
-        return _least_allocated(cycle, slots)
+        return allocation.score(cycle, slots, self.strategy)
 
 
-def _faults(cycle: Cycle, where: Where) -> Ints:
+def _faults(cycle: Cycle, wanted: Mapping[str, int], where: Where) -> Ints:
     """Usually there are none at all, so that is found out first."""
-    bad = _is_short(cycle, where)
+    bad = _is_short(cycle, wanted, where)
     faults = np.zeros(len(bad), dtype=np.int64)
     if bad.any():
         slots = np.flatnonzero(bad)
-        faults[slots] = _name_faults(cycle, slots if isinstance(where, slice) else where[slots])
+        faults[slots] = _name_faults(cycle, wanted, slots if isinstance(where, slice) else where[slots])
     return faults
 
 
-def _is_short(cycle: Cycle, where: Where) -> Mask:
+def _is_short(cycle: Cycle, wanted: Mapping[str, int], where: Where) -> Mask:
     snapshot, copies = cycle.snapshot, cycle.copies
     bad: Mask = snapshot.requested["pods"][where] + copies > snapshot.allocatable["pods"][where]
-    for resource, amount in cycle.shape.requests.items():
+    for resource, amount in wanted.items():
         offered = snapshot.allocatable.get(resource)
         if offered is None:
             return snapshot.alive[where]
@@ -65,11 +85,11 @@ def _is_short(cycle: Cycle, where: Where) -> Mask:
     return bad
 
 
-def _name_faults(cycle: Cycle, slots: Ints) -> Ints:
+def _name_faults(cycle: Cycle, wanted: Mapping[str, int], slots: Ints) -> Ints:
     snapshot, copies = cycle.snapshot, cycle.copies
     crowded = snapshot.requested["pods"][slots] + copies > snapshot.allocatable["pods"][slots]
     faults: Ints = crowded * np.int64(_CROWDED)
-    for number, (resource, amount) in enumerate(cycle.shape.requests.items()):
+    for number, (resource, amount) in enumerate(wanted.items()):
         offered = snapshot.allocatable.get(resource)
         if offered is None:
             faults |= 2 << 2 * number | 4 << 2 * number
@@ -80,30 +100,9 @@ def _name_faults(cycle: Cycle, slots: Ints) -> Ints:
     return faults
 
 
-def _explain(cycle: Cycle, faults: Ints) -> Iterator[Reject]:
+def _explain(wanted: Mapping[str, int], faults: Ints) -> Iterator[Reject]:
     yield Reject("Too many pods", faults & _CROWDED != 0)
-    for number, resource in enumerate(cycle.shape.requests):
+    for number, resource in enumerate(wanted):
         short, never = faults & (2 << 2 * number) != 0, faults & (4 << 2 * number) != 0
         yield Reject(f"Insufficient {resource}", short & ~never)
         yield Reject(f"Insufficient {resource}", never, final=True)
-
-
-def _least_allocated(cycle: Cycle, where: Where) -> Ints:
-    snapshot, shape, copies = cycle.snapshot, cycle.shape, cycle.copies
-    offered_cpu, offered_memory = snapshot.allocatable["cpu"][where], snapshot.allocatable["memory"][where]
-    cpu = _free_share(offered_cpu, snapshot.scored_cpu[where] + shape.scored_cpu * copies)
-    memory = _free_share(offered_memory, snapshot.scored_memory[where] + shape.scored_memory * copies)
-    # A resource that a node does not offer does not count towards its average.
-    kinds = (offered_cpu > 0).astype(np.int64) + (offered_memory > 0)
-    average: Ints = (cpu + memory) // np.maximum(kinds, 1)
-    return average
-
-
-def _free_share(offered: Ints, taken: Ints) -> Ints:
-    """Return what is left as a whole percentage; 0 where too much is taken or nothing is offered.
-
-    Divided as floats, which is three times as fast, and exact for less than 2**45 of anything.
-    """
-    left = np.maximum(offered - taken, 0)
-    share: Ints = (left * MAX_SCORE / np.maximum(offered, 1)).astype(np.int64)
-    return share

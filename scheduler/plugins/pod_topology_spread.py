@@ -6,14 +6,14 @@ KEP-3022, KEP-3094.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from api.labels import Selector
+from api.labels import NOTHING
 from scheduler import hints
 from scheduler.counts import Vector
 from scheduler.domains import Domains
@@ -28,8 +28,11 @@ Floats: TypeAlias = NDArray[np.floating[Any]]
 HOSTNAME = "kubernetes.io/hostname"
 _MISSING = "node(s) didn't match pod topology spread constraints (missing required label)"
 _SKEWED = "node(s) didn't match pod topology spread constraints"
-# What pods of a service or controller get that ask for nothing: (label, maxSkew).
-_DEFAULTS = ((HOSTNAME, 3), ("topology.kubernetes.io/zone", 5))
+# What pods of a service or controller get that ask for nothing.
+SYSTEM_DEFAULTS = (
+    Spread(HOSTNAME, 3, NOTHING, hard=False),
+    Spread("topology.kubernetes.io/zone", 5, NOTHING, hard=False),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +47,10 @@ class _Eligible:
 
 @dataclass(frozen=True)
 class PodTopologySpread:
+    """`defaults` are for pods of a service or controller that ask for nothing; their selectors are found."""
+
     name: str = "PodTopologySpread"
+    defaults: tuple[Spread, ...] = SYSTEM_DEFAULTS
     hints: ClassVar[Hints] = {
         hints.POD_GONE: None,
         hints.POD_CAME: None,
@@ -53,11 +59,18 @@ class PodTopologySpread:
     }
 
     def filter_is_static(self, cycle: Cycle) -> bool:
-        return not any(constraint.hard for constraint in cycle.shape.spread)
+        return not self._constraints(cycle, hard=True)
+
+    def _constraints(self, cycle: Cycle, hard: bool) -> list[Spread]:
+        """Return the pod's own constraints of a kind, or the default ones if it has none of any kind."""
+        own, selector = cycle.shape.spread, cycle.default_selector
+        if own or selector is None:
+            return [constraint for constraint in own if constraint.hard == hard]
+        return [replace(each, selector=selector) for each in self.defaults if each.hard == hard]
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         """Like upstream, a node is told the first reason only."""
-        hard = [constraint for constraint in cycle.shape.spread if constraint.hard]
+        hard = self._constraints(cycle, hard=True)
         if not hard:
             return ()
         if len(hard) == 1:
@@ -71,25 +84,19 @@ class PodTopologySpread:
         return (Reject(_MISSING, missing, final=True), Reject(_SKEWED, skewed))
 
     def score_is_static(self, cycle: Cycle) -> bool:
-        return not cycle.shape.spread and cycle.default_selector is None
+        return not self._constraints(cycle, hard=False)
 
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
-        own = bool(cycle.shape.spread)
-        soft = [constraint for constraint in cycle.shape.spread if not constraint.hard]
-        if not own and cycle.default_selector is not None:
-            soft = _default_constraints(cycle.default_selector)
+        soft = self._constraints(cycle, hard=False)
         if not soft:
             return None
-        # With constraints of its own a pod ignores nodes that lack any of the labels.
-        counted = feasible & _labelled(cycle, soft) if own else feasible
+        # Nodes that lack any of the labels are ignored, unless the constraints are the system's.
+        strict = bool(cycle.shape.spread) or self.defaults is not SYSTEM_DEFAULTS
+        counted = feasible & _labelled(cycle, soft) if strict else feasible
         raw = np.zeros(len(feasible), dtype=np.float64)
         for number, constraint in enumerate(soft):
-            raw += _cost(cycle, constraint, counted, _eligible(cycle, "soft", number, soft, own))
+            raw += _cost(cycle, constraint, counted, _eligible(cycle, "soft", number, soft, strict))
         return _normalise(np.floor(raw + 0.5).astype(np.int64), counted)
-
-
-def _default_constraints(selector: Selector) -> list[Spread]:
-    return [Spread(key, skew, selector, hard=False) for key, skew in _DEFAULTS]
 
 
 def _labelled(cycle: Cycle, constraints: Sequence[Spread]) -> Mask:
@@ -165,8 +172,8 @@ def _cost(cycle: Cycle, constraint: Spread, counted: Mask, eligible: _Eligible) 
         weight = math.log(int(np.count_nonzero(counted)) + 2)
         cost: Floats = pods.values * weight + skew
         return cost if domains.complete else np.where(domains.ids >= 0, cost, 0.0)
-    # Nodes without the label are counted in the first cell.
-    size = int(np.count_nonzero(np.bincount(domains.ids[counted] + 1)[1:]))
+    # Nodes without the label are one more domain, as upstream counts.
+    size = int(np.count_nonzero(np.bincount(domains.ids[counted] + 1)))
     by_domain: Floats = _sums(domains, pods, eligible) * math.log(size + 2) + skew
     by_domain[-1] = 0.0
     return by_domain.take(domains.ids, mode="wrap")

@@ -27,7 +27,8 @@ class Helps:
 
 def attempt(*reliefs: Relief | None, placed: Any = (), preempts: bool = True, **new: Any) -> Outcome:
     """Return what comes of a pod with priority 10 that is too large for the only node."""
-    profile = replace(PROFILE, post_filters=tuple(map(Helps, reliefs)), preempts=preempts)
+    preemption = PROFILE.preemption if preempts else None
+    profile = replace(PROFILE, post_filters=tuple(map(Helps, reliefs)), preemption=preemption)
     cluster = Cluster({profile.name: profile})
     cluster.node_changed(None, node("n"), 0)
     for each in (*placed, pod("new", requests={"cpu": "3"}, priority=10, **new)):

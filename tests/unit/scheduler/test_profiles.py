@@ -143,7 +143,7 @@ def test_the_default_profile() -> None:
         ("InterPodAffinity", 2), ("NodeResourcesBalancedAllocation", 1), ("ImageLocality", 1),
     ]  # fmt: skip
     assert names(profile.pre_enqueues) == ["SchedulingGates"]
-    assert profile.preempts
+    assert profile.preemption is not None
 
 
 def test_a_configuration_makes_profiles() -> None:
@@ -168,8 +168,8 @@ profiles:
         ("ImageLocality", 1),
     ]
     assert "NodePorts" not in names(packed.filters)
-    assert not packed.preempts
-    assert heavy.preempts
+    assert packed.preemption is None
+    assert heavy.preemption is not None
     assert [weight for plugin, weight in heavy.scores if plugin.name == "NodeAffinity"] == [9]
 
 

@@ -23,7 +23,7 @@ from bench.scheduler import Pure, new_pod
 from scheduler.attempt import Placed
 from scheduler.decide import schedule
 from scheduler.explain.decisions import Decisions, Record
-from scheduler.explain.packed import Change, Nodes, pack
+from scheduler.explain.packed import Nodes, SlotChange, pack
 from scheduler.framework import Cycle, Placement
 from scheduler.objects import Objects
 from scheduler.queue import Entry
@@ -87,7 +87,7 @@ def following(times: Times, decisions: Decisions, record: Record, spread: bool) 
     scores = [50] * len(detail.plugins)
     for number in range(1000):
         entry = Entry("uid", new_pod(number, spread, "follow"), 0.0)
-        change = Change(number % 100, scores)
+        change = SlotChange(number % 100, scores)
         record = times.take(
             "follow",
             lambda: decisions.follow(record, entry, record.node, record.slot, (change,), NOW),  # noqa: B023

@@ -18,7 +18,7 @@ import numpy as np
 from api.types.core_v1 import Pod
 from scheduler.attempt import MakeRoom, Outcome, Placed, Refused
 from scheduler.explain.detail import Detail, Scored, Verdict, Weights, next_best
-from scheduler.explain.packed import Batch, Change, Follower, Nodes, Packed, pack, unpack
+from scheduler.explain.packed import Batch, Follower, Nodes, Packed, SlotChange, pack, unpack
 from scheduler.framework import Trace
 from scheduler.queue import Entry
 from scheduler.snapshot import Snapshot
@@ -101,7 +101,7 @@ class Decisions:
         if isinstance(outcome, Placed) and outcome.after is not None and self._last is not None:
             after, slot = outcome.after, outcome.cycle.snapshot.index[outcome.node]
             verdicts = [Verdict(plugin, each.reason, each.final) for plugin, each in after.rejected]
-            change = Change(after.slot, after.scores, tuple(verdicts))
+            change = SlotChange(after.slot, after.scores, tuple(verdicts))
             self._last = self.follow(self._last, entry, outcome.node, slot, (change,), now)
         else:
             self._last = self.note(outcome, entry.attempts, now)
@@ -126,7 +126,7 @@ class Decisions:
         return record
 
     def follow(
-        self, base: Record, entry: Entry, node: str, slot: int, changes: Sequence[Change], now: datetime
+        self, base: Record, entry: Entry, node: str, slot: int, changes: Sequence[SlotChange], now: datetime
     ) -> Record:
         """Keep the decision that a pod, alike to that of `base`, was placed on `node`, which has that slot of
         the snapshot; at the cost of a few hundred bytes and a few microseconds.

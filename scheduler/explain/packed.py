@@ -66,7 +66,7 @@ class Packed:
 
 
 @dataclass(frozen=True)
-class Change:
+class SlotChange:
     """What became of one slot: new scores in the order of the base's plugins, or refusals, which win."""
 
     slot: int
@@ -125,7 +125,7 @@ class Batch:
     """
 
     base: Packed
-    changes: list[Change] = field(default_factory=list)
+    changes: list[SlotChange] = field(default_factory=list)
     # Where reading has come to; reading goes forward most of the time.
     _place: int = 0
     _detail: Detail | None = None

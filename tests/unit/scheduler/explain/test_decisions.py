@@ -8,7 +8,7 @@ import pytest
 from scheduler.attempt import MakeRoom, Outcome, Placed, Refused
 from scheduler.decide import schedule
 from scheduler.explain.decisions import PREEMPTING, SCHEDULED, UNSCHEDULABLE, Decisions, Record
-from scheduler.explain.packed import Change
+from scheduler.explain.packed import SlotChange
 from scheduler.framework import Placement
 from scheduler.preempt import Preemption
 from scheduler.queue import Entry
@@ -158,7 +158,7 @@ def test_a_batch_follows_its_first() -> None:
     first, lowered = detail.scored(base.slot), [1] * len(detail.plugins)
     for number in range(1, 4):
         slot = (base.slot + number) % 3
-        change = Change(record.slot, lowered)
+        change = SlotChange(record.slot, lowered)
         record = decisions.follow(record, entry(f"p{number}"), f"n{slot}", slot, [change], START)
     assert decisions.nbytes - before < 3 * 1_000
     assert (record.outcome, record.name, record.node) == (SCHEDULED, "p3", f"n{base.slot}")
@@ -174,7 +174,7 @@ def test_a_batch_that_is_read_while_its_first_is_gone() -> None:
     decisions = Decisions(budget_bytes=4_000)
     record = note(decisions, where, "p0")
     for number in range(1, 9):
-        record = decisions.follow(record, entry(f"p{number}"), "n1", 1, [Change(1, [number, 5])], START)
+        record = decisions.follow(record, entry(f"p{number}"), "n1", 1, [SlotChange(1, [number, 5])], START)
     summary, last = decisions.of("default", "p1")[0].summary, record.detail()
     assert summary is not None
     assert summary.winner is not None
@@ -186,9 +186,9 @@ def test_a_batch_that_is_read_while_its_first_is_gone() -> None:
 def test_two_that_follow_the_same_do_not_mix() -> None:
     where, decisions = world(), Decisions()
     base = note(decisions, where, "p0")
-    one = decisions.follow(base, entry("p1"), "n1", 1, [Change(1, [7, 7])], START)
-    two = decisions.follow(one, entry("p2"), "n1", 1, [Change(2, [8, 8])], START)
-    three = decisions.follow(one, entry("p3"), "n1", 1, [Change(2, [9, 9])], START)
+    one = decisions.follow(base, entry("p1"), "n1", 1, [SlotChange(1, [7, 7])], START)
+    two = decisions.follow(one, entry("p2"), "n1", 1, [SlotChange(2, [8, 8])], START)
+    three = decisions.follow(one, entry("p3"), "n1", 1, [SlotChange(2, [9, 9])], START)
     scores = []
     for record in (two, three, one):
         detail = record.detail()
@@ -202,7 +202,7 @@ def test_two_that_follow_the_same_do_not_mix() -> None:
 def test_following_one_without_details() -> None:
     where, decisions = world(), Decisions(budget_bytes=0)
     base = note(decisions, where, "p0")
-    record = decisions.follow(base, entry("p1"), "n2", 2, [Change(base.slot, [1, 1])], START)
+    record = decisions.follow(base, entry("p1"), "n2", 2, [SlotChange(base.slot, [1, 1])], START)
     assert (record.detail(), record.node, record.outcome) == (None, "n2", SCHEDULED)
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scheduler.decide import find_feasible, schedule
 from scheduler.explain.detail import Detail, Verdict
-from scheduler.explain.packed import Batch, Change, Nodes, Packed, pack, unpack
+from scheduler.explain.packed import Batch, Nodes, Packed, SlotChange, pack, unpack
 from scheduler.framework import Cycle, Placement
 from tests.unit.scheduler.build import PROFILE, World, node, pod
 from tests.unit.scheduler.test_against_reference import FEATURES, NAMESPACES, clusters
@@ -85,7 +85,7 @@ def test_the_best_and_the_next_best(data: st.DataObject) -> None:
 def test_a_batch_reads_as_if_each_had_been_kept_whole() -> None:
     """Pods placed one after another: one slot changes each time, in the end it is refused."""
     world = World([node(f"n{number}", offers={"cpu": "2"}) for number in range(4)])
-    base, batch, changes, whole = None, None, list[Change](), list[Any]()
+    base, batch, changes, whole = None, None, list[SlotChange](), list[Any]()
     for number in range(9):
         each = pod(f"p{number}", requests={"cpu": "900m", "memory": "1Gi"})
         cycle, kept = packed(world, each)
@@ -102,7 +102,7 @@ def test_a_batch_reads_as_if_each_had_been_kept_whole() -> None:
         detail = unpack(again)
         assert after.trace is not None
         scores = [int(values[slot]) for _, _, values in after.trace.scores] or [0] * len(base.plugins)
-        changes.append(Change(slot, scores, tuple(detail.verdicts(slot))))
+        changes.append(SlotChange(slot, scores, tuple(detail.verdicts(slot))))
     assert batch is not None
     batch.changes += changes
     # With one node left nothing is scored, with none neither: until then everything is the same.

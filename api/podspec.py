@@ -59,21 +59,43 @@ def exact_amounts(pod: PodLike, which: str) -> Amounts:
     A container under resize counts with the most of what it is to have and what it has; if its node cannot
     give it more, with what it has.
     """
-    return _effective(pod, which, _billionths, partial(_resized, pod, which))
+    read = partial(_resized, pod, which, convert=_billionths)
+    return _effective(pod, which, _billionths, read)
+
+
+def placed_requests(pod: PodLike, least: Amounts | None = None) -> Amounts:
+    """Return what a pod takes of its node: its requests, and under resize as `exact_amounts` has it.
+
+    `least`: what a container counts with that asks for nothing of a resource.
+    Spec: k8s.io/component-helpers/resource PodRequests with UseStatusResources (1.36).
+    """
+    return _effective(pod, "requests", read=partial(_placed, pod, least or {}), resized=True)
+
+
+def _placed(pod: PodLike, least: Amounts, container: Any) -> Amounts:
+    return {**least, **_resized(pod, "requests", container, amounts)}
 
 
 def _billionths(quantities: Mapping[str, Any] | None) -> Amounts:
     return {name: parse_quantity(text).nano for name, text in (quantities or {}).items()}
 
 
-def _resized(pod: PodLike, which: str, container: Any) -> Amounts:
-    wanted = _billionths((container.get("resources") or {}).get(which))
-    status = container_status(pod, container["name"])
-    if status is None:
-        return wanted
-    present = _billionths((status.get("resources") or {}).get(which))
+def _resized(pod: PodLike, which: str, container: Any, convert: Callable[[Any], Amounts]) -> Amounts:
+    wanted = convert((container.get("resources") or {}).get(which))
+    inits = (pod.get("spec") or {}).get("initContainers") or ()
+    # What runs to its end before the others start is not resized.
+    ends = not is_sidecar(container) and any(each is container for each in inits)
+    status = None if ends else container_status(pod, container["name"])
+    return wanted if status is None else _with_status(pod, which, wanted, status, convert)
+
+
+def _with_status(
+    pod: PodLike, which: str, wanted: Amounts, status: Any, convert: Callable[[Any], Amounts]
+) -> Amounts:
+    """Return what counts of a container or a pod as a whole: `status` says what it has."""
+    present = convert((status.get("resources") or {}).get(which))
     if which == "requests":
-        raise_to(present, _billionths(status.get("allocatedResources")))
+        raise_to(present, convert(status.get("allocatedResources")))
     if not present:
         return wanted
     pending = pod_condition(pod, "PodResizePending")
@@ -87,12 +109,14 @@ def _effective(
     which: str,
     convert: Callable[[Any], Amounts] = amounts,
     read: Callable[[Any], Amounts] | None = None,
+    resized: bool = False,
 ) -> Amounts:
     spec = pod.get("spec") or {}
     total = _combine(spec, read or (lambda container: convert((container.get("resources") or {}).get(which))))
     pod_level = (spec.get("resources") or {}).get(which)
     if pod_level:
-        total.update(convert(pod_level))
+        level = convert(pod_level)
+        total.update(_with_status(pod, which, level, pod.get("status") or {}, convert) if resized else level)
     overhead = spec.get("overhead")
     if overhead:
         for name, number in convert(overhead).items():

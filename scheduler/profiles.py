@@ -25,6 +25,7 @@ from scheduler.configuration.model import (
 )
 from scheduler.framework import Profile
 from scheduler.plugins.image_locality import ImageLocality
+from scheduler.plugins.node_declared_features import NodeDeclaredFeatures
 from scheduler.plugins.node_name import NodeName
 from scheduler.plugins.node_ports import NodePorts
 from scheduler.plugins.node_unschedulable import NodeUnschedulable
@@ -63,6 +64,7 @@ REGISTRY: Mapping[str, Registration] = {
     "DefaultPreemption": _at(factories.default_preemption, "postFilter", "preEnqueue"),
     "NodeResourcesBalancedAllocation": _at(factories.node_resources_balanced_allocation, "preScore", "score"),
     "ImageLocality": _at(lambda args: ImageLocality(), "score"),
+    "NodeDeclaredFeatures": _at(lambda args: NodeDeclaredFeatures(), "preFilter", "filter"),
     "DefaultBinder": _at(_BUILT_IN, "bind"),
 }
 

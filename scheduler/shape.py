@@ -4,20 +4,21 @@ The replicas of a controller differ in name alone. Their `Shape` is one object, 
 and selector matches can be kept by shape.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from api.labels import NOTHING, Selector, from_label_selector
-from api.podspec import host_ports, pod_requests
+from api.podspec import host_ports, placed_requests, pod_condition
 from api.types.core_v1 import Pod, PodSpec
 
 # What a container without requests is taken to need when nodes are scored: 100m and 200 MB.
 # Source: pkg/scheduler/util/pod_resources.go.
 DEFAULT_MILLI_CPU = 100
 DEFAULT_MEMORY = 200 * 1024 * 1024
+_LEAST = {"cpu": DEFAULT_MILLI_CPU, "memory": DEFAULT_MEMORY}
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ class Shape:
     scored_memory: int
     ports: frozenset[tuple[str, str, int]]
     images: tuple[str, ...]
+    # What the node must have declared to be able to do.
+    features: frozenset[str]
     owner: tuple[str, str]
     spread: tuple[Spread, ...]
     affinity: tuple[Term, ...]
@@ -101,8 +104,11 @@ class Shapes:
         return shape
 
 
-_SPEC_KEYS = ("nodeSelector", "affinity", "tolerations", "overhead", "topologySpreadConstraints", "resources")
-_CONTAINER_KEYS = ("image", "ports", "resources", "restartPolicy")
+_SPEC_KEYS = (
+    "nodeSelector", "affinity", "tolerations", "overhead", "topologySpreadConstraints", "resources",
+    "hostNetwork", "hostUsers",
+)  # fmt: skip
+_CONTAINER_KEYS = ("image", "ports", "resources", "restartPolicy", "restartPolicyRules")
 
 
 def shape_key(pod: Pod) -> bytes:
@@ -115,8 +121,41 @@ def shape_key(pod: Pod) -> bytes:
     ]
     parts = [spec.get(name) for name in _SPEC_KEYS]
     inits = len(spec.get("initContainers") or ())
-    identity = [metadata["namespace"], metadata.get("labels"), _owner(pod), inits, containers, parts]
-    return orjson.dumps(identity)
+    own = _owner(pod), _volume_images(spec), _resize(pod)
+    return orjson.dumps([metadata["namespace"], metadata.get("labels"), own, inits, containers, parts])
+
+
+def _volume_images(spec: PodSpec) -> list[str]:
+    volumes = spec.get("volumes") or ()
+    return [image.get("reference", "") for volume in volumes if (image := volume.get("image")) is not None]
+
+
+def _resize(pod: Pod) -> Any:
+    """Return what the node says of the pod's amounts, if that is not what the spec says: it is being resized,
+    or cannot be.
+    """
+    status: Any = pod.get("status")
+    if not status or not (status.get("containerStatuses") or "resources" in status):
+        return None
+    spec: Any = pod["spec"]
+    known = (*(status.get("containerStatuses") or ()), *(status.get("initContainerStatuses") or ()))
+    by_name = {each["name"]: each for each in known}
+    containers = (*spec["containers"], *(spec.get("initContainers") or ()))
+    found = [_differs("", spec, status)]
+    found += [_differs(each["name"], each, by_name.get(each["name"]) or {}) for each in containers]
+    if not any(found):
+        return None
+    pending: Any = pod_condition(pod, "PodResizePending")
+    return [found, (pending or {}).get("reason")]
+
+
+def _differs(name: str, spec: Any, status: Any) -> Any:
+    """Return what a pod or container has, if it is not what it asks for."""
+    wanted = (spec.get("resources") or {}).get("requests")
+    has, allocated = (status.get("resources") or {}).get("requests"), status.get("allocatedResources")
+    if has in (None, wanted) and allocated in (None, wanted):
+        return None
+    return [name, has, allocated]
 
 
 def _owner(pod: Pod) -> tuple[str, str]:
@@ -134,20 +173,23 @@ def new_shape(pod: Pod, key: bytes) -> Shape:
     anti = (spec.get("affinity") or {}).get("podAntiAffinity") or {}
     preferred = [_weighted(t, namespace, labels, 1) for t in _preferred(affinity)]
     preferred += [_weighted(t, namespace, labels, -1) for t in _preferred(anti)]
-    scored_cpu, scored_memory = _scored(spec)
+    requests = placed_requests(pod)
+    scored = _scored(pod, requests)
     return Shape(
         key=key,
         namespace=namespace,
         labels=labels,
         spec=spec,
-        requests={name: amount for name, amount in pod_requests(pod).items() if amount},
-        scored_cpu=scored_cpu,
-        scored_memory=scored_memory,
+        requests={name: amount for name, amount in requests.items() if amount},
+        scored_cpu=scored.get("cpu", 0),
+        scored_memory=scored.get("memory", 0),
         ports=frozenset(host_ports(spec)),
         images=tuple(
             container.get("image", "")
             for container in (*(spec.get("initContainers") or ()), *spec["containers"])
-        ),
+        )
+        + tuple(_volume_images(spec)),
+        features=frozenset(_features(spec)),
         owner=_owner(pod),
         spread=tuple(_own_spread(c, labels) for c in spec.get("topologySpreadConstraints") or ()),
         affinity=tuple(_term(t, namespace, labels) for t in _required(affinity)),
@@ -203,12 +245,26 @@ def _with_label_keys(selector: Any, keys: Any, labels: Mapping[str, str]) -> Sel
     return from_label_selector(selector)
 
 
-def _scored(spec: PodSpec) -> tuple[int, int]:
-    """Return CPU and memory as scores count them: containers that ask for nothing still weigh something."""
-    padded = []
-    for container in spec["containers"]:
-        requests = (container.get("resources") or {}).get("requests") or {}
-        defaults = {"cpu": f"{DEFAULT_MILLI_CPU}m", "memory": str(DEFAULT_MEMORY)}
-        padded.append({**container, "resources": {"requests": {**defaults, **requests}}})
-    amounts = pod_requests({"spec": {**spec, "containers": padded}})
-    return amounts.get("cpu", 0), amounts.get("memory", 0)
+def _scored(pod: Pod, requests: Mapping[str, int]) -> Mapping[str, int]:
+    """Return amounts as scores count cpu and memory: containers that ask for nothing still weigh something,
+    unless the pod asks for it as a whole.
+    """
+    level = (pod["spec"].get("resources") or {}).get("requests")
+    least = {name: amount for name, amount in _LEAST.items() if not level or name not in requests}
+    return placed_requests(pod, least) if least else requests
+
+
+def _features(spec: PodSpec) -> Iterator[str]:
+    """Yield what a pod needs of the node that not every node can do.
+
+    Source: k8s.io/component-helpers/nodedeclaredfeatures/features (1.36), those inferred for scheduling.
+    """
+    rules = (
+        rule
+        for container in (*(spec.get("initContainers") or ()), *spec["containers"])
+        for rule in container.get("restartPolicyRules") or ()
+    )
+    if any(rule.get("action") == "RestartAllContainers" for rule in rules):
+        yield "RestartAllContainersOnContainerExits"
+    if spec.get("hostNetwork") and spec.get("hostUsers") is False:
+        yield "UserNamespacesHostNetworkSupport"

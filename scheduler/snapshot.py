@@ -272,4 +272,5 @@ def _same_for_placement(one: Node, other: Node) -> bool:
         and one.get("spec") == other.get("spec")
         and mine.get("allocatable") == theirs.get("allocatable")
         and mine.get("images") == theirs.get("images")
+        and mine.get("declaredFeatures") == theirs.get("declaredFeatures")
     )

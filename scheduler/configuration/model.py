@@ -52,6 +52,7 @@ DEFAULT_PLUGINS = PluginSet(
         PluginRef("NodeResourcesBalancedAllocation", 1),
         PluginRef("ImageLocality", 1),
         PluginRef("DefaultBinder"),
+        PluginRef("NodeDeclaredFeatures"),
     )
 )
 

@@ -1,5 +1,6 @@
 """ImageLocality: nodes that have the pod's images already score higher, by the images' sizes.
 
+DEVIATION: upstream takes the size of an image from the node that told of it first, here each node's counts.
 Source: pkg/scheduler/framework/plugins/imagelocality (1.36).
 """
 
@@ -43,4 +44,4 @@ def _scores(cycle: Cycle) -> Ints | None:
 
 def full_name(image: str) -> str:
     """Return the name as nodes list it: with `:latest` if it has neither tag nor digest."""
-    return image if ":" in image.rpartition("/")[2] or "@" in image else image + ":latest"
+    return image if image.rfind(":") > image.rfind("/") else image + ":latest"

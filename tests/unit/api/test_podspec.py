@@ -56,6 +56,93 @@ def test_requests(spec, expected):
     assert podspec.pod_requests({"spec": spec}) == expected
 
 
+def status(*, has: str = "", allocated: str = "", name: str = "c") -> Obj:
+    found: Obj = {"name": name}
+    if has:
+        found["resources"] = {"requests": {"cpu": has}}
+    if allocated:
+        found["allocatedResources"] = {"cpu": allocated}
+    return found
+
+
+def pending(reason: str) -> Obj:
+    return {"conditions": [{"type": "PodResizePending", "status": "True", "reason": reason}]}
+
+
+@pytest.mark.parametrize(
+    ("spec", "told", "expected"),
+    [
+        pytest.param({"containers": [container("2")]}, {}, 2000, id="not-started"),
+        pytest.param(
+            {"containers": [container("2")]},
+            {"containerStatuses": [status(has="1", allocated="1")], **pending("Deferred")},
+            2000,
+            id="growing-is-deferred",
+        ),
+        pytest.param(
+            {"containers": [container("2")]},
+            {"containerStatuses": [status(has="1", allocated="1")], **pending("Infeasible")},
+            1000,
+            id="growing-is-infeasible",
+        ),
+        pytest.param(
+            {"containers": [container("1")]},
+            {"containerStatuses": [status(has="2", allocated="1")]},
+            2000,
+            id="shrinking-has-not-happened",
+        ),
+        pytest.param(
+            {"containers": [container("1")]},
+            {"containerStatuses": [status(has="1", allocated="3")]},
+            3000,
+            id="more-was-allocated",
+        ),
+        pytest.param(
+            {"containers": [container("1")], "initContainers": [{**container("3"), "name": "i"}]},
+            {"initContainerStatuses": [status(has="9", name="i")]},
+            3000,
+            id="init-containers-are-not-resized",
+        ),
+        pytest.param(
+            {"containers": [container("1")], "initContainers": [{**container("1", **ALWAYS), "name": "s"}]},
+            {"initContainerStatuses": [status(has="2", name="s")]},
+            3000,
+            id="sidecars-are",
+        ),
+        pytest.param(
+            {"containers": [container("1")], "resources": {"requests": {"cpu": "4"}}},
+            {"resources": {"requests": {"cpu": "5"}}, "containerStatuses": [status(has="1")]},
+            5000,
+            id="the-pod-as-a-whole",
+        ),
+        pytest.param(
+            {"containers": [container("1")], "resources": {"requests": {"cpu": "6"}}},
+            {"allocatedResources": {"cpu": "5"}, **pending("Infeasible")},
+            5000,
+            id="infeasible-as-a-whole",
+        ),
+    ],
+)
+def test_requests_of_pods_under_resize(spec, told, expected):
+    assert podspec.placed_requests({"spec": spec, "status": told})["cpu"] == expected
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        pytest.param({"containers": [{"name": "c"}, container("1")]}, 1100, id="a-container-without"),
+        pytest.param({"containers": [container("0")]}, 0, id="zero-is-asked-for"),
+        pytest.param(
+            {"containers": [container("1")], "initContainers": [{"name": "s", **ALWAYS}]},
+            1100,
+            id="a-sidecar",
+        ),
+    ],
+)
+def test_what_containers_count_with_that_ask_for_nothing(spec, expected):
+    assert podspec.placed_requests({"spec": spec}, {"cpu": 100})["cpu"] == expected
+
+
 def limited(cpu: str, memory: str, requests: Obj | None = None) -> Obj:
     limits = {name: text for name, text in (("cpu", cpu), ("memory", memory)) if text}
     return {"resources": {"limits": limits, "requests": limits if requests is None else requests}}

@@ -1,13 +1,14 @@
 """The decision: the best node, ties, and why there is none."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from scheduler.decide import with_preemption
+from scheduler.decide import schedule, with_preemption
 from scheduler.framework import Placement, Unschedulable
 from scheduler.preempt import NO_VICTIMS, NOT_HELPFUL
-from tests.unit.scheduler.build import World, apart, node, pod, spread, term
+from tests.unit.scheduler.build import PROFILE, World, apart, node, pod, spread, term
 
 ALONE = {"cpu": "3"}
 
@@ -129,3 +130,81 @@ def test_decisions_change_nothing() -> None:
     before = repr(new)
     world.decide(new)
     assert (world.snapshot.revision, repr(new)) == (revision, before)
+
+
+def named(*terms: list[str], **more: Any) -> dict[str, Any]:
+    """Return an affinity to nodes by name: alternatives, in each of which all names must be the node's."""
+    found = [
+        {
+            "matchFields": [{"key": "metadata.name", "operator": "In", "values": [name]} for name in names],
+            **more,
+        }
+        for names in terms
+    ]
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": found}}
+    return {"affinity": {"nodeAffinity": required}}
+
+
+class Bound:
+    """A filter that knows the only nodes, as one about volumes does."""
+
+    name = "Bound"
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+
+    def narrow(self, cycle: Any) -> Any:
+        return self.names
+
+    def filter(self, cycle: Any) -> Any:
+        return ()
+
+
+LEFT = "node(s) didn't satisfy plugin(s)"
+
+
+@pytest.mark.parametrize(
+    ("new", "bound", "message"),
+    [
+        pytest.param(named(["a"]), None, f"1 Insufficient cpu, 2 {LEFT} [NodeAffinity]", id="one-node"),
+        pytest.param(
+            named(["a"], ["b"]), None, f"1 {LEFT} [NodeAffinity], 2 Insufficient cpu", id="one-of-two"
+        ),
+        pytest.param(named(["z"]), None, f"3 {LEFT} [NodeAffinity]", id="no-such-node"),
+        pytest.param(named(["a", "b"]), None, "pod affinity terms conflict", id="two-names-at-once"),
+        pytest.param(
+            named(["a"], matchExpressions=[{"key": "x", "operator": "Exists"}]),
+            None,
+            f"1 node(s) didn't match Pod's node affinity/selector, 2 {LEFT} [NodeAffinity]",
+            id="named-but-without-the-label",
+        ),
+        pytest.param({}, ["b"], f"1 Insufficient cpu, 2 {LEFT} [Bound]", id="another-plugin"),
+        pytest.param(
+            named(["a"], ["b"]),
+            ["b", "c"],
+            f"1 Insufficient cpu, 2 {LEFT} [Bound NodeAffinity]",
+            id="two-plugins",
+        ),
+        pytest.param(
+            named(["a"]), ["b"], f"{LEFT} [Bound NodeAffinity] simultaneously", id="two-plugins-disagree"
+        ),
+        pytest.param({}, [], "node(s) didn't satisfy plugin Bound", id="nothing-left"),
+    ],
+)
+def test_choices_that_are_narrow_from_the_start(new: Any, bound: Any, message: str) -> None:
+    world = World([node("a", taints=[("x", "NoSchedule")]), node("b"), node("c")])
+    more: list[Any] = [Bound(*bound)] if bound is not None else []
+    filters = (*PROFILE.filters, *more)
+    asks = pod("new", requests={"cpu": "9"}, tolerations=[{"operator": "Exists"}], **new)
+    cycle, profile = world.cycle(asks), replace(PROFILE, filters=filters)
+    found = schedule(cycle, profile, "new")
+    assert isinstance(found, Unschedulable)
+    assert found.message == f"0/3 nodes are available: {message}."
+    assert not found.curable.any()
+
+
+def test_a_pod_goes_to_the_node_that_it_names() -> None:
+    world = World([node("a"), node("b"), node("c")])
+    found = world.decide(pod("new", **named(["b"])))
+    assert isinstance(found, Placement)
+    assert (found.node, found.feasible) == ("b", 1)

@@ -136,7 +136,7 @@ def test_the_default_profile() -> None:
     assert profile.name == "default-scheduler"
     assert names(profile.filters) == [
         "NodeUnschedulable", "NodeName", "TaintToleration", "NodeAffinity", "NodePorts", "NodeResourcesFit",
-        "PodTopologySpread", "InterPodAffinity",
+        "PodTopologySpread", "InterPodAffinity", "NodeDeclaredFeatures",
     ]  # fmt: skip
     assert [(plugin.name, weight) for plugin, weight in profile.scores] == [
         ("TaintToleration", 3), ("NodeAffinity", 2), ("NodeResourcesFit", 1), ("PodTopologySpread", 2),

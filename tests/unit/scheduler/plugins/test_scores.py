@@ -132,3 +132,12 @@ def test_terminating_pods_do_not_count_for_spreading() -> None:
     world = World(ZONES, [pod("p1", "a1", {"app": "web"}, terminating=True)])
     new = pod("new", labels={"app": "web"}, topologySpreadConstraints=[spread("zone", hard=False)])
     assert world.scores(PodTopologySpread(), new) == {"a1": 100, "a2": 100, "b1": 100}
+
+
+def test_images_of_volumes_count_like_those_of_containers() -> None:
+    world = World([node("a", images={"data:1": 2000 * MB}), node("b")])
+    new = pod("new", volumes=[{"name": "v", "image": {"reference": "data:1"}}])
+    # Half of the nodes have it, so half of its size counts, of 2000 MB that two images may weigh.
+    assert world.scores(ImageLocality(), new) == {"a": 49, "b": 0}
+    other = pod("new", volumes=[{"name": "v", "image": {"reference": "other:1"}}])
+    assert world.scores(ImageLocality(), other) is None

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from scheduler.plugins.node_affinity import NodeAffinity
+from scheduler.plugins.node_declared_features import NodeDeclaredFeatures
 from scheduler.plugins.node_name import NodeName
 from scheduler.plugins.node_ports import NodePorts
 from scheduler.plugins.node_resources_fit import NodeResourcesFit
@@ -185,3 +186,60 @@ def test_node_affinity_follows_labels() -> None:
     }
     world.snapshot.set_node(node("a", {"disk": "ssd"}))
     assert world.refused(NodeAffinity(), new) == {}
+
+
+@pytest.mark.parametrize(
+    ("spec", "refused"),
+    [
+        pytest.param({}, "", id="nothing-needed"),
+        pytest.param({"hostNetwork": True, "hostUsers": False}, "old other", id="users-on-the-hosts-network"),
+        pytest.param({"hostNetwork": True, "hostUsers": True}, "", id="hosts-users"),
+        pytest.param({"hostUsers": False}, "", id="own-network"),
+        pytest.param(
+            {"initContainers": [{"name": "i", "restartPolicyRules": [{"action": "RestartAllContainers"}]}]},
+            "old new",
+            id="restart-of-all",
+        ),
+        pytest.param(
+            {"initContainers": [{"name": "i", "restartPolicyRules": [{"action": "Restart"}]}]},
+            "",
+            id="restart",
+        ),
+    ],
+)
+def test_declared_features(spec: Any, refused: str) -> None:
+    features = {
+        "old": [],
+        "new": ["UserNamespacesHostNetworkSupport"],
+        "other": ["RestartAllContainersOnContainerExits"],
+    }
+    nodes = [node(name) for name in features]
+    for each in nodes:
+        each["status"]["declaredFeatures"] = features[each["metadata"]["name"]]
+    world = World(nodes)
+    reason = ("node(s) didn't match Pod's required features", True)
+    assert world.refused(NodeDeclaredFeatures(), pod("new", **spec)) == dict.fromkeys(refused.split(), reason)
+
+
+def test_a_node_may_declare_more_later() -> None:
+    world, new = World([node("a")]), pod("new", hostNetwork=True, hostUsers=False)
+    assert world.feasible(new) == set()
+    changed = node("a")
+    changed["status"]["declaredFeatures"] = ["UserNamespacesHostNetworkSupport"]
+    assert world.snapshot.set_node(changed)
+    assert world.feasible(new) == {"a"}
+    look = NodeDeclaredFeatures.hints["Node/Changed"]
+    assert look is not None
+    assert (look(new, node("a"), changed), look(new, changed, changed)) == (True, False)
+
+
+def test_a_pod_counts_with_what_its_node_gave_it() -> None:
+    """Resized from 1 to 3 CPUs: as much counts as may be in use, or as is in use if there is no more."""
+    old = pod("old", "n1", requests={"cpu": "3"})
+    has = {"resources": {"requests": {"cpu": "1"}}, "allocatedResources": {"cpu": "1"}}
+    old["status"] = {"containerStatuses": [{"name": "main", **has}]}
+    world, new = World([node("n1")], [old]), pod("new", requests={"cpu": "2"})
+    assert world.feasible(new) == set()
+    waits = [{"type": "PodResizePending", "status": "True", "reason": "Infeasible"}]
+    world.place({**old, "status": {**old["status"], "conditions": waits}})
+    assert world.feasible(new) == {"n1"}

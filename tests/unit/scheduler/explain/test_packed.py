@@ -12,7 +12,7 @@ from scheduler.explain.detail import Detail, Verdict
 from scheduler.explain.packed import Batch, Nodes, Packed, SlotChange, pack, unpack
 from scheduler.framework import Cycle, Placement
 from tests.unit.scheduler.build import PROFILE, World, node, pod
-from tests.unit.scheduler.test_against_reference import FEATURES, NAMESPACES, clusters
+from tests.unit.scheduler.clusters import FEATURES, NAMESPACES, clusters
 
 
 def packed(world: World, each: Any) -> tuple[Cycle, Packed]:

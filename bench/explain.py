@@ -7,25 +7,29 @@ process, without any edge:
     note     the whole of keeping a decision, as long as there is room, and when an older one must go
     follow   keeping a decision of a batch of identical pods
     share    the time for keeping a decision, as a share of the time for making it
+    answer   why a pod is where it is, or nowhere: in all, and the longest that the scheduler is held up
 """
 
 import argparse
 import json
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
-from bench.scheduler import Pure, new_pod
-from scheduler.attempt import Placed
+from bench.scheduler import NAMESPACE, Pure, new_node, new_pod
+from scheduler.attempt import Attempts, Placed
+from scheduler.cluster import Cluster
 from scheduler.decide import schedule
 from scheduler.explain.decisions import Decisions, Record
+from scheduler.explain.explainer import Explainer, Inquiry
 from scheduler.explain.packed import Nodes, SlotChange, pack
 from scheduler.framework import Cycle, Placement
 from scheduler.objects import Objects
+from scheduler.profiles import default_profile
 from scheduler.queue import Entry
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -110,6 +114,75 @@ def memory(nodes: int, pods: int) -> None:
     say("memory", unit="bytes", nodes=nodes, value=round(used / pods), counted=round(decisions.nbytes / pods))
 
 
+class Stuck:
+    """A cluster that is well filled, and pods that no node of it takes, by what they want."""
+
+    def __init__(self, nodes: int) -> None:
+        profile = default_profile()
+        self.cluster = Cluster({profile.name: profile})
+        self.attempts, self.decisions = Attempts(self.cluster), Decisions()
+        self.explainer = Explainer(self.cluster, self.attempts, self.decisions)
+        for number in range(nodes):
+            node = new_node(number)
+            if number % 50 == 0:
+                value = str(number % 7)
+                node["spec"]["taints"] = [{"key": "team", "value": value, "effect": "NoSchedule"}]
+            if number % 97 == 0:
+                node["spec"]["unschedulable"] = True
+            self.cluster.node_changed(None, node, 0.0)
+        pods = [new_pod(number, False, "old") for number in range(3 * nodes)]
+        self.schedule(pods)
+        for pod in pods:
+            if on := self.decisions.of(NAMESPACE, pod["metadata"]["name"]):
+                bound: Any = {**pod, "spec": {**pod["spec"], "nodeName": on[-1].node}}
+                self.cluster.pod_changed(pod, bound, 0.0)
+        self.schedule([_stuck(name, spec) for name, spec in WANTS.items()])
+
+    def schedule(self, pods: list[Any]) -> None:
+        for pod in pods:
+            self.cluster.pod_changed(None, pod, 0.0)
+        while (entry := self.cluster.queue.pop(1000.0)) is not None:
+            self.decisions.keep(self.attempts.attempt(entry, 0.0), entry, NOW)
+
+    def answer(self, name: str, node: str) -> tuple[float, float]:
+        """Return the milliseconds of the whole answer, and of its longest step."""
+        steps, times = self.explainer.answer(Inquiry(NAMESPACE, name, node=node)), list[float]()
+        while True:
+            started = time.perf_counter()
+            try:
+                next(steps)
+            except StopIteration:
+                times.append(time.perf_counter() - started)
+                return sum(times) * 1e3, max(times) * 1e3
+            times.append(time.perf_counter() - started)
+
+
+_HOSTS = {"maxSkew": 1, "topologyKey": "kubernetes.io/hostname", "whenUnsatisfiable": "DoNotSchedule"}
+_RACKS = {**_HOSTS, "topologyKey": "rack"}
+WANTS: dict[str, dict[str, Any]] = {
+    "too-large": {"resources": {"requests": {"cpu": "40"}}},
+    "labels": {"nodeSelector": {"disk": "ssd", "rack": "r1"}},
+    "spread": {"topologySpreadConstraints": [_HOSTS, _RACKS]},
+}
+
+
+def _stuck(name: str, spec: Mapping[str, Any]) -> Any:
+    pod = new_pod(0, False, name)
+    pod["metadata"] |= {"name": name, "uid": name}
+    constraints = [{**each, "labelSelector": {}} for each in spec.get("topologySpreadConstraints", ())]
+    return {**pod, "spec": {**pod["spec"], **spec, "topologySpreadConstraints": constraints}}
+
+
+def answering(nodes: int) -> None:
+    stuck = Stuck(nodes)
+    placed = f"old-{3 * nodes - 1:05d}"
+    for name, node in ((placed, ""), (placed, "node-00050"), *((name, "") for name in WANTS)):
+        runs = [stuck.answer(name, node) for _ in range(5)]
+        shape = f"{'placed' if name == placed else name}{', one node' if node else ''}"
+        whole, longest = (round(median(column), 1) for column in zip(*runs, strict=True))
+        say("answer", unit="ms", nodes=nodes, pod=shape, value=whole, longest_step=longest, must=200)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--nodes", default="1000,5000")
@@ -119,6 +192,7 @@ def main() -> None:
         for spread in (False, True):
             keeping(nodes, args.pods, spread)
         memory(nodes, args.pods)
+        answering(nodes)
 
 
 if __name__ == "__main__":

@@ -78,6 +78,10 @@ class SchedulingQueue:
     def __contains__(self, uid: str) -> bool:
         return uid in self._entries
 
+    def find(self, uid: str) -> Entry | None:
+        """Return the entry of a pod that waits."""
+        return self._entries.get(uid)
+
     def counts(self) -> dict[str, int]:
         """Return how many pods wait where."""
         found: dict[str, int] = {}

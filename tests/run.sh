@@ -6,7 +6,7 @@
 #   integration   the real API server, scheduler, controllers and agents in process
 #   e2e           real etcd, containerd and kubectl; root
 #   all           everything above, in this order (the default)
-#   nightly       random clusters that no run has seen before: columns against rules (minutes)
+#   nightly       random clusters that no run has seen before: columns against rules, advice against all changes (minutes)
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 cd "$root"
@@ -25,7 +25,7 @@ suite() {
     check) make check ;;
     unit) $pytest tests/unit tests/contract tests/sim "$@" ;;
     integration) $pytest tests/integration "$@" ;;
-    nightly) PELAMIS_FRESH=1 $pytest tests/unit/scheduler/test_against_reference.py "$@" ;;
+    nightly) PELAMIS_FRESH=1 $pytest tests/unit/scheduler/test_against_reference.py tests/unit/scheduler/explain "$@" ;;
     e2e)
       [ "$(id -u)" = 0 ] || { echo "e2e tests start containers and need root" >&2; exit 1; }
       # Clients race with a real machine here: a test that fails runs once more, and the summary counts it as a rerun.

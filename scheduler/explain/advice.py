@@ -166,14 +166,15 @@ def _uncordoned(question: Question, among: Mask | None) -> Iterator[Advice | Non
     for slot in np.flatnonzero(cordoned)[:_MOST]:
         node, name = snapshot.nodes[slot], snapshot.names[slot]
         if node is not None:
-            with node_changed(snapshot, _without_cordon(node)):
+            with node_changed(snapshot, uncordoned(node)):
                 feasible = question.feasible(only(snapshot, [slot]))
             yield (
                 Advice("Uncordon", f"uncordon node {name}", Fraction(0), name, 1) if feasible.any() else None
             )
 
 
-def _without_cordon(node: Node) -> Node:
+def uncordoned(node: Node) -> Node:
+    """Return the node as it is when it takes pods again."""
     spec: Any = dict(node.get("spec") or {})
     spec.pop("unschedulable", None)
     spec["taints"] = [taint for taint in spec.get("taints") or () if taint["key"] != _CORDON]

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from api.patch.json import apply_patch
@@ -14,6 +14,7 @@ from api.podspec import amounts
 from scheduler.explain.advice import Advice, advise
 from scheduler.explain.asking import Question, only
 from tests.unit.scheduler.build import PROFILE, World, apart, near, node, pod, spread, term
+from tests.unit.scheduler.clusters import examples
 from tests.unit.scheduler.explain import brute
 
 
@@ -176,7 +177,7 @@ def smaller(
                 yield f"FreeRoom {name}", (nodes, left, new)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@examples(250)
 @given(stuck())
 def test_advice_helps_and_nothing_smaller_does(case: brute.Case) -> None:
     found = advised(*case)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.decide import find_feasible, schedule
@@ -12,7 +12,7 @@ from scheduler.explain.detail import Detail, Verdict
 from scheduler.explain.packed import Batch, Nodes, Packed, SlotChange, pack, unpack
 from scheduler.framework import Cycle, Placement
 from tests.unit.scheduler.build import PROFILE, World, node, pod
-from tests.unit.scheduler.clusters import FEATURES, NAMESPACES, clusters
+from tests.unit.scheduler.clusters import FEATURES, NAMESPACES, clusters, examples
 
 
 def packed(world: World, each: Any) -> tuple[Cycle, Packed]:
@@ -32,7 +32,7 @@ def said(detail: Detail) -> Any:
 
 
 @pytest.mark.parametrize("features", FEATURES, ids=lambda features: "+".join(sorted(features)))
-@settings(max_examples=50, deadline=None)
+@examples(40)
 @given(data=st.data())
 def test_every_verdict_and_score_is_kept(features: frozenset[str], data: st.DataObject) -> None:
     found, placed, new = data.draw(clusters(features))
@@ -60,7 +60,7 @@ def test_every_verdict_and_score_is_kept(features: frozenset[str], data: st.Data
     assert sum(counts.values()) == sum(int(np.count_nonzero(hit)) for _, _, hit in rejected)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(40)
 @given(data=st.data())
 def test_the_best_and_the_next_best(data: st.DataObject) -> None:
     found, placed, new = data.draw(clusters(FEATURES[0]))

@@ -79,6 +79,7 @@ class HTTPTransport:
             data=request.body or None,
             headers=headers,
             timeout=timeout,
+            server_hostname=self.endpoint.tls_server_name or None,
             allow_redirects=False,
         )
 

@@ -5,15 +5,32 @@ the same input always gives the same answer.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from scheduler.framework import Cycle, Placement, Profile, Reject, Trace, Unschedulable
 from scheduler.snapshot import Ints, Mask
 
+# Upstream's name for all extenders, where plugins are named.
+EXTENDER = "Extender"
 
-def schedule(cycle: Cycle, profile: Profile, name: str, seed: int = 0) -> Placement | Unschedulable:
+
+@dataclass(frozen=True)
+class Outside:
+    """What is said of nodes outside of the plugins: only `names` are left; `failed` says of others why not,
+    and whether that is final; `scores` are added to the plugins', by who gave them.
+    """
+
+    names: frozenset[str]
+    failed: Mapping[str, tuple[str, bool]] = field(default_factory=dict)
+    scores: Sequence[tuple[str, Mapping[str, int]]] = ()
+
+
+def schedule(
+    cycle: Cycle, profile: Profile, name: str, seed: int = 0, outside: Outside | None = None
+) -> Placement | Unschedulable:
     """Return the place of the pod called `name` (ties are broken by it and `seed`), or why it has none.
 
     What the plugins said is left in `cycle.trace`.
@@ -22,6 +39,8 @@ def schedule(cycle: Cycle, profile: Profile, name: str, seed: int = 0) -> Placem
         cycle.trace = Trace(cycle.snapshot.alive)
         return Unschedulable("no nodes available to schedule pods", {}, frozenset(), cycle.snapshot.alive)
     feasible, rejected = find_feasible(cycle, profile)
+    if outside is not None:
+        feasible = _only_inside(cycle, outside, feasible, rejected)
     trace = cycle.trace = Trace(feasible, rejected)
     nominated = cycle.snapshot.index.get(cycle.nominated)
     if nominated is not None and feasible[nominated]:
@@ -32,10 +51,38 @@ def schedule(cycle: Cycle, profile: Profile, name: str, seed: int = 0) -> Placem
     if count == 1:
         return Placement(cycle.snapshot.names[int(feasible.argmax())], 0, 1)
     trace.scores = weigh(cycle, profile, feasible)
+    if outside is not None:
+        trace.scores += [(who, 1, _by_slot(cycle, scores)) for who, scores in outside.scores]
     total = trace.total = total_of(trace.scores, feasible)
     best = best_slots(cycle, total, feasible)
     slot = int(best[draw(name, seed, len(best))])
     return Placement(cycle.snapshot.names[slot], int(total[slot]), count)
+
+
+def _only_inside(
+    cycle: Cycle, outside: Outside, feasible: Mask, rejected: list[tuple[str, Reject, Mask]]
+) -> Mask:
+    """Return the feasible nodes that are left; adds to `rejected` why others are not."""
+    snapshot = cycle.snapshot
+    left = np.zeros_like(feasible)
+    left[[slot for name in outside.names if (slot := snapshot.index.get(name)) is not None]] = True
+    by_reason: dict[tuple[str, bool], Mask] = {}
+    for slot in map(int, np.flatnonzero(feasible & ~left)):
+        # Who says nothing of a node has nothing to add to its fate, either.
+        verdict = outside.failed.get(snapshot.names[slot], ("", True))
+        by_reason.setdefault(verdict, np.zeros_like(feasible))[slot] = True
+    for (reason, final), nodes in by_reason.items():
+        rejected.append((EXTENDER, Reject(reason, nodes, final), nodes))
+    return feasible & left
+
+
+def _by_slot(cycle: Cycle, scores: Mapping[str, int]) -> Ints:
+    index = cycle.snapshot.index
+    found = np.zeros(len(cycle.snapshot.alive), dtype=np.int64)
+    for name, score in scores.items():
+        if name in index:
+            found[index[name]] = score
+    return found
 
 
 def find_feasible(
@@ -135,8 +182,8 @@ def _explain(cycle: Cycle, rejected: list[tuple[str, Reject, Mask]]) -> Unschedu
     if rejected and rejected[0][1].of_pod:
         lines = [*reasons]
     else:
-        lines = sorted(f"{count} {reason}" for reason, count in reasons.items())
-    message = f"0/{nodes} nodes are available: {', '.join(lines)}."
+        lines = sorted(f"{count} {reason}" for reason, count in reasons.items() if reason)
+    message = f"0/{nodes} nodes are available:" + (f" {', '.join(lines)}." if lines else "")
     curable = cycle.snapshot.alive & ~final
     return Unschedulable(message, reasons, frozenset(plugin for plugin, _, _ in rejected), curable)
 

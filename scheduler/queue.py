@@ -71,6 +71,8 @@ class SchedulingQueue:
         self._groups: dict[Hashable, _Group] = {}
         self._parked: dict[str, dict[Hashable, None]] = {}
         self._serial = 0
+        # What has happened since an attempt began that takes time; None: there is none. None in it: anything.
+        self._missed: list[list[tuple[str, Callable[[Pod], bool] | None]] | None] | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -174,7 +176,10 @@ class SchedulingQueue:
         """Something has happened that may help pods which these plugins refused: of each plugin's those for
         which the closer look says yes (all, without one).
         """
-        for plugin, look in (*plugins, *((name, None) for name in _ANY)):
+        told = list(plugins)
+        if self._missed is not None:
+            self._missed.append(told)
+        for plugin, look in (*told, *((name, None) for name in _ANY)):
             for key in list(self._parked.get(plugin, ())):
                 group = self._groups[key]
                 if look is None or look(next(iter(group.members.values())).pod):
@@ -182,7 +187,22 @@ class SchedulingQueue:
 
     def stir_all(self, now: float) -> None:
         """Something has happened that may help any pod."""
+        if self._missed is not None:
+            self._missed.append(None)
         self.stir([(plugin, None) for plugin in self._parked], now)
+
+    def listen(self) -> None:
+        """An attempt begins in which time passes: what happens meanwhile is told again by `catch_up`."""
+        self._missed = []
+
+    def catch_up(self, now: float) -> None:
+        """The attempt has ended, and its pod waits where it must: tell what it has missed."""
+        missed, self._missed = self._missed or [], None
+        for plugins in missed:
+            if plugins is None:
+                self.stir_all(now)
+            else:
+                self.stir(plugins, now)
 
     def next_due(self) -> float | None:
         """Return when `pop` may have something more, if nothing happens before."""

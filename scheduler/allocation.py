@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from api.core.pod_resources import is_extended
 from scheduler.framework import MAX_SCORE, Cycle
@@ -46,6 +48,7 @@ class Strategy:
 
 
 LEAST_ALLOCATED = Strategy()
+Floats: TypeAlias = NDArray[np.float64]
 
 
 def _on_curve(points: Sequence[tuple[int, int]], taken: int) -> int:
@@ -68,7 +71,7 @@ def score(cycle: Cycle, where: Where, strategy: Strategy) -> Ints:
         if columns is None:
             continue
         offered, taken = columns
-        scores = _score_one(strategy, offered, taken)
+        scores = _score_one(strategy, offered, taken, divisor(cycle, name)[where])
         # A resource that a node does not offer does not count towards its average.
         counts = scores > 0 if strategy.kind is Kind.RATIO else offered > 0
         total = _add(total, weight, scores)
@@ -77,8 +80,19 @@ def score(cycle: Cycle, where: Where, strategy: Strategy) -> Ints:
         return np.zeros(len(cycle.snapshot.alive[where]), dtype=np.int64)
     if strategy.kind is Kind.RATIO:
         return np.floor(total / np.maximum(weights, 1) + 0.5).astype(np.int64)
-    average: Ints = total // np.maximum(weights, 1)
+    weights = np.maximum(weights, 1)
+    # Division by one number is four times as fast as by a column.
+    average: Ints = total // (weights[0] if (weights == weights[0]).all() else weights)
     return average
+
+
+def divisor(cycle: Cycle, name: str) -> Floats:
+    """Return what all slots offer of a resource to divide by: as floats, and 1 where that is nothing.
+
+    Dividing floats is three times as fast, and exact for less than 2**45 of anything.
+    """
+    offered = cycle.snapshot.allocatable[name]
+    return cycle.shared(f"allocation/{name}", lambda: np.maximum(offered, 1).astype(np.float64))
 
 
 def _add(total: Ints | None, weight: int, values: Ints) -> Ints:
@@ -86,19 +100,20 @@ def _add(total: Ints | None, weight: int, values: Ints) -> Ints:
     return weighed if total is None else total + weighed
 
 
-def _score_one(strategy: Strategy, offered: Ints, taken: Ints) -> Ints:
-    """Return the scores of one resource; 0 where nothing is offered.
-
-    Divided as floats, which is three times as fast, and exact for less than 2**45 of anything.
-    """
-    some = np.maximum(offered, 1)
+def _score_one(strategy: Strategy, offered: Ints, taken: Ints, by: Floats) -> Ints:
+    """Return the scores of one resource; 0 where nothing is offered."""
     if strategy.kind is Kind.LEAST:
-        free: Ints = (np.maximum(offered - taken, 0) * MAX_SCORE / some).astype(np.int64)
-        return free
-    used: Ints = (np.minimum(taken, offered) * MAX_SCORE / some).astype(np.int64)
+        return _per_cent(np.maximum(offered - taken, 0), by)
+    used = _per_cent(np.minimum(taken, offered), by)
     if strategy.kind is Kind.MOST:
         return used
     return np.where(offered > 0, strategy.curve[used], 0)
+
+
+def _per_cent(part: Ints, by: Floats) -> Ints:
+    share = part * float(MAX_SCORE)
+    share /= by
+    return share.astype(np.int64)
 
 
 def offered_and_taken(cycle: Cycle, where: Where, name: str, scored: bool) -> tuple[Ints, Ints] | None:

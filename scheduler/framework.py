@@ -87,29 +87,31 @@ class Cycle:
     # Filled by `decide.schedule`.
     trace: Trace | None = None
 
-    def static(self, plugin: str, compute: Callable[[], T]) -> T:
-        """Return `compute()`, kept for pods of this shape until node data change."""
-        return self.kept.get(plugin, self.shape, self.snapshot.version, compute)
+    def static(self, plugin: str, compute: Callable[[], T], part: Hashable = None) -> T:
+        """Return `compute()`, kept until node data change, for pods of this shape; or, if it depends on a
+        part of the shape alone, for all pods that are equal in that part.
+        """
+        return self.kept.get((plugin, part or self.shape.key), self.snapshot.version, compute)
 
     def shared(self, plugin: str, compute: Callable[[], T]) -> T:
-        """Return `compute()`, kept for pods of all shapes until node data change."""
-        return self.kept.get(plugin, None, self.snapshot.version, compute)
+        """Return `compute()`, kept for all pods until node data change."""
+        return self.kept.get((plugin, None), self.snapshot.version, compute)
 
-    def of_nodes(self, plugin: str, compute: Callable[[Where], A]) -> A:
-        """Return what depends, per node, on this shape and the Node object alone (never on pods).
+    def of_nodes(self, plugin: str, compute: Callable[[Where], A], part: Hashable = None) -> A:
+        """Return what depends, per node, on this shape (or part of it) and the Node object, never on pods.
 
-        `compute` gives it for some slots, or for all: only nodes that have changed since the last pod of this
-        shape are computed anew. The array must not be written to.
+        `compute` gives it for some slots, or for all: only nodes that have changed since the last time are
+        computed anew. The array must not be written to.
         """
-        return self.kept.of_nodes(plugin, self.shape, self.snapshot, compute)
+        return self.kept.of_nodes((plugin, part or self.shape.key), self.snapshot, compute)
 
-    def local(self, plugin: str, compute: Callable[[Where], Ints]) -> Ints:
-        """Return what depends, per node, on this shape, the Node and the node's own columns alone.
+    def local(self, plugin: str, compute: Callable[[Where], Ints], part: Hashable = None) -> Ints:
+        """Return what depends, per node, on this shape (or part of it), the Node and the node's own columns.
 
         As `of_nodes`, with slots computed anew when pods come or go there. The array is good until the
         snapshot changes.
         """
-        return self.kept.local(plugin, self.shape, self.snapshot, compute)
+        return self.kept.local((plugin, part or self.shape.key), self.snapshot, compute)
 
 
 class Named(Protocol):

@@ -1,4 +1,4 @@
-"""What plugins have computed for pods of one shape, and what of it is still true.
+"""What plugins have computed for pods that are alike to them, and what of it is still true.
 
     static     anything, good until any node changes
     of_nodes   an array over slots that depends on the Node objects: changed nodes are computed anew
@@ -7,14 +7,13 @@
 Full, a table starts anew. Asked through `framework.Cycle`.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from scheduler.changes import Changes
-from scheduler.shape import Shape
 from scheduler.snapshot import Ints, Mask, Snapshot
 
 # Slots of the snapshot: some, or all.
@@ -39,43 +38,36 @@ class Kept:
 
     def __init__(self) -> None:
         self._version = -1
-        self._results: dict[tuple[str, bytes], Any] = {}
-        self._arrays: dict[tuple[str, bytes], _Array] = {}
+        self._results: dict[tuple[str, Hashable], Any] = {}
+        self._arrays: dict[tuple[str, Hashable], _Array] = {}
 
-    def get(self, plugin: str, shape: Shape | None, version: int, compute: Callable[[], T]) -> T:
+    def get(self, key: tuple[str, Hashable], version: int, compute: Callable[[], T]) -> T:
         if version != self._version or len(self._results) >= self.LIMIT:
             self._results.clear()
             self._version = version
-        key = (plugin, shape.key if shape is not None else b"")
         if key not in self._results:
             self._results[key] = compute()
         found: T = self._results[key]
         return found
 
-    def of_nodes(self, plugin: str, shape: Shape, snapshot: Snapshot, compute: Callable[[Where], A]) -> A:
-        kept, nodes = self._arrays.get((plugin, shape.key)), snapshot.changed_nodes
+    def of_nodes(self, key: tuple[str, Hashable], snapshot: Snapshot, compute: Callable[[Where], A]) -> A:
+        kept, nodes = self._arrays.get(key), snapshot.changed_nodes
         if kept is not None and kept.nodes == nodes.now:
             found: A = kept.values
             return found
-        return self._refresh(
-            (plugin, shape.key), kept, snapshot, ((nodes, kept.nodes if kept else 0),), compute
-        )
+        return self._refresh(key, kept, snapshot, ((nodes, kept.nodes if kept else 0),), compute)
 
-    def local(self, plugin: str, shape: Shape, snapshot: Snapshot, compute: Callable[[Where], Ints]) -> Ints:
-        kept, nodes, pods = (
-            self._arrays.get((plugin, shape.key)),
-            snapshot.changed_nodes,
-            snapshot.changed_pods,
-        )
+    def local(self, key: tuple[str, Hashable], snapshot: Snapshot, compute: Callable[[Where], Ints]) -> Ints:
+        kept, nodes, pods = self._arrays.get(key), snapshot.changed_nodes, snapshot.changed_pods
         if kept is not None and kept.nodes == nodes.now and kept.pods == pods.now:
             found: Ints = kept.values
             return found
         logs = ((nodes, kept.nodes), (pods, kept.pods)) if kept is not None else ()
-        return self._refresh((plugin, shape.key), kept, snapshot, logs, compute)
+        return self._refresh(key, kept, snapshot, logs, compute)
 
     def _refresh(
         self,
-        key: tuple[str, bytes],
+        key: tuple[str, Hashable],
         kept: _Array | None,
         snapshot: Snapshot,
         logs: Iterable[tuple[Changes[int], int]],

@@ -72,6 +72,10 @@ class Shape:
     affinity: tuple[Term, ...]
     anti_affinity: tuple[Term, ...]
     preferred: tuple[Term, ...]  # the weight of anti-affinity is negative
+    # Parts of the above that some plugins depend on alone: pods of many shapes are equal in them.
+    size: tuple[object, ...]
+    tolerations: bytes
+    node_selection: bytes
 
 
 class Shapes:
@@ -173,14 +177,14 @@ def new_shape(pod: Pod, key: bytes) -> Shape:
     anti = (spec.get("affinity") or {}).get("podAntiAffinity") or {}
     preferred = [_weighted(t, namespace, labels, 1) for t in _preferred(affinity)]
     preferred += [_weighted(t, namespace, labels, -1) for t in _preferred(anti)]
-    requests = placed_requests(pod)
-    scored = _scored(pod, requests)
+    every = placed_requests(pod)
+    scored, requests = _scored(pod, every), {name: amount for name, amount in every.items() if amount}
     return Shape(
         key=key,
         namespace=namespace,
         labels=labels,
         spec=spec,
-        requests={name: amount for name, amount in requests.items() if amount},
+        requests=requests,
         scored_cpu=scored.get("cpu", 0),
         scored_memory=scored.get("memory", 0),
         ports=frozenset(host_ports(spec)),
@@ -195,6 +199,11 @@ def new_shape(pod: Pod, key: bytes) -> Shape:
         affinity=tuple(_term(t, namespace, labels) for t in _required(affinity)),
         anti_affinity=tuple(_term(t, namespace, labels) for t in _required(anti)),
         preferred=tuple(preferred),
+        size=(*requests.items(), scored.get("cpu"), scored.get("memory")),
+        tolerations=orjson.dumps(spec.get("tolerations")),
+        node_selection=orjson.dumps(
+            [spec.get("nodeSelector"), (spec.get("affinity") or {}).get("nodeAffinity")]
+        ),
     )
 
 

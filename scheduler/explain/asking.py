@@ -39,7 +39,12 @@ class Question:
         """Return the same question about a pod that requests nothing of a resource."""
         shape = self.cycle.shape
         rest = {name: amount for name, amount in shape.requests.items() if name != resource}
-        other = replace(shape, requests=rest, key=shape.key + b"/without/" + resource.encode())
+        other = replace(
+            shape,
+            requests=rest,
+            size=(*rest.items(), "asking"),
+            key=shape.key + b"/without/" + resource.encode(),
+        )
         return self._with(other, self.cycle.pod)
 
     def to(self, plugins: Iterable[str]) -> "Question":

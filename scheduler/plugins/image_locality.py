@@ -24,7 +24,7 @@ class ImageLocality:
         return True
 
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
-        return cycle.static(self.name, lambda: _scores(cycle))
+        return cycle.static(self.name, lambda: _scores(cycle), cycle.shape.images)
 
 
 def _scores(cycle: Cycle) -> Ints | None:

@@ -63,7 +63,9 @@ class NodeAffinity:
         weights = np.zeros(len(feasible), dtype=np.int64)
         if wishes:
             terms = [(new_term(each["preference"]), each["weight"]) for each in wishes if each["weight"]]
-            weights = cycle.of_nodes(self.name + "/score", lambda where: _weights(cycle, terms, where))
+            weights = cycle.of_nodes(
+                self.name + "/score", lambda where: _weights(cycle, terms, where), cycle.shape.node_selection
+            )
         if self.preferred:
             weights = weights + cycle.shared(
                 f"{self.name}/added/score", lambda: _weights(cycle, self.preferred, slice(None))
@@ -75,7 +77,7 @@ def matching_nodes(cycle: Cycle) -> Mask:
     """Return the nodes that satisfy nodeSelector and required affinity (all, if there are neither)."""
     if not has_required(cycle.shape.spec):
         return cycle.snapshot.alive
-    return cycle.of_nodes("NodeAffinity", lambda where: _compute(cycle, where))
+    return cycle.of_nodes("NodeAffinity", lambda where: _compute(cycle, where), cycle.shape.node_selection)
 
 
 def has_required(spec: Any) -> bool:

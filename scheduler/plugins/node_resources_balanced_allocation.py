@@ -7,17 +7,13 @@ points that prefers nodes which have such a pod already, so that small identical
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-from scheduler.allocation import offered_and_taken
+from scheduler.allocation import Floats, divisor, offered_and_taken
 from scheduler.framework import MAX_SCORE, Cycle, Reject
 from scheduler.kept import Where
 from scheduler.snapshot import Ints, Mask
-
-_Floats: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -28,7 +24,7 @@ class NodeResourcesBalancedAllocation:
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
         if not any(cycle.shape.requests.get(name) for name in self.resources):
             return None
-        return cycle.local(self.name, lambda where: _balance(cycle, where, self.resources))
+        return cycle.local(self.name, lambda where: _balance(cycle, where, self.resources), cycle.shape.size)
 
     def filter_at(self, cycle: Cycle, slots: Ints) -> Sequence[Reject]:
         return ()
@@ -39,26 +35,30 @@ class NodeResourcesBalancedAllocation:
 
 def _balance(cycle: Cycle, where: Where, resources: Sequence[str]) -> Ints:
     """Return 0-100 per node with the pod there: 100 when all resources are used to the same degree."""
-    columns = [offered_and_taken(cycle, where, name, scored=False) for name in resources]
-    known = [column for column in columns if column is not None]
-    present = [offered > 0 for offered, _ in known]
-    fractions = [_fraction(offered, taken) for offered, taken in known]
-    if len(known) == 2:
+    present: list[Mask] = []
+    fractions: list[Floats] = []
+    for name in resources:
+        if (columns := offered_and_taken(cycle, where, name, scored=False)) is not None:
+            present.append(columns[0] > 0)
+            fractions.append(_fraction(columns[1], divisor(cycle, name)[where]))
+    if len(fractions) == 2:
         # The standard deviation of two values is half their distance; of one value it is 0.
-        distance = np.abs(fractions[0] - fractions[1])
-        deviation = np.where(present[0] & present[1], distance / 2, 0.0)
+        deviation = np.abs(fractions[0] - fractions[1]) * 0.5
+        if not (both := present[0] & present[1]).all():
+            deviation[~both] = 0.0
     else:
         deviation = _deviation(fractions, present, len(cycle.snapshot.alive[where]))
-    balance: Ints = ((1 - deviation) * MAX_SCORE).astype(np.int64)
-    return balance
+    balance = 1 - deviation
+    balance *= MAX_SCORE
+    return balance.astype(np.int64)
 
 
-def _fraction(offered: Ints, taken: Ints) -> _Floats:
-    share: _Floats = np.minimum(taken / np.maximum(offered, 1), 1.0)
-    return share
+def _fraction(taken: Ints, by: Floats) -> Floats:
+    share: Floats = taken / by
+    return np.minimum(share, 1.0, out=share)
 
 
-def _deviation(fractions: Sequence[_Floats], present: Sequence[Mask], slots: int) -> _Floats:
+def _deviation(fractions: Sequence[Floats], present: Sequence[Mask], slots: int) -> Floats:
     """Return the standard deviation over the resources that each node offers."""
     count, total, squares = np.zeros(slots), np.zeros(slots), np.zeros(slots)
     least, most = np.ones(slots), np.zeros(slots)
@@ -69,5 +69,5 @@ def _deviation(fractions: Sequence[_Floats], present: Sequence[Mask], slots: int
     mean = total / np.maximum(count, 1)
     for fraction, here in zip(fractions, present, strict=True):
         squares += np.where(here, (fraction - mean) * (fraction - mean), 0.0)
-    deviation: _Floats = np.sqrt(squares / np.maximum(count, 1))
+    deviation: Floats = np.sqrt(squares / np.maximum(count, 1))
     return np.where(count == 2, (most - least) / 2, deviation)

@@ -38,7 +38,7 @@ class NodeResourcesFit:
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         wanted = self.demands(cycle)
-        faults = cycle.local(self.name, lambda where: _faults(cycle, wanted, where))
+        faults = cycle.local(self.name, lambda where: _faults(cycle, wanted, where), cycle.shape.size)
         return tuple(_explain(wanted, faults)) if faults.any() else ()
 
     def demands(self, cycle: Cycle) -> Mapping[str, int]:
@@ -52,7 +52,11 @@ class NodeResourcesFit:
         return is_extended(name) and (name in self.ignored or name.partition("/")[0] in self.ignored_groups)
 
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
-        return cycle.local(self.name + "/score", lambda where: allocation.score(cycle, where, self.strategy))
+        return cycle.local(
+            self.name + "/score",
+            lambda where: allocation.score(cycle, where, self.strategy),
+            cycle.shape.size,
+        )
 
     def filter_at(self, cycle: Cycle, slots: Ints) -> Sequence[Reject]:
         wanted = self.demands(cycle)

@@ -37,12 +37,14 @@ class TaintToleration:
         return normalise(counts, feasible, reverse=True) if counts.any() else None
 
     def _soft(self, cycle: Cycle) -> Ints:
-        return cycle.of_nodes(self.name + "/score", lambda where: _soft_taints(cycle, where))
+        return cycle.of_nodes(
+            self.name + "/score", lambda where: _soft_taints(cycle, where), cycle.shape.tolerations
+        )
 
 
 def refusing_nodes(cycle: Cycle) -> Mask:
     """Return the nodes with a hard taint that the pod does not tolerate."""
-    return cycle.of_nodes("TaintToleration", lambda where: _refusing(cycle, where))
+    return cycle.of_nodes("TaintToleration", lambda where: _refusing(cycle, where), cycle.shape.tolerations)
 
 
 def _refusing(cycle: Cycle, where: Where) -> Mask:

@@ -224,7 +224,7 @@ class NodesView:
     def _count_alike(self, shape: Shape) -> Ints:
         """Return pods of a shape per slot; slots are counted anew when pods have come or gone there."""
         snapshot = self._snapshot
-        return self._kept.local("count", shape, snapshot, lambda where: _count(snapshot, shape, where))
+        return self._kept.local(("count", shape.key), snapshot, lambda where: _count(snapshot, shape, where))
 
     def sum_by(self, key: str, values: Any) -> Floats:
         given = np.asarray(values, dtype=np.float64)

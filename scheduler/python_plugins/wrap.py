@@ -123,7 +123,7 @@ class _Wrapper:
             return self.guard.run(self.plugin, cycle, lambda: self._ask_each(cycle, pod, where, judge))
 
         keep = kept.of_nodes if self.plugin.node_only else kept.local
-        return keep(pod.key, cycle.shape, cycle.snapshot, compute)
+        return keep((pod.key, cycle.shape.key), cycle.snapshot, compute)
 
     def _ask_each(self, cycle: Cycle, pod: PodView, where: Where, judge: Callable[[Any], int]) -> Ints:
         snapshot, plugin = cycle.snapshot, self.plugin
@@ -150,7 +150,7 @@ class _Wrapper:
 
         if not self.plugin.node_only:
             return compute()
-        return kept.get(pod.key, cycle.shape, cycle.snapshot.version, compute)
+        return kept.get((pod.key, cycle.shape.key), cycle.snapshot.version, compute)
 
 
 @dataclass(frozen=True, eq=False)

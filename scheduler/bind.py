@@ -73,6 +73,10 @@ class Binder:
         self._under_way = 0
         self._news: deque[tuple[str, Mapping[str, Any], str, str, str]] = deque(maxlen=_NEWS_MAX)
         self._telling: asyncio.Task[None] | None = None
+        # Statuses are written some at a time: servers turn away who asks for thousands at once.
+        # uid -> what is to be written, the newest only.
+        self._writing = asyncio.Semaphore(limit)
+        self._statuses: dict[str, Mapping[str, Any]] = {}
         # Replaced whenever an object has changed, for those who wait for that.
         self._stirred = asyncio.Event()
         self.on_end: Callable[[], None] = lambda: None
@@ -267,9 +271,9 @@ class Binder:
         nominated = self._cluster.nominated(pod["metadata"]["uid"])
         is_new = nominated != ((pod.get("status") or {}).get("nominatedNodeName") or "")
         if is_new or any(before.get(key) != value for key, value in condition.items()):
-            self._tasks.spawn(self._set_status(pod, condition, before, nominated), "status of a pod")
+            self._set_status(pod, condition, before, nominated)
 
-    async def _set_status(
+    def _set_status(
         self, pod: Pod, condition: Mapping[str, str], before: Mapping[str, Any], nominated: str
     ) -> None:
         metadata = pod["metadata"]
@@ -281,10 +285,26 @@ class Binder:
             full["observedGeneration"] = generation
         status = {"conditions": [full], "nominatedNodeName": nominated or None}
         body = {"metadata": {"uid": metadata["uid"]}, "status": status}
-        try:
-            await self._patch_status(pod, body)
-        except (StatusError, Unreachable) as error:
-            _log.debug("status not written", pod=_name(pod), error=str(error))
+        self._statuses[metadata["uid"]] = body
+        self._tasks.spawn(self._write_status(pod, body), "status of a pod")
+
+    async def _write_status(self, pod: Pod, body: Mapping[str, Any]) -> None:
+        """Write a status until there is an answer, while it is the newest and the pod waits for a node."""
+        uid, pause = pod["metadata"]["uid"], _FIRST_PAUSE_S
+        async with self._writing:
+            while self._statuses.get(uid) is body and self._cluster.is_waiting(uid):
+                try:
+                    await self._patch_status(pod, body)
+                    break
+                except _UNCLEAR as error:
+                    _log.debug("status unanswered", pod=_name(pod), error=str(error))
+                    await clock.sleep(rand.jitter(pause))
+                    pause = min(_LONGEST_PAUSE_S, pause * 2)
+                except StatusError as error:
+                    _log.debug("status not written", pod=_name(pod), error=str(error))
+                    break
+        if self._statuses.get(uid) is body:
+            del self._statuses[uid]
 
     async def _patch_status(self, pod: Pod, body: Mapping[str, Any]) -> None:
         metadata = pod["metadata"]

@@ -302,6 +302,10 @@ class Cluster:
         self.assumed[uid] = node
         self.snapshot.add_pod(uid, node, self.shapes.of(pod))
 
+    def is_waiting(self, uid: str) -> bool:
+        """Tell whether a pod has no node, and is not on its way to one."""
+        return uid in self.queue and uid not in self.assumed
+
     def is_assumed(self, uid: str, node: str) -> bool:
         return self.assumed.get(uid) == node
 

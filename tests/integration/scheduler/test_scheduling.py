@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.errors import Conflict, InternalError, NotFound
+from api.errors import Conflict, InternalError, NotFound, TooManyRequests
 from api.types.core_v1 import NODES, PODS
 from api.types.scheduling_v1 import PRIORITYCLASSES
 from client.api import Client
@@ -94,14 +94,16 @@ async def test_restarts_lose_and_repeat_nothing(cluster: Any) -> None:
 
 
 class Faulty:
-    """A transport that answers the first bindings with a fault, before or after passing them on."""
+    """A transport that answers the first bindings (or what else) with a fault, before or after passing them
+    on.
+    """
 
-    def __init__(self, inner: Any, fault: Exception, passed_on: bool) -> None:
-        self.inner, self.fault, self.passed_on = inner, fault, passed_on
+    def __init__(self, inner: Any, fault: Exception, passed_on: bool, what: str = "/binding") -> None:
+        self.inner, self.fault, self.passed_on, self.what = inner, fault, passed_on, what
         self.left = 2
 
     async def request(self, request: RawRequest) -> RawResponse:
-        if not request.path.endswith("/binding") or not self.left:
+        if not request.path.endswith(self.what) or not self.left:
             return await self.inner.request(request)  # type: ignore[no-any-return]
         self.left -= 1
         if self.passed_on:
@@ -132,6 +134,22 @@ async def test_failed_bindings_heal(cluster: Any, fault: Exception, passed_on: b
     assert await cluster.placed("a", "b") == {"a": "n1", "b": "n1"}
     await cluster.add_pod("c")
     await cluster.condition("c", "PodScheduled", "False")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(TooManyRequests("come back later"), id="turned-away"),
+        pytest.param(Unreachable("reset"), id="not-written"),
+    ],
+)
+async def test_why_not_is_told_in_spite_of_faults(cluster: Any, fault: Exception) -> None:
+    transport = Faulty(cluster.client.transport, fault, False, "/status")
+    cluster.start(Client(transport))
+    await cluster.add_pod("a")
+    said = await cluster.condition("a", "PodScheduled", "False")
+    assert said["reason"] == "Unschedulable"
+    assert transport.left == 0
 
 
 async def test_a_pod_that_is_gone_when_bound_gives_its_room_back(cluster: Any) -> None:

@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import itertools
 import json
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -306,6 +307,8 @@ def main() -> None:
     parser.add_argument("--pending", action="store_true", help="create the measured pods beforehand")
     parser.add_argument("--kubeconfig", type=Path, help="of an empty API server, for one workload")
     args = parser.parse_args()
+    # Whoever ends the benchmark ends its clusters: as an exception this passes through what takes them down.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if args.list:
         _list()
         return

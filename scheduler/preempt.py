@@ -81,11 +81,11 @@ class Request:
 
 def preempt(request: Request) -> Preemption | Hopeless:
     """Return the best node and its victims, or why there are none."""
-    snapshot, curable = request.cycle.snapshot, request.curable
     reasons: dict[str, int] = {}
     found: list[Preemption] = []
+    curable = request.curable
     if _only_room_is_missing(request):
-        request.ranked.refresh(snapshot, request.pods_on, request.shape_of, request.is_guarded)
+        request.ranked.refresh(request.cycle.snapshot, request.pods_on, request.shape_of, request.is_guarded)
         guarded = room.guarded_nodes(request.ranked, request.priority) & curable
         demands = _demands(request)
         best = room.make(request.cycle, request.ranked, request.priority, curable & ~guarded, demands)
@@ -93,8 +93,26 @@ def preempt(request: Request) -> Preemption | Hopeless:
         if best.victims:
             found.append(Preemption(best.node, best.victims, 0))
         curable = guarded
-    enough = _enough(request)
-    for slot in np.flatnonzero(curable):
+    _search(request, curable, found, reasons)
+    if found:
+        return min(found, key=cost)
+    hopeless = request.cycle.snapshot.node_count - int(np.count_nonzero(request.curable))
+    if hopeless:
+        reasons[NOT_HELPFUL] = hopeless
+    return Hopeless(reasons)
+
+
+def candidates(request: Request) -> list[Preemption]:
+    """Return the candidates that others are to choose from."""
+    found: list[Preemption] = []
+    _search(request, request.curable, found, {})
+    return found
+
+
+def _search(request: Request, among: Mask, found: list[Preemption], reasons: dict[str, int]) -> None:
+    """Add to `found` until there are enough, and to `reasons` what keeps the pod from the other nodes."""
+    snapshot, enough = request.cycle.snapshot, _enough(request)
+    for slot in np.flatnonzero(among):
         name = snapshot.names[slot]
         lower = [pod for pod in request.pods_on(name) if priority_of(pod) < request.priority]
         if not lower:
@@ -107,12 +125,6 @@ def preempt(request: Request) -> Preemption | Hopeless:
                 break
         else:
             reasons[candidate] = reasons.get(candidate, 0) + 1
-    if found:
-        return min(found, key=cost)
-    hopeless = snapshot.node_count - int(np.count_nonzero(request.curable))
-    if hopeless:
-        reasons[NOT_HELPFUL] = hopeless
-    return Hopeless(reasons)
 
 
 def _only_room_is_missing(request: Request) -> bool:

@@ -16,11 +16,13 @@ from kit import clock, log
 from kit.health import listening
 from kit.metrics import REGISTRY
 from kit.tasks import Tasks
-from scheduler.attempt import Attempts, MakeRoom, Placed, Refused
+from scheduler.attempt import Attempts, MakeRoom, Outcome, Placed, Refused
 from scheduler.bind import Binder, Recorders
 from scheduler.cluster import Cluster
 from scheduler.config import Config
 from scheduler.explain.decisions import Decisions
+from scheduler.gang import GroupAttempts
+from scheduler.group_api import GroupTeller, serves_groups
 from scheduler.profiles import new_profiles
 from scheduler.python_plugins.files import PythonPlugins
 from scheduler.queue import Entry, SchedulingQueue
@@ -59,7 +61,7 @@ async def _lead(client: Client, config: Config) -> None:
     try:
         scheduler = Scheduler(client, config, tasks)
         informers = Informers(client)
-        scheduler.attach(informers)
+        scheduler.attach(informers, groups=await serves_groups(client))
         await informers.start(tasks)
         await informers.synced()
         if config.configuration.percentage_of_nodes_to_score:
@@ -84,9 +86,10 @@ class Scheduler:
         self._attempts = Attempts(self.cluster, config.seed, clock.now)
         self.decisions = Decisions(config.decisions_memory_mb << 20)
         self._wake = asyncio.Event()
-        self._binder = Binder(
-            client, self.cluster, Recorders(client, tasks), tasks, config.bindings_in_flight
-        )
+        recorders = Recorders(client, tasks)
+        self._binder = Binder(client, self.cluster, recorders, tasks, config.bindings_in_flight)
+        self._groups = GroupAttempts(self._attempts, self._note)
+        self._teller = GroupTeller(client, self.cluster, recorders.of, tasks)
         self._binder.on_end = self._wake.set
 
     def _warn_of_plugin(self, pod: Pod, message: str) -> None:
@@ -100,8 +103,9 @@ class Scheduler:
         self.cluster.set_profiles(self._python.extend(self._profiles), clock.monotonic())
         self._wake.set()
 
-    def attach(self, informers: Informers) -> None:
-        """Follow what decisions depend on."""
+    def attach(self, informers: Informers, groups: bool = False) -> None:
+        """Follow what decisions depend on; `groups` says whether there are PodGroups."""
+        self.cluster.groups.followed = groups
         for source in sources(self.cluster):
             found = informers.of(
                 source.resource, field_selector=source.field_selector, metadata_only=source.metadata_only
@@ -159,16 +163,30 @@ class Scheduler:
         return False
 
     def _schedule(self, entry: Entry, now: float) -> None:
+        if "schedulingGroup" in entry.pod["spec"] and self.cluster.groups.followed:
+            whole = self._groups.attempt(entry, now)
+            for _, outcome in whole.pods:
+                self._perform(outcome)
+            self._teller.tell(whole)
+            return
         outcome = self._attempts.attempt(entry, now)
-        self.decisions.keep(outcome, entry, clock.now())
+        self._note(entry, outcome)
+        self._perform(outcome)
+
+    def _note(self, entry: Entry, outcome: Outcome) -> Callable[[str], None]:
+        """Keep a decision; return what takes it back."""
+        record = self.decisions.keep(outcome, entry, clock.now())
+        return partial(self.decisions.retract, record)
+
+    def _perform(self, outcome: Outcome) -> None:
         match outcome:
             case Placed() as placed:
                 self._binder.bind(placed)
             case MakeRoom(cycle=cycle, plan=plan, message=message, changes=changes):
                 self._binder.preempt(cycle.pod, plan, message)
                 self._binder.relieve(cycle, changes)
-            case Refused(cycle=cycle, message=message, changes=changes):
-                self._binder.report_failure(cycle.pod, message)
+            case Refused(cycle=cycle, message=message, changes=changes, reason=reason):
+                self._binder.report_failure(cycle.pod, message, reason)
                 self._binder.relieve(cycle, changes)
 
     def _count(self) -> None:

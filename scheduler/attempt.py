@@ -17,6 +17,8 @@ from scheduler.queue import Entry
 from scheduler.ranked import priority_of
 from scheduler.run import After, Run, start
 
+UNSCHEDULABLE = "Unschedulable"
+
 
 @dataclass(frozen=True)
 class Placed:
@@ -37,15 +39,20 @@ class MakeRoom:
     plan: Preemption
     message: str
     changes: Sequence[Change] = ()
+    # Those that refused the pod: an event that may help one of them wakes it.
+    plugins: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
 class Refused:
-    """No node will do. `changes` are what plugins want so that one may."""
+    """No node will do. `changes` are what plugins want so that one may; `plugins` as above."""
 
     cycle: Cycle
     message: str
     changes: Sequence[Change] = ()
+    plugins: frozenset[str] = frozenset()
+    # Of the condition that tells it.
+    reason: str = UNSCHEDULABLE
 
 
 Outcome: TypeAlias = Placed | MakeRoom | Refused
@@ -80,11 +87,42 @@ class Attempts:
 
     def attempt(self, entry: Entry, now: float) -> Outcome:
         """Decide about a pod that has been popped from the queue."""
-        pod, cluster = entry.pod, self.cluster
-        if (placed := self._go_on(entry, now)) is not None:
-            return placed
-        profile = cluster.profile_of(pod)
+        outcome = self.judge(entry, self.cluster.queue.next_is_like(entry))
+        self.settle(entry, outcome, now)
+        return outcome
+
+    def profile_of(self, pod: Pod) -> Profile:
+        """Return the profile of a pod from the queue."""
+        profile = self.cluster.profile_of(pod)
         assert profile is not None, "the queue holds pods of known profiles only"
+        return profile
+
+    def settle(self, entry: Entry, outcome: Outcome, now: float) -> None:
+        """Tell the queue what has come of a pod."""
+        queue = self.cluster.queue
+        match outcome:
+            case Placed():
+                queue.got_on(entry.uid, now)
+            case MakeRoom(plugins=plugins):
+                queue.got_on(entry.uid, now)
+                queue.park(entry.uid, plugins, alone=True)
+            case Refused(cycle=cycle, plugins=plugins):
+                queue.park(entry.uid, plugins, alone=bool(cycle.nominated))
+
+    def refuse(self, pod: Pod, message: str, plugin: str, reason: str = UNSCHEDULABLE) -> Refused:
+        """Refuse a pod without looking at it, for a plugin."""
+        self._run = None
+        cycle = self.cycle_of(pod, self.profile_of(pod))
+        return Refused(cycle, message, plugins=frozenset((plugin,)), reason=reason)
+
+    def judge(self, entry: Entry, next_is_like: bool) -> Outcome:
+        """Decide about a pod, and assume it where it is placed. The queue hears nothing of it; `next_is_like`
+        says whether the next pod will be one that is alike.
+        """
+        if (placed := self._go_on(entry)) is not None:
+            return placed
+        pod, cluster = entry.pod, self.cluster
+        profile = self.profile_of(pod)
         cycle = self.cycle_of(pod, profile)
         with cluster.reserved(pod):
             found = schedule(cycle, profile, pod["metadata"]["name"], self._seed)
@@ -94,16 +132,13 @@ class Attempts:
                 reliefs = [relief for p in profile.post_filters if (relief := p.post_filter(cycle))]
                 made = self._make_room(cycle, profile, _with_notes(found, reliefs))
         if isinstance(found, Placement):
-            return self._place_first(cycle, profile, entry, found.node, now)
+            return self._place_first(cycle, profile, entry, found.node, next_is_like)
         changes = [change for relief in reliefs for change in relief.changes]
         if isinstance(made, Preemption):
-            cluster.queue.got_on(entry.uid, now)
-            cluster.queue.park(entry.uid, found.plugins, alone=True)
-            return MakeRoom(cycle, made, found.message, changes)
-        cluster.queue.park(entry.uid, found.plugins, alone=bool(cycle.nominated))
-        return Refused(cycle, made.removesuffix(","), changes)
+            return MakeRoom(cycle, made, found.message, changes, found.plugins)
+        return Refused(cycle, made.removesuffix(","), changes, found.plugins)
 
-    def _go_on(self, entry: Entry, now: float) -> Outcome | None:
+    def _go_on(self, entry: Entry) -> Outcome | None:
         """Place the pod as one more of the present run; None if it must be decided about for itself."""
         run, cluster = self._run, self.cluster
         if run is None:
@@ -114,35 +149,33 @@ class Attempts:
         base = run.cycle
         if cluster.spreading.selector_of(base.shape) != base.default_selector:
             return None
-        profile = cluster.profile_of(entry.pod)
-        assert profile is not None, "the queue holds pods of known profiles only"
         slot, after = run.take(entry.pod["metadata"]["name"], self._seed)
         cycle = replace(base, pod=entry.pod, state={}, trace=None, now=self._now())
-        outcome = self._place(cycle, profile, entry, cluster.snapshot.names[slot], now)
+        outcome = self._place(cycle, self.profile_of(entry.pod), cluster.snapshot.names[slot])
         if not isinstance(outcome, Placed):
             return outcome
         run.revision, self._run = cluster.snapshot.revision, run
         return replace(outcome, after=after)
 
-    def _place_first(self, cycle: Cycle, profile: Profile, entry: Entry, node: str, now: float) -> Outcome:
+    def _place_first(
+        self, cycle: Cycle, profile: Profile, entry: Entry, node: str, next_is_like: bool
+    ) -> Outcome:
         """Place a pod that was decided about; if the next one is alike, a run begins."""
         run = None
-        if not cycle.nominated and self.cluster.queue.next_is_like(entry):
+        if not cycle.nominated and next_is_like:
             run = start(entry, cycle, profile, cycle.snapshot.index[node])
-        outcome = self._place(cycle, profile, entry, node, now)
+        outcome = self._place(cycle, profile, node)
         if run is not None and isinstance(outcome, Placed):
             run.revision, self._run = self.cluster.snapshot.revision, run
         return outcome
 
-    def _place(self, cycle: Cycle, profile: Profile, entry: Entry, node: str, now: float) -> Outcome:
+    def _place(self, cycle: Cycle, profile: Profile, node: str) -> Outcome:
         for plugin in profile.reserves:
             reason = plugin.reserve(cycle, node)
             if reason is not None:
                 unreserve(cycle, profile, node)
-                self.cluster.queue.park(entry.uid, frozenset((plugin.name,)))
-                return Refused(cycle, reason)
+                return Refused(cycle, reason, plugins=frozenset((plugin.name,)))
         self.cluster.assume(cycle.pod, node)
-        self.cluster.queue.got_on(entry.uid, now)
         return Placed(cycle, profile, node)
 
     def _make_room(self, cycle: Cycle, profile: Profile, failure: Unschedulable) -> Preemption | str:

@@ -24,7 +24,7 @@ from client.transport import Unreachable
 from kit import clock, log, rand
 from kit.metrics import REGISTRY
 from kit.tasks import Tasks
-from scheduler.attempt import Placed, unreserve
+from scheduler.attempt import UNSCHEDULABLE, Placed, unreserve
 from scheduler.cluster import DEFAULT_SCHEDULER, Cluster
 from scheduler.framework import Change, Create, Cycle, Delete, Failed, PreBindPlugin, UndoPlugin, Wait, Write
 from scheduler.preempt import Preemption
@@ -238,7 +238,7 @@ class Binder:
             text = f"binding rejected: {error.message}"
             self._announce(pod, "Warning", "FailedScheduling", text)
 
-    def report_failure(self, pod: Pod, message: str) -> None:
+    def report_failure(self, pod: Pod, message: str, reason: str = UNSCHEDULABLE) -> None:
         """Tell users that no node will do: an Event each time, the condition when it changes.
 
         Room that had been made for the pod was not enough: its nomination ends, unless it still waits.
@@ -247,7 +247,7 @@ class Binder:
         uid = pod["metadata"]["uid"]
         if uid in self._cluster.nominations and not self._cluster.is_awaiting_room(pod):
             self._cluster.denominate(uid)
-        self._tell(pod, message)
+        self._tell(pod, message, reason)
 
     def preempt(self, pod: Pod, plan: Preemption, message: str) -> None:
         """Reserve the node for the pod and end the victims, which frees it."""
@@ -264,9 +264,9 @@ class Binder:
         """Tell users that a function of theirs had no part in the decision about a pod, and why."""
         self._announce(pod, "Warning", "SchedulerPluginFailed", message)
 
-    def _tell(self, pod: Pod, message: str) -> None:
+    def _tell(self, pod: Pod, message: str, reason: str = UNSCHEDULABLE) -> None:
         self._announce(pod, "Warning", "FailedScheduling", message)
-        condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+        condition = {"type": "PodScheduled", "status": "False", "reason": reason, "message": message}
         before = podspec.pod_condition(pod, "PodScheduled") or {}
         nominated = self._cluster.nominated(pod["metadata"]["uid"])
         is_new = nominated != ((pod.get("status") or {}).get("nominatedNodeName") or "")

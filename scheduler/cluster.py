@@ -16,10 +16,12 @@ from typing import Any
 
 from api.labels import from_label_selector
 from api.podspec import is_terminal
-from api.resource import Resource
+from api.resource import Key, Resource, key_of
 from api.types.core_v1 import Namespace, Node, Pod
+from api.types.scheduling_v1alpha2 import PODGROUPS, PodGroup
 from scheduler import hints
 from scheduler.framework import Profile
+from scheduler.groups import Groups, group_of, least
 from scheduler.objects import Objects
 from scheduler.preempt import Budget
 from scheduler.queue import SchedulingQueue
@@ -49,6 +51,7 @@ class Cluster:
         self.queue = queue if queue is not None else SchedulingQueue()
         self.shapes = Shapes()
         self.objects = Objects()
+        self.groups = self.objects.derived(Groups)
         self.spreading = Spreading()
         self._hints = _by_event(profiles.values())
         # uid -> node of pods whose binding is under way or not yet seen on the watch.
@@ -102,6 +105,7 @@ class Cluster:
             spec.get("priority"),
             spec.get("preemptionPolicy"),
             profile.traits(pod) if profile is not None and profile.traits is not None else None,
+            group_of(pod) if "schedulingGroup" in spec else None,
         )
         self.queue.put(pod, now, self._is_gated(pod), alike)
 
@@ -156,6 +160,8 @@ class Cluster:
         if pod is None:
             return
         self._note(old, None)
+        if "schedulingGroup" in pod["spec"]:
+            self._member_changed(pod, new, now)
         if new is None or is_terminal(new):
             self._pod_gone(pod, now)
             return
@@ -229,6 +235,34 @@ class Cluster:
         if nominated and uid not in self.queue:
             self.nominate(pod, nominated)
         self._enqueue(pod, now)
+
+    # -- groups
+
+    def group_changed(self, old: PodGroup | None, new: PodGroup | None, now: float) -> None:
+        """Take in a change of a PodGroup. What is told in its status does not matter here."""
+        self.objects.changed(PODGROUPS, old, new)
+        if new is not None and (old is None or old["spec"] != new["spec"]):
+            self._stir(PODGROUPS.kind, old, new, now)
+            self._let_in(key_of(new), now)
+
+    def _member_changed(self, pod: Pod, new: Pod | None, now: float) -> None:
+        if new is None or is_terminal(new):
+            self.groups.drop(pod)
+            return
+        key = group_of(new)
+        if key is None or not self.groups.put(new):
+            return
+        group = self.groups.get(key)
+        if group is not None and self.groups.count(key) == least(group):
+            self._let_in(key, now)
+
+    def _let_in(self, key: Key, now: float) -> None:
+        """A group has come, or enough pods of it: those that were held back are tried, the others again."""
+        for pod in self.groups.members(key):
+            uid = pod["metadata"]["uid"]
+            if not pod["spec"].get("nodeName") and uid in self.queue:
+                self._enqueue(pod, now)
+                self.queue.wake(uid, now)
 
     # -- room that has been made
 
@@ -306,6 +340,28 @@ class Cluster:
         """Tell whether a pod has no node, and is not on its way to one."""
         return uid in self.queue and uid not in self.assumed
 
+    def forget(self, pod: Pod) -> bool:
+        """Take an assumed pod off its node, as if it had never been there; say whether it was assumed."""
+        uid = pod["metadata"]["uid"]
+        if self.assumed.pop(uid, None) is None:
+            return False
+        self.snapshot.remove_pod(uid)
+        if uid in self.nominations:
+            self._appear(uid)
+        return True
+
+    def banish(self, pod: Pod) -> None:
+        """Take a pod off its node in thought, until it is `restored`."""
+        self._note(pod, None)
+        self.snapshot.remove_pod(pod["metadata"]["uid"])
+
+    def restore(self, pod: Pod) -> None:
+        """Put a banished pod back."""
+        self._note(None, pod)
+        terminating = "deletionTimestamp" in pod["metadata"]
+        node = pod["spec"]["nodeName"]
+        self.snapshot.add_pod(pod["metadata"]["uid"], node, self.shapes.of(pod), terminating)
+
     def is_assumed(self, uid: str, node: str) -> bool:
         return self.assumed.get(uid) == node
 
@@ -314,13 +370,9 @@ class Cluster:
 
         Does nothing if the watch has told since where the pod is, or that it is gone.
         """
-        uid = pod["metadata"]["uid"]
-        if self.assumed.pop(uid, None) is None:
+        if not self.forget(pod):
             return
-        self.snapshot.remove_pod(uid)
-        if uid in self.nominations:
-            self._appear(uid)
-        self.queue.retry(uid, now)
+        self.queue.retry(pod["metadata"]["uid"], now)
         self._stir(hints.POD_GONE, pod, None, now)
 
 

@@ -24,6 +24,7 @@ from scheduler.configuration.model import (
     ProfileConfig,
 )
 from scheduler.framework import Profile
+from scheduler.plugins.gang_scheduling import GangScheduling
 from scheduler.plugins.image_locality import ImageLocality
 from scheduler.plugins.node_declared_features import NodeDeclaredFeatures
 from scheduler.plugins.node_name import NodeName
@@ -66,6 +67,7 @@ REGISTRY: Mapping[str, Registration] = {
     "ImageLocality": _at(lambda args: ImageLocality(), "score"),
     "NodeDeclaredFeatures": _at(lambda args: NodeDeclaredFeatures(), "preFilter", "filter"),
     "DefaultBinder": _at(_BUILT_IN, "bind"),
+    "GangScheduling": _at(lambda args: GangScheduling(), "preEnqueue", "permit"),
 }
 
 

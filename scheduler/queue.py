@@ -137,6 +137,28 @@ class SchedulingQueue:
         found = self._entries.get(self._active[0][3])
         return found is not None and found.group == entry.group
 
+    def take(self, uid: str, now: float) -> Entry | None:
+        """Return one particular pod to schedule now, together with another one that has been popped.
+
+        None if it is not there, under way, or may not be tried yet.
+        """
+        entry = self._entries.get(uid)
+        if entry is None or entry.where in ("gated", "popped"):
+            return None
+        group = self._groups.get(entry.group)
+        if group is not None and group.members.pop(uid, None) is not None:
+            self._tidy(entry.group, group)
+        entry.where, entry.tried = "popped", now
+        entry.attempts += 1
+        return entry
+
+    def wake(self, uid: str, now: float) -> None:
+        """Something has happened that may help this one pod."""
+        entry = self._entries.get(uid)
+        if entry is not None and entry.where == "unschedulable":
+            self._leave(entry, now)
+            self._back_off(entry, now)
+
     def park(self, uid: str, plugins: frozenset[str], alone: bool = False) -> None:
         """No node would do: wait for an event that may help one of the plugins that refused. Pods that differ
         from the others of their group after all wait `alone`.

@@ -18,6 +18,7 @@ from api.types.core_v1 import (
 )
 from api.types.policy_v1 import PODDISRUPTIONBUDGETS
 from api.types.resource_v1 import DEVICECLASSES, RESOURCECLAIMS, RESOURCESLICES
+from api.types.scheduling_v1alpha2 import PODGROUPS
 from api.types.storage_v1 import (
     CSIDRIVERS,
     CSINODES,
@@ -61,8 +62,10 @@ class Source:
 
 def sources(cluster: Cluster) -> tuple[Source, ...]:
     """Return what to tell a cluster of. Nodes come before pods, so that pods find theirs."""
+    groups = (Source(PODGROUPS, cluster.group_changed),) if cluster.groups.followed else ()
     return (
         Source(NODES, cluster.node_changed),
+        *groups,
         Source(NAMESPACES, cluster.namespace_changed, metadata_only=True),
         Source(PODS, cluster.pod_changed, field_selector=_LIVE),
         Source(PODDISRUPTIONBUDGETS, cluster.budget_changed),

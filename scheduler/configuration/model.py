@@ -53,6 +53,8 @@ DEFAULT_PLUGINS = PluginSet(
         PluginRef("ImageLocality", 1),
         PluginRef("DefaultBinder"),
         PluginRef("NodeDeclaredFeatures"),
+        # Upstream's gate GangScheduling is always on: without PodGroups the plugin has nothing to do.
+        PluginRef("GangScheduling"),
     )
 )
 

@@ -125,6 +125,11 @@ class Decisions:
         self._enter(record)
         return record
 
+    def retract(self, record: Record, message: str) -> None:
+        """The place of a pod was given up, since its group has not enough: what plugins said of it stays."""
+        record.outcome, record.message, record.node, record.slot = UNSCHEDULABLE, message, "", -1
+        record.victims = ()
+
     def follow(
         self, base: Record, entry: Entry, node: str, slot: int, changes: Sequence[SlotChange], now: datetime
     ) -> Record:

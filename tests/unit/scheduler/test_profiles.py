@@ -142,7 +142,7 @@ def test_the_default_profile() -> None:
         ("TaintToleration", 3), ("NodeAffinity", 2), ("NodeResourcesFit", 1), ("PodTopologySpread", 2),
         ("InterPodAffinity", 2), ("NodeResourcesBalancedAllocation", 1), ("ImageLocality", 1),
     ]  # fmt: skip
-    assert names(profile.pre_enqueues) == ["SchedulingGates"]
+    assert names(profile.pre_enqueues) == ["SchedulingGates", "GangScheduling"]
     assert profile.preemption is not None
 
 

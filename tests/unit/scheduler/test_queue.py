@@ -48,6 +48,45 @@ def test_backoff(attempts: int, expected: float) -> None:
     assert backoff_s(attempts) == expected
 
 
+def waiting(where: str) -> SchedulingQueue:
+    queue = SchedulingQueue()
+    queue.put(pod("a"), 0.0, gated=where == "gated")
+    if where != "gated":
+        queue.pop(0.0) if where != "active" else None
+    if where == "backoff":
+        queue.retry("a", 0.0)
+    elif where == "unschedulable":
+        queue.park("a", FIT)
+    return queue
+
+
+@pytest.mark.parametrize("where", ["active", "backoff", "unschedulable"])
+def test_a_pod_may_be_taken_with_another_one(where: str) -> None:
+    queue = waiting(where)
+    taken = queue.take("a", 0.5)
+    assert taken is not None
+    assert (taken.tried, taken.attempts, queue.counts()) == (0.5, 1 + (where != "active"), {"popped": 1})
+    queue.stir(FIT_EVENT, 1.0)
+    assert popped(queue, 50.0) is None
+    queue.park("a", FIT)
+    queue.stir(FIT_EVENT, 60.0)
+    assert popped(queue, 60.0) == "a"
+
+
+@pytest.mark.parametrize("where", ["gated", "popped", "nowhere"])
+def test_some_pods_may_not_be_taken(where: str) -> None:
+    assert waiting(where).take("a" if where != "nowhere" else "b", 0.0) is None
+
+
+def test_one_pod_may_be_woken() -> None:
+    queue = parked()
+    queue.wake("b", 20.0)
+    queue.wake("a", 20.0)
+    assert popped(queue, 20.0) == "a"
+    queue.wake("a", 40.0)
+    assert popped(queue, 40.0) is None
+
+
 def test_backoff_counts_from_the_attempt() -> None:
     queue = parked()
     queue.stir(FIT_EVENT, 0.25)

@@ -19,7 +19,7 @@ from api.labels import Selector
 from api.types.core_v1 import Pod
 from scheduler import room
 from scheduler.decide import find_feasible
-from scheduler.framework import Cycle, Profile, RoomFilter, StaticFilter
+from scheduler.framework import Cycle, Profile, RoomFilter, StaticFilter, serves
 from scheduler.ranked import Ranked, importance, priority_of, started
 from scheduler.shape import Shape
 from scheduler.snapshot import Mask
@@ -130,8 +130,8 @@ def _search(request: Request, among: Mask, found: list[Preemption], reasons: dic
 def _only_room_is_missing(request: Request) -> bool:
     """Say whether every other filter stays with what it says, whatever pods go."""
     return all(
-        isinstance(plugin, RoomFilter)
-        or (isinstance(plugin, StaticFilter) and plugin.filter_is_static(request.cycle))
+        serves(plugin, RoomFilter)
+        or (serves(plugin, StaticFilter) and plugin.filter_is_static(request.cycle))
         for plugin in request.profile.filters
     )
 
@@ -145,7 +145,7 @@ def _enough(request: Request) -> int:
 def _demands(request: Request) -> dict[str, int]:
     found: dict[str, int] = {}
     for plugin in request.profile.filters:
-        if isinstance(plugin, RoomFilter):
+        if serves(plugin, RoomFilter):
             found |= plugin.demands(request.cycle)
     return found
 

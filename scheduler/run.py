@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from scheduler.decide import best_slots, draw
-from scheduler.framework import Cycle, Local, Profile, Reject, StaticFilter, StaticScore
+from scheduler.framework import Cycle, Local, Profile, Reject, StaticFilter, StaticScore, serves
 from scheduler.queue import Entry
 from scheduler.snapshot import Ints
 
@@ -70,7 +70,7 @@ def start(entry: Entry, cycle: Cycle, profile: Profile, slot: int) -> Run | None
     total, scores = np.zeros(len(slots), dtype=np.int64), []
     for name, weight, values in trace.scores:
         plugin = plugins[name]
-        scores.append(plugin.score_at(later, slots) if isinstance(plugin, Local) else values[slots])
+        scores.append(plugin.score_at(later, slots) if serves(plugin, Local) else values[slots])
         total += weight * scores[-1]
     if (total > trace.total[slot]).any():
         return None
@@ -81,7 +81,7 @@ def _refused(cycle: Cycle, profile: Profile, slots: Ints) -> dict[int, list[tupl
     """Return who refuses some nodes, by slot."""
     found: dict[int, list[tuple[str, Reject]]] = {}
     for plugin in profile.filters:
-        for reject in plugin.filter_at(cycle, slots) if isinstance(plugin, Local) else ():
+        for reject in plugin.filter_at(cycle, slots) if serves(plugin, Local) else ():
             for slot in slots[reject.nodes]:
                 found.setdefault(int(slot), []).append((plugin.name, reject))
     return found
@@ -90,10 +90,10 @@ def _refused(cycle: Cycle, profile: Profile, slots: Ints) -> dict[int, list[tupl
 def _is_lonely(cycle: Cycle, profile: Profile) -> bool:
     """Say whether a pod on one node changes nothing for the others."""
     filters = all(
-        isinstance(plugin, Local) or (isinstance(plugin, StaticFilter) and plugin.filter_is_static(cycle))
+        serves(plugin, Local) or (serves(plugin, StaticFilter) and plugin.filter_is_static(cycle))
         for plugin in profile.filters
     )
     return filters and all(
-        isinstance(plugin, Local) or (isinstance(plugin, StaticScore) and plugin.score_is_static(cycle))
+        serves(plugin, Local) or (serves(plugin, StaticScore) and plugin.score_is_static(cycle))
         for plugin, _ in profile.scores
     )

@@ -17,6 +17,7 @@ Source: k8s.io/client-go/tools/cache Reflector, SharedIndexInformer (1.36).
 import asyncio
 import builtins
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
@@ -37,6 +38,10 @@ PAGE = 500
 # Upstream closes a watch after 5 to 10 minutes; the server is asked to do so.
 WATCH_MIN_S, WATCH_MAX_S = 300, 600
 FIRST_BACKOFF_S, LIMIT_BACKOFF_S = 0.1, 5.0
+# An object that has not changed for so long is likely to stay as it is; and how many are taken on in one
+# turn.
+REST_S = 5.0
+COMPACTED_AT_ONCE = 100
 _log = log.get("client.informer")
 
 
@@ -70,7 +75,9 @@ class Informer(Generic[T]):
         self._revision_text = ""
         self._waiting: list[tuple[int, int, Callable[[], None]]] = []
         self._serial = 0
-        self._slim = Slimmer(metadata_only)
+        self._slimmer: Slimmer = Slimmer(metadata_only)
+        # (when it came, key, its version) of what the watch brought, until it has come to rest.
+        self._moving: deque[tuple[float, Key, str]] = deque()
         self._backoff = FIRST_BACKOFF_S
         self.relists = 0
         # Grows with every failure to reach the server: what has been seen since is not all that has happened.
@@ -175,7 +182,10 @@ class Informer(Generic[T]):
                 metadata_only=self._metadata_only,
             )
             for item in page.items:
-                obj = self._known(self._slim(item))
+                new = self._slimmer.slim(item)
+                obj = self._known(new)
+                if obj is new:
+                    self._slimmer.compact(obj)
                 found[key_of(obj)] = obj
             token = page.continue_token
             if not token:
@@ -219,11 +229,29 @@ class Informer(Generic[T]):
     def _apply(self, event: WatchEvent[T]) -> None:
         revision = str(event.object["metadata"]["resourceVersion"])
         if event.type == "DELETED":
-            self._remove(key_of(event.object), self._slim(event.object))
+            self._remove(key_of(event.object), self._slimmer.slim(event.object))
         elif event.type != "BOOKMARK":
-            obj = self._slim(event.object)
-            self._store(key_of(obj), obj)
+            obj = self._slimmer.slim(event.object)
+            key = key_of(obj)
+            self._store(key, obj)
+            if not self._moving:
+                asyncio.get_running_loop().call_later(REST_S, self._compact)
+            self._moving.append((clock.monotonic(), key, revision))
         self._advance(revision)
+
+    def _compact(self) -> None:
+        """Make those objects small that have not changed for a while: most change several times at first."""
+        now, moving = clock.monotonic(), self._moving
+        for _ in range(COMPACTED_AT_ONCE):
+            if not moving or moving[0][0] + REST_S > now:
+                break
+            _, key, revision = moving.popleft()
+            obj = self._objects.get(key)
+            if obj is not None and _version(obj)[1] == revision:
+                self._slimmer.compact(obj)
+        if moving:
+            rest_s = max(0.01, moving[0][0] + REST_S - now)
+            asyncio.get_running_loop().call_later(rest_s, self._compact)
 
     def _store(self, key: Key, obj: T) -> None:
         old = self._objects.get(key)

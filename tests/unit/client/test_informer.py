@@ -12,7 +12,7 @@ import pytest
 from api.resource import Resource
 from api.types.core_v1 import PODS
 from client.api import Client
-from client.informer import Informer, Informers
+from client.informer import REST_S, Informer, Informers
 from client.transport import RawRequest, RawResponse, StreamResponse, Unreachable
 from kit import clock
 from kit.tasks import Tasks
@@ -114,12 +114,24 @@ async def test_list_then_watch(tasks: Tasks) -> None:
 
 async def test_equal_parts_are_shared(tasks: Tasks) -> None:
     script = Script()
-    script.pods = [pod("a", 1), pod("b", 2)]
+    script.pods = [pod("a", 1), pod("b", 2), pod("c", 3)]
     informer = Informer(Client(script), PODS)
     tasks.spawn(informer.run(), "informer")
     await informer.synced()
-    first, second = informer.list()
-    assert first["spec"]["containers"] is second["spec"]["containers"]
+    shared = informer.list()[2]["spec"]["containers"]
+    assert informer.list()[1]["spec"]["containers"] is shared
+    # What the watch brings is made small when it has come to rest, unless it has been replaced.
+    for number in range(250):
+        script.send("ADDED", pod(f"d{number}", 11 + number))
+    await clock.sleep(1)
+    script.send("MODIFIED", pod("d9", 300))
+    await clock.sleep(REST_S - 1.5)
+    assert informer.get("default", "d1")["spec"]["containers"] is not shared  # type: ignore[index]
+    await clock.sleep(1)
+    assert informer.get("default", "d249")["spec"]["containers"] is shared  # type: ignore[index]
+    assert informer.get("default", "d9")["spec"]["containers"] is not shared  # type: ignore[index]
+    await clock.sleep(1)
+    assert informer.get("default", "d9")["spec"]["containers"] is shared  # type: ignore[index]
 
 
 async def test_a_broken_watch_goes_on_where_it_was(tasks: Tasks) -> None:

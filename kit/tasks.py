@@ -30,6 +30,8 @@ class Tasks:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._failed: asyncio.Future[None] | None = None
         self._failure: BaseException | None = None
+        # Whether the end has begun: what is started from now on is cancelled, too.
+        self.closed = False
 
     def spawn(self, coro: Coroutine[Any, Any, T], name: str, fatal: bool = False) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(coro, name=name)
@@ -56,6 +58,7 @@ class Tasks:
 
     async def close(self) -> None:
         """Cancel every task and wait until all have ended."""
+        self.closed = True
         while self._tasks:
             for task in list(self._tasks):
                 task.cancel()

@@ -17,7 +17,7 @@ from kit.tasks import Tasks
 from nodeagent.cri import convert
 from nodeagent.cri.errors import CRIError
 from nodeagent.hollow.life import Defaults, compute_life
-from nodeagent.hollow.state import Container, Sandbox, State, dumps, loads
+from nodeagent.hollow.state import Container, Sandbox, State, dumps, loads, packed_container
 from proto.gen.cri import runtime_v1_pb2 as cri
 
 RUNTIME_NAME, RUNTIME_VERSION = "hollow", "0.1.0"
@@ -116,7 +116,9 @@ class HollowService:
             ip = "" if host_network else self._state.free_ip()
         except LookupError as error:
             raise CRIError(str(error), "UNKNOWN") from error
-        sandbox = Sandbox(_new_id(), config, _now(), ip=ip, handler=request.runtime_handler)
+        sandbox = Sandbox(
+            _new_id(), config.SerializeToString(), _now(), ip=ip, handler=request.runtime_handler
+        )
         self._state.sandboxes[sandbox.id] = sandbox
         self._save()
         return cri.RunPodSandboxResponse(pod_sandbox_id=sandbox.id)
@@ -152,14 +154,15 @@ class HollowService:
         sandbox = self._state.sandboxes.get(request.pod_sandbox_id)
         if sandbox is None:
             raise _not_found("sandbox", request.pod_sandbox_id)
+        config = sandbox.config
         status = cri.PodSandboxStatus(
             id=sandbox.id,
-            metadata=sandbox.config.metadata,
+            metadata=config.metadata,
             state=cri.SANDBOX_READY if sandbox.ready else cri.SANDBOX_NOTREADY,
             created_at=sandbox.created_at,
             network=cri.PodSandboxNetworkStatus(ip=sandbox.ip),
-            labels=sandbox.config.labels,
-            annotations=sandbox.config.annotations,
+            labels=config.labels,
+            annotations=config.annotations,
             runtime_handler=sandbox.handler,
         )
         return cri.PodSandboxStatusResponse(status=status)
@@ -169,15 +172,15 @@ class HollowService:
         items = [
             cri.PodSandbox(
                 id=one.id,
-                metadata=one.config.metadata,
+                metadata=config.metadata,
                 state=cri.SANDBOX_READY if one.ready else cri.SANDBOX_NOTREADY,
                 created_at=one.created_at,
-                labels=one.config.labels,
-                annotations=one.config.annotations,
+                labels=config.labels,
+                annotations=config.annotations,
                 runtime_handler=one.handler,
             )
-            for one in self._state.sandboxes.values()
-            if _selected(one.id, one.config.labels, wanted.id, wanted.label_selector)
+            for one, config in [(one, one.config) for one in self._state.sandboxes.values()]
+            if _selected(one.id, config.labels, wanted.id, wanted.label_selector)
         ]
         return cri.ListPodSandboxResponse(items=items)
 
@@ -186,10 +189,10 @@ class HollowService:
     async def _create(self, request: cri.CreateContainerRequest) -> cri.CreateContainerResponse:
         if request.pod_sandbox_id not in self._state.sandboxes:
             raise _not_found("sandbox", request.pod_sandbox_id)
-        container = Container(_new_id(), request.pod_sandbox_id, request.config, _now())
+        container = Container(_new_id(), request.pod_sandbox_id, packed_container(request.config), _now())
         self._state.containers[container.id] = container
         if self._settings.write_logs:
-            path = self._log_path(container)
+            path = self._log_path(container, request.config)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
         self._save()
@@ -200,12 +203,12 @@ class HollowService:
         if container.state != cri.CONTAINER_CREATED:
             raise CRIError("container is not in created state", "UNKNOWN")
         config = container.config
-        sandbox = self._state.sandboxes[container.sandbox_id]
+        pod = self._state.sandboxes[container.sandbox_id].config
         life = compute_life(
             config.metadata.name,
             config.annotations.get(convert.KIND, "app"),
-            sandbox.config.labels,
-            sandbox.config.annotations,
+            pod.labels,
+            pod.annotations,
             self._settings.defaults,
         )
         if life.start_delay_s:
@@ -241,43 +244,47 @@ class HollowService:
             cri.Container(
                 id=one.id,
                 pod_sandbox_id=one.sandbox_id,
-                metadata=one.config.metadata,
-                image=one.config.image,
-                image_ref=one.config.image.image,
+                metadata=config.metadata,
+                image=config.image,
+                image_ref=config.image.image,
                 state=one.state,
                 created_at=one.created_at,
-                labels=one.config.labels,
-                annotations=one.config.annotations,
+                labels=config.labels,
+                annotations=config.annotations,
             )
-            for one in self._state.containers.values()
-            if _selected(one.id, one.config.labels, wanted.id, wanted.label_selector)
+            for one, config in [(one, one.config) for one in self._state.containers.values()]
+            if _selected(one.id, config.labels, wanted.id, wanted.label_selector)
             and wanted.pod_sandbox_id in ("", one.sandbox_id)
         ]
         return cri.ListContainersResponse(containers=containers)
 
     async def _container_status(self, request: cri.ContainerStatusRequest) -> cri.ContainerStatusResponse:
         one = self._find(request.container_id)
+        config = one.config
         status = cri.ContainerStatus(
             id=one.id,
-            metadata=one.config.metadata,
+            metadata=config.metadata,
             state=one.state,
             created_at=one.created_at,
             started_at=one.started_at,
             finished_at=one.finished_at,
             exit_code=one.exit_code if one.state == cri.CONTAINER_EXITED else 0,
-            image=one.config.image,
-            image_ref=one.config.image.image,
+            image=config.image,
+            image_ref=config.image.image,
             reason=one.reason,
-            labels=one.config.labels,
-            annotations=one.config.annotations,
-            log_path=str(self._log_path(one)),
+            labels=config.labels,
+            annotations=config.annotations,
+            log_path=str(self._log_path(one, config)),
         )
         return cri.ContainerStatusResponse(status=status)
 
     async def _update_resources(
         self, request: cri.UpdateContainerResourcesRequest
     ) -> cri.UpdateContainerResourcesResponse:
-        self._find(request.container_id).config.linux.resources.CopyFrom(request.linux)
+        one = self._find(request.container_id)
+        config = one.config
+        config.linux.resources.CopyFrom(request.linux)
+        one.packed = config.SerializeToString()
         self._save()
         return cri.UpdateContainerResourcesResponse()
 
@@ -285,13 +292,11 @@ class HollowService:
         now = _now()
         stats = [
             cri.ContainerStats(
-                attributes=cri.ContainerAttributes(
-                    id=one.id, metadata=one.config.metadata, labels=one.config.labels
-                ),
+                attributes=cri.ContainerAttributes(id=one.id, metadata=config.metadata, labels=config.labels),
                 cpu=cri.CpuUsage(timestamp=now, usage_core_nano_seconds=cri.UInt64Value(value=0)),
                 memory=cri.MemoryUsage(timestamp=now, working_set_bytes=cri.UInt64Value(value=0)),
             )
-            for one in self._state.containers.values()
+            for one, config in [(one, one.config) for one in self._state.containers.values()]
             if one.state == cri.CONTAINER_RUNNING
         ]
         return cri.ListContainerStatsResponse(stats=stats)
@@ -317,9 +322,9 @@ class HollowService:
     def _containers_of(self, sandbox_id: str) -> list[Container]:
         return [one for one in self._state.containers.values() if one.sandbox_id == sandbox_id]
 
-    def _log_path(self, container: Container) -> Path:
+    def _log_path(self, container: Container, config: cri.ContainerConfig) -> Path:
         sandbox = self._state.sandboxes.get(container.sandbox_id)
-        return Path(sandbox.config.log_directory if sandbox else "/") / container.config.log_path
+        return Path(sandbox.config.log_directory if sandbox else "/") / config.log_path
 
     def _schedule(self, container: Container) -> None:
         delay = max(0.0, (container.exit_at - _now()) / 1e9)

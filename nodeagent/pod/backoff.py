@@ -19,7 +19,7 @@ class Entry:
     changed: datetime
 
 
-@dataclass
+@dataclass(slots=True)
 class BackOff:
     """The delays of some keys. `remaining_s` asks; `advance` notes that a retry is made now."""
 

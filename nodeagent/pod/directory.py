@@ -11,7 +11,7 @@ from api.resource import Obj
 from nodeagent.pod.observed import NOTHING, ContainerObserved, PodObserved
 
 
-@dataclass
+@dataclass(slots=True)
 class PodRecord:
     """One pod. `pod` is the newest object seen; it is shared and must not be changed."""
 

@@ -80,7 +80,7 @@ class PodManager:
             for record in self._edges.directory
             if (other := self._workers.get(record.uid)) is not None and other.holds_resources
         ]
-        worker = new_worker(self._edges, pod)
+        worker = new_worker(self._edges, pod, self._tasks)
         if held is not None:
             worker.adopt(list(held.sandboxes), [(key, one[0]) for key, one in held.containers.items()])
         elif _is_new(pod) and (verdict := self._admit(pod, active)):
@@ -91,11 +91,10 @@ class PodManager:
     def _launch(self, uid: str, worker: PodWorker) -> None:
         self._workers[uid] = worker
         self.idle.clear()
-        task = self._tasks.spawn(worker.run(), f"pod {uid}")
-        task.add_done_callback(lambda _: self._ended(uid, worker))
+        worker.start(lambda: self._ended(uid, worker))
 
     def _ended(self, uid: str, worker: PodWorker) -> None:
-        if self._workers.get(uid) is worker and worker.finished:
+        if self._workers.get(uid) is worker:
             del self._workers[uid]
             self._held.pop(uid, None)
             self._edges.directory.remove(uid)
@@ -168,7 +167,7 @@ class PodManager:
             if uid in self._workers or not uid:
                 continue
             _log.info("ending a pod that no longer exists", pod=f"{held.namespace}/{held.name}", uid=uid)
-            worker = new_worker(self._edges, _orphan(uid, held))
+            worker = new_worker(self._edges, _orphan(uid, held), self._tasks)
             worker.adopt(list(held.sandboxes), [(key, one[0]) for key, one in held.containers.items()])
             worker.remove()
             self._launch(uid, worker)

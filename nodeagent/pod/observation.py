@@ -23,6 +23,8 @@ LOG_MESSAGE_BYTES, LOG_MESSAGE_LINES = 2048, 80
 class Observation:
     """The runtime's word about one pod. `refresh` returns it; `add_*` note what was just made or found."""
 
+    __slots__ = ("_containers", "_runtime", "_sandbox_of", "_sandboxes")
+
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._sandboxes: dict[str, SandboxObserved | None] = {}

@@ -18,7 +18,7 @@ class State(Enum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ContainerObserved:
     """One attempt of one container. `spec_hash` identifies the spec it was made from; `restarts` is its
     attempt.
@@ -55,7 +55,7 @@ class ContainerObserved:
         return self.state is State.UNKNOWN or (self.exited and self.exit_code != 0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SandboxObserved:
     """One attempt of a pod's sandbox. `ips` is empty for pods on the node's network."""
 
@@ -66,7 +66,7 @@ class SandboxObserved:
     ips: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PodObserved:
     """All attempts that the runtime still holds, newest first in both lists."""
 

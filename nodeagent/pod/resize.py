@@ -24,6 +24,8 @@ class Resize:
 class Resizer:
     """Remembers which limits the containers of one pod were given."""
 
+    __slots__ = ("_applied", "_edges")
+
     def __init__(self, edges: Edges) -> None:
         self._edges = edges
         self._applied: dict[str, Limits] = {}

@@ -44,7 +44,7 @@ class PodClient(Protocol):
     ) -> Any: ...
 
 
-@dataclass
+@dataclass(slots=True)
 class _Pending:
     pod: Obj
     wanted: Obj
@@ -77,6 +77,13 @@ class StatusWriter:
         entry.pod, entry.wanted = pod, status
         if entry.task is None and status_patch(entry.written, status):
             entry.task = self._tasks.spawn(self._write(uid, entry), f"status of pod {uid}")
+
+    def shown(self, pod: Obj) -> None:
+        """A watch shows the pod with the status that is wanted: there is nothing to remember of it."""
+        uid = pod["metadata"]["uid"]
+        entry = self._pending.get(uid)
+        if entry is not None and entry.task is None and _revision(pod) >= entry.revision:
+            del self._pending[uid]
 
     async def flush(self, uid: str) -> None:
         """Wait until nothing is left to write for a pod."""

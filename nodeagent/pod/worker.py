@@ -1,8 +1,8 @@
-"""One pod's life on this node: one task that observes, writes the status, and does what `compute_actions`
-says.
+"""One pod's life on this node: one task at a time that observes, writes the status, and does what
+`compute_actions` says. A pod that is asleep has no task: most pods of a node are.
 
     wake (object changed | container event | probe | timer | an operation has ended)
-      -> observe -> status -> compute_actions -> start operations, without waiting for them
+      -> observe -> status -> compute_actions -> start operations, without waiting for them -> asleep
     ending (deleted | removed | past its deadline | phase ended): stop all -> final status -> clean up ->
     delete object
 
@@ -12,7 +12,7 @@ twice over.
 """
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -55,7 +55,7 @@ DEADLINE = Verdict("DeadlineExceeded", "Pod was active on the node longer than t
 _log = log.get("nodeagent.worker")
 
 
-@dataclass
+@dataclass(slots=True)
 class _Memory:
     """What the agent knows about the pod beyond its object and the runtime; lost when the agent restarts."""
 
@@ -67,22 +67,29 @@ class _Memory:
     crashes: BackOff = field(default_factory=BackOff)
 
 
+_BLANK = _Memory()
+
+
 class PodWorker:
     """Owns one pod. `update`, `remove` and `wake` may be called at any time and return at once."""
 
-    def __init__(self, edges: Edges, record: PodRecord, observation: Observation | None = None) -> None:
+    def __init__(
+        self, edges: Edges, record: PodRecord, tasks: Tasks, observation: Observation | None = None
+    ) -> None:
         self._edges = edges
         self._record = record
+        self._tasks = tasks
         self._observation = observation or Observation(edges.runtime)
-        self._memory = _Memory()
+        self._notes: _Memory | None = None
         self._resizer = Resizer(edges)
-        self._wake = asyncio.Event()
-        self._wake.set()
-        self._wake_at: float | None = None
+        self._awake = True
+        # The task that lives the pod while there is something to do, and when the next is due.
+        self._living: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._failures = 0
         self._ops: dict[str, asyncio.Task[None]] = {}
         # Operations that were under way when the present observation began: it may not show what they did.
         self._unseen: frozenset[str] = frozenset()
-        self._tasks = Tasks()
         self._verdict: Verdict | None = None
         self._stop_grace_s: float | None = None
         self._volumes_ready = False
@@ -90,9 +97,21 @@ class PodWorker:
         self._deleted = False
         self.removed = False
         self.finished = False
+        # Called when the pod is gone from API and runtime.
+        self._gone: Callable[[], None] | None = None
         # Containers of an earlier agent have been taken over and not been looked at yet.
         self._inherited = False
-        self._log = _log.bind(pod=f"{self._pod['metadata'].get('namespace')}/{self._pod['metadata']['name']}")
+
+    @property
+    def _memory(self) -> _Memory:
+        if self._notes is None:
+            self._notes = _Memory()
+        return self._notes
+
+    @property
+    def _log(self) -> log.Logger:
+        metadata = self._pod["metadata"]
+        return _log.bind(pod=f"{metadata.get('namespace')}/{metadata['name']}")
 
     @property
     def _pod(self) -> Obj:
@@ -119,7 +138,11 @@ class PodWorker:
         """Take a newer object. One that only echoes our own status changes nothing."""
         before, self._record.pod = self._record.pod, pod
         if _is_same_but_for_status(before, pod):
-            if not _is_echo(pod.get("status") or {}, self._record.status):
+            if _is_echo(pod.get("status") or {}, self._record.status):
+                # From here on it is held once, and not by us.
+                self._record.status = pod["status"]
+                self._edges.statuses.shown(pod)
+            else:
                 self.wake()
             return
         self.retry()
@@ -145,7 +168,9 @@ class PodWorker:
         self.wake()
 
     def wake(self) -> None:
-        self._wake.set()
+        self._awake = True
+        if self._gone is not None and self._living is None and not self._tasks.closed:
+            self._living = self._tasks.spawn(self._live(), self.uid)
 
     def exited(self, container_id: str) -> None:
         """The runtime said that a container has ended."""
@@ -172,39 +197,51 @@ class PodWorker:
 
     # --- its task ---
 
-    async def run(self) -> None:
-        """Live until the pod is gone from API and runtime."""
-        failures = 0
-        try:
-            while not self.finished:
-                await self._wait()
-                try:
-                    await self._step()
-                    failures = 0
-                except CRIError as error:
-                    self._log.debug("runtime failed", error=error.message, code=error.code)
-                    self._wake_in(min(5.0, 0.1 * 2 ** min(failures, 6)))
-                    failures += 1
-                except Exception:  # noqa: BLE001 - the pod worker goes on, whatever one step met
-                    self._log.exception("pod step failed")
-                    self._wake_in(min(30.0, 2.0 ** min(failures, 5)))
-                    failures += 1
-        finally:
-            await self._tasks.close()
+    def start(self, gone: Callable[[], None]) -> None:
+        """Begin to live; `gone` is called when the pod is gone from API and runtime."""
+        self._gone = gone
+        self.wake()
 
-    async def _wait(self) -> None:
-        timeout = None if self._wake_at is None else max(0.0, self._wake_at - clock.monotonic())
-        try:
-            async with asyncio.timeout(timeout):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
-        self._wake.clear()
-        self._wake_at = None
+    async def _live(self) -> None:
+        """Take steps until there is nothing to do before the next wake."""
+        while self._awake and not self.finished:
+            self._awake = False
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            try:
+                await self._step()
+                self._failures = 0
+            except CRIError as error:
+                self._log.debug("runtime failed", error=error.message, code=error.code)
+                self._wake_in(min(5.0, 0.1 * 2 ** min(self._failures, 6)))
+                self._failures += 1
+            except Exception:  # noqa: BLE001 - the pod worker goes on, whatever one step met
+                self._log.exception("pod step failed")
+                self._wake_in(min(30.0, 2.0 ** min(self._failures, 5)))
+                self._failures += 1
+        self._living = None
+        self._fall_asleep()
+
+    def _fall_asleep(self) -> None:
+        if self._notes == _BLANK:
+            self._notes = None
+        if not self._ops:
+            # A dictionary that was larger stays so.
+            self._ops = {}
+        if self.finished and self._gone is not None:
+            for task in self._ops.values():
+                task.cancel()
+            self._gone()
 
     def _wake_in(self, seconds: float) -> None:
-        at = clock.monotonic() + max(0.0, seconds)
-        self._wake_at = at if self._wake_at is None else min(self._wake_at, at)
+        loop = asyncio.get_running_loop()
+        at = loop.time() + max(0.0, seconds)
+        if self._timer is not None:
+            if self._timer.when() <= at:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(at, self.wake)
 
     async def _step(self) -> None:
         observed = await self._observe()
@@ -568,8 +605,8 @@ def _is_echo(theirs: Obj, own: Obj) -> bool:
     return len(theirs.get("conditions") or ()) == len(own.get("conditions") or ())
 
 
-def new_worker(edges: Edges, pod: Obj, observation: Observation | None = None) -> PodWorker:
-    """Return a worker for a pod, known to the directory from now on."""
+def new_worker(edges: Edges, pod: Obj, tasks: Tasks, observation: Observation | None = None) -> PodWorker:
+    """Return a worker for a pod, known to the directory from now on; what it does runs under `tasks`."""
     record = edges.directory.put(pod)
     record.observed = NOTHING
-    return PodWorker(edges, record, observation)
+    return PodWorker(edges, record, tasks, observation)

@@ -1,7 +1,7 @@
 import pytest
 
 from nodeagent.hollow.life import Defaults, Life, compute_life
-from nodeagent.hollow.state import Container, Sandbox, State, dumps, loads
+from nodeagent.hollow.state import Container, Sandbox, State, dumps, loads, packed_container
 from proto.gen.cri import runtime_v1_pb2 as cri
 
 P = "hollow.pelamis.dev"
@@ -29,17 +29,33 @@ def test_compute_life(kind, labels, annotations, expected):
     assert compute_life("a", kind, labels, annotations, defaults) == expected
 
 
+CONFIG = cri.ContainerConfig(working_dir="/w")
+
+
 def test_state_survives_the_disk():
     state = State("10.0.0.0/30")
-    state.sandboxes["s"] = Sandbox("s", cri.PodSandboxConfig(hostname="h"), 1, ip="10.0.0.2")
-    state.containers["c"] = Container("c", "s", cri.ContainerConfig(working_dir="/w"), 2, exit_at=9)
+    state.sandboxes["s"] = Sandbox(
+        "s", cri.PodSandboxConfig(hostname="h").SerializeToString(), 1, ip="10.0.0.2"
+    )
+    state.containers["c"] = Container("c", "s", packed_container(CONFIG), 2, exit_at=9)
     assert loads(dumps(state)) == state
+    assert state.sandboxes["s"].config.hostname == "h"
+    assert state.containers["c"].config.working_dir == "/w"
+
+
+def test_addresses_are_given_out_in_turn():
+    state = State("10.0.0.0/29")
+    given = []
+    for number in range(7):
+        given.append(state.free_ip())
+        state.sandboxes[str(number)] = Sandbox(str(number), b"", 1, ready=number > 1, ip=given[-1])
+    assert [ip.rsplit(".", 1)[1] for ip in given] == ["2", "3", "4", "5", "6", "2", "3"]
 
 
 def test_addresses_run_out():
     state = State("10.0.0.0/30")
     assert state.free_ip() == "10.0.0.2"
-    state.sandboxes["s"] = Sandbox("s", cri.PodSandboxConfig(), 1, ip="10.0.0.2")
+    state.sandboxes["s"] = Sandbox("s", b"", 1, ip="10.0.0.2")
     with pytest.raises(LookupError, match="no addresses left"):
         state.free_ip()
     state.sandboxes["s"].ready = False

@@ -3,7 +3,11 @@
 One stream watches **all** keys and feeds every watch of this process. So an event is sent and decoded once
 however many watches there are; every revision is seen, so a missing one is noticed; and how far the watches
 are needs no progress request (which etcd before 3.4.25 and 3.5.8 answers too early: etcd issue 15220).
-`progress` asks for the present revision and waits until the stream has delivered it.
+`progress` asks for the present revision and waits until everything up to it is published.
+
+Our own writes are published when they are acknowledged, as soon as all revisions before theirs are: the
+answer tells all that the stream will tell. Under load the stream, of which one message is read at a time, may
+be a second behind.
 
     connect -> watch from feed.revision + 1 -> events -> feed
        ^            | compacted, or the store went back in time: all watches end, the feed begins anew
@@ -70,6 +74,8 @@ class EtcdBackend:
     def __init__(self, channels: Channels, revision: int) -> None:
         self._channels = channels
         self._feed = Feed(revision)
+        # Acknowledged writes of ours, by revision, before which others are not known yet.
+        self._early: dict[int, Event] = {}
         self._leases = Leases(self._grant)
         self._tasks = Tasks()
         self._stream: Any = None
@@ -158,7 +164,7 @@ class EtcdBackend:
     async def create(self, key: str, value: bytes, ttl_s: int = 0) -> int:
         response = await self._put(key, value, 0, ttl_s)
         if response.succeeded:
-            return response.header.revision
+            return self._done(wire.event_of(key, value, response))
         current = wire.found_instead(response)
         if current is None:
             raise StoreError(f"{key}: the store says both that it exists and that it does not")
@@ -169,7 +175,7 @@ class EtcdBackend:
             raise RevisionMismatch(key, await self.get(key))
         response = await self._put(key, value, revision, ttl_s)
         if response.succeeded:
-            return response.header.revision
+            return self._done(wire.event_of(key, value, response))
         raise RevisionMismatch(key, wire.found_instead(response))
 
     async def _put(self, key: str, value: bytes, revision: int, ttl_s: int) -> rpc_pb2.TxnResponse:
@@ -189,6 +195,13 @@ class EtcdBackend:
         response: rpc_pb2.TxnResponse = await self._call("kv", "Txn", request, write=True)
         return response
 
+    def _done(self, event: Event) -> int:
+        """Take note of a write of ours that is acknowledged; return its revision."""
+        if event.revision > self._feed.revision:
+            self._early[event.revision] = event
+            self._publish(())
+        return event.revision
+
     async def _grant(self, ttl_s: int) -> int:
         response: rpc_pb2.LeaseGrantResponse = await self._call(
             "lease", "LeaseGrant", rpc_pb2.LeaseGrantRequest(TTL=ttl_s)
@@ -200,7 +213,7 @@ class EtcdBackend:
             raise RevisionMismatch(key, await self.get(key))
         response = await self._txn(wire.delete_if(wire.encode_key(key), revision))
         if response.succeeded:
-            return response.header.revision
+            return self._done(wire.event_of(key, None, response))
         raise RevisionMismatch(key, wire.found_instead(response))
 
     async def current_revision(self) -> int:
@@ -348,19 +361,31 @@ class EtcdBackend:
                 self._stream = None
 
     def _publish(self, events: Sequence[Event]) -> None:
-        if events:
-            self._feed.publish(events, events[-1].revision)
+        """Publish what the stream told, and what is known of the revisions that follow."""
+        reached = self._feed.revision
+        fresh = [event for event in events if event.revision > reached]
+        for event in events:
+            self._early.pop(event.revision, None)
+        reached = fresh[-1].revision if fresh else reached
+        while (following := self._early.pop(reached + 1, None)) is not None:
+            fresh.append(following)
+            reached += 1
+        if fresh:
+            self._feed.publish(fresh, reached)
 
     async def _check_going_back(self, seen: int) -> None:
         # A member that lags is ahead again in a moment; a store restored from a backup is not.
         if (current := await self._patiently(self.current_revision)) < seen:
             _log.warning("the store went back in time", seen=seen, current=current)
+            self._early.clear()
             self._feed.restart(current, FutureRevision(current))
             raise _StreamEnded("the store went back in time")
 
     async def _begin_anew(self, error: Compacted) -> None:
         _log.warning("watch history lost: watches start over", oldest=error.oldest)
-        self._feed.restart(await self._patiently(self.current_revision), error)
+        current = await self._patiently(self.current_revision)
+        self._early.clear()
+        self._feed.restart(current, error)
 
     async def _watch_over(self) -> None:
         """End a stream that stays silent although the store has moved on."""

@@ -77,13 +77,13 @@ def _guarded(key: bytes, revision: int, operation: rpc_pb2.RequestOp) -> rpc_pb2
 
 def put_if(key: bytes, value: bytes, revision: int, lease: int) -> rpc_pb2.TxnRequest:
     """Return the transaction that writes if the key is at `revision` (0: absent), and else reads the key."""
-    put = rpc_pb2.PutRequest(key=key, value=value, lease=lease)
+    put = rpc_pb2.PutRequest(key=key, value=value, lease=lease, prev_kv=revision > 0)
     return _guarded(key, revision, rpc_pb2.RequestOp(request_put=put))
 
 
 def delete_if(key: bytes, revision: int) -> rpc_pb2.TxnRequest:
     """Return the transaction that deletes the key if it is at `revision`, and else reads it."""
-    delete = rpc_pb2.DeleteRangeRequest(key=key)
+    delete = rpc_pb2.DeleteRangeRequest(key=key, prev_kv=True)
     return _guarded(key, revision, rpc_pb2.RequestOp(request_delete_range=delete))
 
 
@@ -91,6 +91,19 @@ def found_instead(response: rpc_pb2.TxnResponse) -> KeyValue | None:
     """Return the key as it stood when the guard failed."""
     kvs = response.responses[0].response_range.kvs
     return key_value(kvs[0]) if kvs else None
+
+
+def event_of(key: str, value: bytes | None, response: rpc_pb2.TxnResponse) -> Event:
+    """Return the event of a transaction of `put_if`, or of `delete_if` (value None), that succeeded."""
+    revision, answer = response.header.revision, response.responses[0]
+    if value is None:
+        before = answer.response_delete_range.prev_kvs[0]
+    elif answer.response_put.HasField("prev_kv"):
+        before = answer.response_put.prev_kv
+    else:
+        return Event(key, value, revision, revision, None)
+    previous = KeyValue(key, before.value, before.create_revision, before.mod_revision)
+    return Event(key, value, revision, previous.created, previous)
 
 
 def watch_everything(start: int) -> rpc_pb2.WatchRequest:

@@ -36,13 +36,37 @@ def test_put_reads_the_key_if_the_guard_fails():
     request = wire.put_if(b"/a", b"v", 3, 9)
     assert request.compare[0].mod_revision == 3
     assert request.compare[0].target == rpc_pb2.Compare.MOD
-    assert request.success[0].request_put == rpc_pb2.PutRequest(key=b"/a", value=b"v", lease=9)
+    put = rpc_pb2.PutRequest(key=b"/a", value=b"v", lease=9, prev_kv=True)
+    assert request.success[0].request_put == put
     assert request.failure[0].request_range.key == b"/a"
 
 
 def test_guard_on_an_absent_key_is_really_sent():
     # 0 is proto3's default; in a oneof it must be there all the same.
     assert wire.put_if(b"/a", b"v", 0, 0).compare[0].WhichOneof("target_union") == "mod_revision"
+
+
+BEFORE = kv_pb2.KeyValue(key=b"/a", value=b"u", mod_revision=4, create_revision=2)
+
+
+@pytest.mark.parametrize(
+    ("value", "answer", "expected"),
+    [
+        pytest.param(b"v", rpc_pb2.ResponseOp(response_put=rpc_pb2.PutResponse()),
+                     Event("/a", b"v", 7, 7, None), id="creation"),
+        pytest.param(b"v", rpc_pb2.ResponseOp(response_put=rpc_pb2.PutResponse(prev_kv=BEFORE)),
+                     Event("/a", b"v", 7, 2, KeyValue("/a", b"u", 2, 4)), id="update"),
+        pytest.param(
+            None,
+            rpc_pb2.ResponseOp(response_delete_range=rpc_pb2.DeleteRangeResponse(deleted=1,
+            prev_kvs=[BEFORE])), Event("/a", None, 7, 2, KeyValue("/a", b"u", 2, 4)), id="deletion",
+        ),
+    ],
+)  # fmt: skip
+def test_an_answer_tells_what_the_stream_will_tell(value, answer, expected):
+    header = rpc_pb2.ResponseHeader(revision=7)
+    response = rpc_pb2.TxnResponse(header=header, succeeded=True, responses=[answer])
+    assert wire.event_of("/a", value, response) == expected
 
 
 def put(key: str, revision: int, created: int, before: bytes | None = None) -> kv_pb2.Event:

@@ -39,6 +39,7 @@ from nodeagent.pod.status import (
     rejected_status,
     status_patch,
 )
+from nodeagent.pod.turns import Turns
 from nodeagent.probes.hooks import HookError
 from nodeagent.probes.manager import ContainerState
 from nodeagent.volumes.plugin import VolumeError
@@ -82,10 +83,7 @@ class PodWorker:
         self._observation = observation or Observation(edges.runtime)
         self._notes: _Memory | None = None
         self._resizer = Resizer(edges)
-        self._awake = True
-        # The task that lives the pod while there is something to do, and when the next is due.
-        self._living: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._turns = Turns(tasks, record.uid, self._take_step, self._fall_asleep)
         self._failures = 0
         self._ops: dict[str, asyncio.Task[None]] = {}
         # Operations that were under way when the present observation began: it may not show what they did.
@@ -96,7 +94,6 @@ class PodWorker:
         self._cleaned = False
         self._deleted = False
         self.removed = False
-        self.finished = False
         # Called when the pod is gone from API and runtime.
         self._gone: Callable[[], None] | None = None
         # Containers of an earlier agent have been taken over and not been looked at yet.
@@ -168,9 +165,7 @@ class PodWorker:
         self.wake()
 
     def wake(self) -> None:
-        self._awake = True
-        if self._gone is not None and self._living is None and not self._tasks.closed:
-            self._living = self._tasks.spawn(self._live(), self.uid)
+        self._turns.wake()
 
     def exited(self, container_id: str) -> None:
         """The runtime said that a container has ended."""
@@ -200,28 +195,20 @@ class PodWorker:
     def start(self, gone: Callable[[], None]) -> None:
         """Begin to live; `gone` is called when the pod is gone from API and runtime."""
         self._gone = gone
-        self.wake()
+        self._turns.start()
 
-    async def _live(self) -> None:
-        """Take steps until there is nothing to do before the next wake."""
-        while self._awake and not self.finished:
-            self._awake = False
-            if self._timer is not None:
-                self._timer.cancel()
-                self._timer = None
-            try:
-                await self._step()
-                self._failures = 0
-            except CRIError as error:
-                self._log.debug("runtime failed", error=error.message, code=error.code)
-                self._wake_in(min(5.0, 0.1 * 2 ** min(self._failures, 6)))
-                self._failures += 1
-            except Exception:  # noqa: BLE001 - the pod worker goes on, whatever one step met
-                self._log.exception("pod step failed")
-                self._wake_in(min(30.0, 2.0 ** min(self._failures, 5)))
-                self._failures += 1
-        self._living = None
-        self._fall_asleep()
+    async def _take_step(self) -> None:
+        try:
+            await self._step()
+            self._failures = 0
+        except CRIError as error:
+            self._log.debug("runtime failed", error=error.message, code=error.code)
+            self._turns.wake_in(min(5.0, 0.1 * 2 ** min(self._failures, 6)))
+            self._failures += 1
+        except Exception:  # noqa: BLE001 - the pod worker goes on, whatever one step met
+            self._log.exception("pod step failed")
+            self._turns.wake_in(min(30.0, 2.0 ** min(self._failures, 5)))
+            self._failures += 1
 
     def _fall_asleep(self) -> None:
         if self._notes == _BLANK:
@@ -229,19 +216,10 @@ class PodWorker:
         if not self._ops:
             # A dictionary that was larger stays so.
             self._ops = {}
-        if self.finished and self._gone is not None:
+        if self._turns.ended and self._gone is not None:
             for task in self._ops.values():
                 task.cancel()
             self._gone()
-
-    def _wake_in(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        at = loop.time() + max(0.0, seconds)
-        if self._timer is not None:
-            if self._timer.when() <= at:
-                return
-            self._timer.cancel()
-        self._timer = loop.call_at(at, self.wake)
 
     async def _step(self) -> None:
         observed = await self._observe()
@@ -261,7 +239,7 @@ class PodWorker:
         running = {seen.id for seen in observed.containers if seen.running}
         self._memory.exits &= running
         if self._memory.exits:
-            self._wake_in(EXIT_LAG_S)
+            self._turns.wake_in(EXIT_LAG_S)
         return observed
 
     def _inherit_backoff(self, observed: PodObserved) -> None:
@@ -282,7 +260,7 @@ class PodWorker:
         self._publish(observed, now)
         self._perform(actions, observed, now)
         if ends := order.deadline(self._pod, self._started_at()):
-            self._wake_in((ends - now).total_seconds())
+            self._turns.wake_in((ends - now).total_seconds())
 
     def _situation(self, observed: PodObserved) -> Situation:
         pod, uid, probes = self._pod, self.uid, self._edges.probes
@@ -317,7 +295,7 @@ class PodWorker:
                 message = f"Back-off restarting failed container {wait.name} in pod {whom}"
                 self._edges.report(self._pod, "Warning", "BackOff", message, wait.name)
             self._memory.waiting[wait.name] = note
-            self._wake_in(wait.remaining_s)
+            self._turns.wake_in(wait.remaining_s)
 
     def _perform(self, actions: PodActions, observed: PodObserved, now: datetime) -> None:
         if actions.kill_pod:
@@ -352,7 +330,7 @@ class PodWorker:
         if key in self._ops or key in self._unseen or early > 0:
             coro.close()
             if early > 0:
-                self._wake_in(early)
+                self._turns.wake_in(early)
             return False
         task = self._tasks.spawn(coro, f"{key} of pod {self.uid}")
         self._ops[key] = task
@@ -515,18 +493,18 @@ class PodWorker:
             await self._edges.volumes.remove_pod(uid)
             self._cleaned = cleanup.remove_cgroup(edges, self._pod)
             if not self._cleaned:
-                self._wake_in(0.1)
+                self._turns.wake_in(0.1)
         if self._pod["metadata"].get("deletionTimestamp") and not self.removed and not self._deleted:
             await edges.statuses.flush(uid)
             self._deleted = await edges.statuses.delete(self._pod)
             if not self._deleted:
-                self._wake_in(1.0)
+                self._turns.wake_in(1.0)
                 return
         if self.removed or self._deleted:
             edges.statuses.forget(uid)
             await stop.remove_sandboxes(edges, observed)
             await cleanup.remove_logs(edges, self._pod)
-            self.finished = True
+            self._turns.ended = True
 
     # --- status and probes ---
 

@@ -14,7 +14,7 @@ from api.cel.errors import EvaluationError, no_such_key, no_such_overload
 from api.cel.operators import index
 from api.cel.times import parse_date, parse_duration, parse_timestamp
 from api.cel.types import ObjectType, Type, is_optional
-from api.cel.values import ABSENT, Optional
+from api.cel.values import ABSENT, Defaulting, Optional
 
 Convert = Callable[[Any], Any]
 
@@ -86,7 +86,8 @@ def has_field(operand: Run, field: str, given: bool = False) -> Run:
                 return False
             value = value.value
         if isinstance(value, Mapping):
-            return field in value and not (given and value[field] is None)
+            found = field in value or value.__class__ is Defaulting
+            return found and not (given and value[field] is None)
         raise no_such_overload()
 
     return run
@@ -112,7 +113,11 @@ def find_field(value: Any, field: str) -> Optional:
         value = value.value
     if not isinstance(value, Mapping):
         raise no_such_overload()
-    return Optional(value[field], True) if field in value else ABSENT
+    there = field in value or value.__class__ is Defaulting
+    return Optional(value[field], True) if there else ABSENT
+
+
+_COLLECTIONS = frozenset((dict, list, Defaulting))
 
 
 def find_item(items: Any, key: Any) -> Optional:
@@ -121,7 +126,7 @@ def find_item(items: Any, key: Any) -> Optional:
         if not items.present:
             return ABSENT
         items = items.value
-    if items.__class__ is not dict and items.__class__ is not list:
+    if items.__class__ not in _COLLECTIONS:
         raise no_such_overload()
     try:
         return Optional(index(items, key), True)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from api.cel.code import COST, LIMIT, Code, Frame, Run
 from api.cel.errors import CostExceeded, EvaluationError, no_such_overload
-from api.cel.values import from_key, to_key
+from api.cel.values import Defaulting, from_key, to_key
 
 # What one step costs beside the parts written in it: the condition of the loop, and reading what was
 # gathered.
@@ -47,7 +47,7 @@ Iterate = Callable[[Any], "Iterable[Any]"]
 def _one(items: Any) -> Iterable[Any]:
     if items.__class__ is list:
         return items
-    if items.__class__ is dict:
+    if items.__class__ is dict or items.__class__ is Defaulting:
         return map(from_key, items)
     raise no_such_overload()
 
@@ -55,7 +55,7 @@ def _one(items: Any) -> Iterable[Any]:
 def _two(items: Any) -> Iterable[Any]:
     if items.__class__ is list:
         return enumerate(items)
-    if items.__class__ is dict:
+    if items.__class__ is dict or items.__class__ is Defaulting:
         return ((from_key(key), value) for key, value in items.items())
     raise no_such_overload()
 

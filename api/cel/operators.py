@@ -9,7 +9,7 @@ from typing import Any
 
 from api.cel.errors import EvaluationError, no_such_key, no_such_overload
 from api.cel.times import Duration, Timestamp, new_duration, new_timestamp
-from api.cel.values import INT_MAX, INT_MIN, UINT_MAX, Uint, compare, contains, is_equal, to_key
+from api.cel.values import INT_MAX, INT_MIN, UINT_MAX, Defaulting, Uint, compare, contains, is_equal, to_key
 
 
 def _whole(value: int) -> int:
@@ -138,6 +138,8 @@ def index(items: Any, key: Any) -> Any:
             return items[to_key(key)]
         except KeyError:
             raise no_such_key(key) from None
+    if items.__class__ is Defaulting:
+        return items[to_key(key)]
     if items.__class__ is not list:
         raise no_such_overload()
     place = _place(key)

@@ -7,6 +7,7 @@ libraries.
 Spec: github.com/google/cel-go common/types.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, ClassVar
@@ -56,6 +57,19 @@ class TypeValue:
     name: str
 
 
+class Defaulting(dict[Any, Any]):
+    """A map in which reading a key that is not there gives `default`; `in` and loops do not find it."""
+
+    __slots__ = ("default",)
+
+    def __init__(self, items: Mapping[Any, Any], default: Any) -> None:
+        super().__init__(items)
+        self.default = default
+
+    def __missing__(self, key: Any) -> Any:
+        return self.default
+
+
 class Opaque:
     """A library's value; subclasses are frozen dataclasses and name their type."""
 
@@ -100,6 +114,7 @@ TYPES: dict[type, Type] = {
     Duration: DURATION,
     list: LIST,
     dict: MAP,
+    Defaulting: MAP,
     TypeValue: Type("type", "type"),
     Optional: Type("opaque", "optional_type"),
 }
@@ -145,6 +160,8 @@ def is_equal(first: Any, second: Any) -> bool:
         return bool(first == second)
     if cls in _NUMBERS and second.__class__ in _NUMBERS:
         return bool(first == second)
+    if isinstance(first, dict) and isinstance(second, dict):
+        return _equal_maps(first, second)
     return False
 
 
@@ -190,7 +207,7 @@ def contains(items: Any, value: Any) -> bool:
     if cls is list:
         # No text equals anything but a text, in Python too.
         return value in items if value.__class__ is str else any(map(is_equal, items, repeat(value)))
-    if cls is dict:
+    if cls is dict or cls is Defaulting:
         return value.__class__ in _KEYS and to_key(value) in items
     raise no_such_overload()
 
@@ -201,7 +218,7 @@ _KEYS = frozenset((str, int, Uint, float, bool))
 def size(value: Any) -> int:
     """Return the number of characters, bytes, items or entries; 1 for what has no size (as costs count)."""
     cls = value.__class__
-    if cls is str or cls is list or cls is dict or cls is bytes:
+    if cls is str or cls is list or cls is dict or cls is bytes or cls is Defaulting:
         return len(value)
     counted = getattr(value, "cel_size", None)
     return 1 if counted is None else int(counted)
@@ -210,7 +227,7 @@ def size(value: Any) -> int:
 def to_plain(value: Any) -> Any:
     """Return a result in JSON's shape: optionals unwrapped (absent is None), keys and numbers plain."""
     cls = value.__class__
-    if cls is dict:
+    if cls is dict or cls is Defaulting:
         return {from_key(key): to_plain(item) for key, item in value.items()}
     if cls is list:
         return [to_plain(item) for item in value]

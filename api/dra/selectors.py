@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from api import field
-from api.cel.environment import Environment
+from api.cel.environment import Environment, Program
 from api.cel.errors import CompileError
 from api.cel.types import BOOL, DYN, STRING, ObjectType, map_of, opaque
 from api.dra.lists import each_errors
@@ -71,8 +71,8 @@ _TOO_COMPLEX = "too complex, exceeds cost limit"
 
 
 @lru_cache(maxsize=512)
-def _fault(expression: str) -> str | None:
-    """Return why an expression does not compile, "" if it may cost too much, None if it is fine."""
+def compiled(expression: str) -> Program | str:
+    """Return the program of a selector, or why there is none. `matching` evaluates it."""
     try:
         program = _ENVIRONMENT.compile(expression)
     except CompileError as error:
@@ -80,4 +80,13 @@ def _fault(expression: str) -> str | None:
     found = program.result_type
     if found != BOOL and not found.is_any:
         return f"must evaluate to bool or the unknown type, not {found}"
+    return program
+
+
+@lru_cache(maxsize=512)
+def _fault(expression: str) -> str | None:
+    """Return why an expression does not compile, "" if it may cost too much, None if it is fine."""
+    program = compiled(expression)
+    if isinstance(program, str):
+        return program
     return "" if program.estimate().high > COST_MAX else None

@@ -110,13 +110,17 @@ class Binder:
     async def _prepare(self, placed: Placed, plugin: PreBindPlugin) -> str | None:
         """Do what a plugin wants written first. Returns why it cannot be done."""
         pod, node, began = placed.cycle.pod, placed.node, clock.monotonic()
+        told = False
         while True:
             if not self._cluster.is_assumed(pod["metadata"]["uid"], node):
                 return "the pod has gone, or is elsewhere"
             match plugin.pre_bind(placed.cycle, node):
                 case Failed(reason=reason):
                     return reason
-                case Wait(reason=reason, limit_s=limit_s):
+                case Wait(reason=reason, limit_s=limit_s, event=event):
+                    if event is not None and not told:
+                        self._announce(pod, "Normal", *event)
+                        told = True
                     if not await self._stir_within(began + limit_s - clock.monotonic()):
                         return f"{plugin.name}: {reason}: timed out after {limit_s:g} s"
                 case changes:

@@ -99,6 +99,10 @@ class Cluster:
 
     def _enqueue(self, pod: Pod, now: float) -> None:
         spec, profile = pod["spec"], self.profile_of(pod)
+        # Pods with claims are never alike: each has its own, in a state of its own.
+        if spec.get("resourceClaims"):
+            self.queue.put(pod, now, self._is_gated(pod))
+            return
         alike = (
             self.shapes.of(pod).key,
             spec.get("schedulerName"),

@@ -101,6 +101,7 @@ def find_feasible(
         feasible &= ~hit
         rejected.append((name, reject, hit))
     for plugin in profile.filters:
+        cycle.left = feasible
         rejects = plugin.filter(cycle)
         passed = feasible
         for reject in rejects:

@@ -11,6 +11,7 @@ from scheduler.allocation import Kind, Strategy
 from scheduler.configuration.arguments import MAX_POINT_SCORE, Args
 from scheduler.framework import MAX_SCORE
 from scheduler.plugins.default_preemption import DefaultPreemption
+from scheduler.plugins.dynamic_resources import DynamicResources
 from scheduler.plugins.inter_pod_affinity import InterPodAffinity
 from scheduler.plugins.node_affinity import NodeAffinity
 from scheduler.plugins.node_resources_balanced_allocation import NodeResourcesBalancedAllocation
@@ -24,6 +25,12 @@ _POINT = MAX_SCORE // MAX_POINT_SCORE
 def default_preemption(args: Args) -> DefaultPreemption:
     return DefaultPreemption(
         percentage=args["minCandidateNodesPercentage"], least=args["minCandidateNodesAbsolute"]
+    )
+
+
+def dynamic_resources(args: Args) -> DynamicResources:
+    return DynamicResources(
+        filter_timeout_s=args["filterTimeout"] or 0.0, binding_timeout_s=args["bindingTimeout"]
     )
 
 

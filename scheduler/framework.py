@@ -80,6 +80,8 @@ class Cycle:
     default_selector: Selector | None = None
     # When the attempt began.
     now: datetime = BEGINNING
+    # The nodes that no plugin before has refused, while a filter is asked; None: all may count.
+    left: Mask | None = None
     # How many such pods plugins are to count on a node: the one to be placed, and those that come before it.
     copies: int = 1
     # Within one cycle, by plugin.
@@ -285,10 +287,14 @@ class ReservePlugin(Named, Protocol):
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing to write now: ask again when an object changes, until `limit_s` after the first asking."""
+    """Nothing to write now: ask again when an object changes, until `limit_s` after the first asking.
+
+    `event` (its reason and its message) tells users of the pod, once.
+    """
 
     reason: str
     limit_s: float
+    event: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

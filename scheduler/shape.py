@@ -110,7 +110,7 @@ class Shapes:
 
 _SPEC_KEYS = (
     "nodeSelector", "affinity", "tolerations", "overhead", "topologySpreadConstraints", "resources",
-    "hostNetwork", "hostUsers",
+    "hostNetwork", "hostUsers", "resourceClaims",
 )  # fmt: skip
 _CONTAINER_KEYS = ("image", "ports", "resources", "restartPolicy", "restartPolicyRules")
 

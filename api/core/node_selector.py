@@ -49,6 +49,17 @@ class NodeSelector:
 
     terms: tuple[Term, ...]
 
+    @property
+    def names(self) -> frozenset[str] | None:
+        """The only nodes that can match, where each term names one; None if they may be any."""
+        found: set[str] = set()
+        for term in self.terms:
+            named = dict(term.fields.exact).get("metadata.name")
+            if named is None:
+                return None
+            found.add(named)
+        return frozenset(found)
+
     def matches(self, name: str, labels: Mapping[str, str]) -> bool:
         """Say whether the node of this name, with these labels, is one of those selected."""
         return any(term.matches(name, labels) for term in self.terms)

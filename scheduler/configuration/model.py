@@ -48,6 +48,7 @@ DEFAULT_PLUGINS = PluginSet(
         PluginRef("NodeResourcesFit", 1),
         PluginRef("PodTopologySpread", 2),
         PluginRef("InterPodAffinity", 2),
+        PluginRef("DynamicResources"),
         PluginRef("DefaultPreemption"),
         PluginRef("NodeResourcesBalancedAllocation", 1),
         PluginRef("ImageLocality", 1),

@@ -10,8 +10,10 @@ from typing import ClassVar
 import numpy as np
 
 from api.core.pod_resources import is_extended
+from api.types.resource_v1 import DEVICECLASSES
 from scheduler import allocation, hints
 from scheduler.allocation import LEAST_ALLOCATED, Strategy
+from scheduler.devices.extended import backed as backed_by_devices
 from scheduler.framework import Cycle, Reject
 from scheduler.hints import Hints
 from scheduler.kept import Where
@@ -20,6 +22,7 @@ from scheduler.snapshot import Ints, Mask
 # What is wrong with a node is a number: bit 0, too many pods; bits 2i+1 and 2i+2, too little of the pod's
 # resource i now, and ever.
 _CROWDED = 1
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -34,11 +37,13 @@ class NodeResourcesFit:
     strategy: Strategy = LEAST_ALLOCATED
     hints: ClassVar[Hints] = {
         hints.POD_GONE: None, hints.NODE_CHANGED: hints.allocatable_differs, hints.POD_CHANGED: None,
+        DEVICECLASSES.kind: None,
     }  # fmt: skip
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
-        wanted = self.demands(cycle)
-        faults = cycle.local(self.name, lambda where: _faults(cycle, wanted, where), cycle.shape.size)
+        wanted, backed = self.demands(cycle), _backed(cycle)
+        key = f"{self.name}/{' '.join(sorted(backed))}" if backed else self.name
+        faults = cycle.local(key, lambda where: _faults(cycle, wanted, backed, where), cycle.shape.size)
         return tuple(_explain(wanted, faults)) if faults.any() else ()
 
     def demands(self, cycle: Cycle) -> Mapping[str, int]:
@@ -60,47 +65,59 @@ class NodeResourcesFit:
 
     def filter_at(self, cycle: Cycle, slots: Ints) -> Sequence[Reject]:
         wanted = self.demands(cycle)
-        faults = _faults(cycle, wanted, slots)
+        faults = _faults(cycle, wanted, _backed(cycle), slots)
         return tuple(_explain(wanted, faults)) if faults.any() else ()
 
     def score_at(self, cycle: Cycle, slots: Ints) -> Ints:
         return allocation.score(cycle, slots, self.strategy)
 
 
-def _faults(cycle: Cycle, wanted: Mapping[str, int], where: Where) -> Ints:
+def _backed(cycle: Cycle) -> frozenset[str]:
+    """Return the resources that devices stand for: DynamicResources looks at nodes that do not offer them."""
+    if any("/" in name for name in cycle.shape.requests):
+        return frozenset(backed_by_devices(cycle.shape.requests, cycle.objects))
+    return _NONE
+
+
+def _faults(cycle: Cycle, wanted: Mapping[str, int], backed: frozenset[str], where: Where) -> Ints:
     """Usually there are none at all, so that is found out first."""
-    bad = _is_short(cycle, wanted, where)
+    bad = _is_short(cycle, wanted, backed, where)
     faults = np.zeros(len(bad), dtype=np.int64)
     if bad.any():
         slots = np.flatnonzero(bad)
-        faults[slots] = _name_faults(cycle, wanted, slots if isinstance(where, slice) else where[slots])
+        some = slots if isinstance(where, slice) else where[slots]
+        faults[slots] = _name_faults(cycle, wanted, backed, some)
     return faults
 
 
-def _is_short(cycle: Cycle, wanted: Mapping[str, int], where: Where) -> Mask:
+def _is_short(cycle: Cycle, wanted: Mapping[str, int], backed: frozenset[str], where: Where) -> Mask:
     snapshot, copies = cycle.snapshot, cycle.copies
     bad: Mask = snapshot.requested["pods"][where] + copies > snapshot.allocatable["pods"][where]
     for resource, amount in wanted.items():
         offered = snapshot.allocatable.get(resource)
         if offered is None:
+            if resource in backed:
+                continue
             return snapshot.alive[where]
-        bad |= snapshot.requested[resource][where] + amount * copies > offered[where]
+        short = snapshot.requested[resource][where] + amount * copies > offered[where]
+        bad |= short & (offered[where] > 0) if resource in backed else short
     bad &= snapshot.alive[where]
     return bad
 
 
-def _name_faults(cycle: Cycle, wanted: Mapping[str, int], slots: Ints) -> Ints:
+def _name_faults(cycle: Cycle, wanted: Mapping[str, int], backed: frozenset[str], slots: Ints) -> Ints:
     snapshot, copies = cycle.snapshot, cycle.copies
     crowded = snapshot.requested["pods"][slots] + copies > snapshot.allocatable["pods"][slots]
     faults: Ints = crowded * np.int64(_CROWDED)
     for number, (resource, amount) in enumerate(wanted.items()):
         offered = snapshot.allocatable.get(resource)
         if offered is None:
-            faults |= 2 << 2 * number | 4 << 2 * number
+            faults |= 0 if resource in backed else 2 << 2 * number | 4 << 2 * number
             continue
         short = snapshot.requested[resource][slots] + amount * copies > offered[slots]
-        faults |= short * np.int64(2 << 2 * number)
-        faults |= (offered[slots] < amount) * np.int64(4 << 2 * number)
+        counts = offered[slots] > 0 if resource in backed else True
+        faults |= (short & counts) * np.int64(2 << 2 * number)
+        faults |= ((offered[slots] < amount) & counts) * np.int64(4 << 2 * number)
     return faults
 
 

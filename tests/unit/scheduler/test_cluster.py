@@ -117,12 +117,16 @@ def test_a_freed_place_wakes_those_it_may_help() -> None:
     [
         pytest.param(node("n1"), set(), id="nothing"),
         pytest.param(
-            node("n1", {"a": "b"}), {"NodeAffinity", "PodTopologySpread", "InterPodAffinity"}, id="labels"
+            node("n1", {"a": "b"}),
+            {"NodeAffinity", "PodTopologySpread", "InterPodAffinity", "DynamicResources"},
+            id="labels",
         ),
         pytest.param(
             node("n1", taints=[("a", "NoSchedule")]), {"TaintToleration", "PodTopologySpread"}, id="taints"
         ),
-        pytest.param(node("n1", offers={"cpu": "9"}), {"NodeResourcesFit"}, id="allocatable"),
+        pytest.param(
+            node("n1", offers={"cpu": "9"}), {"NodeResourcesFit", "DynamicResources"}, id="allocatable"
+        ),
         pytest.param(node("n1", unschedulable=True), set(), id="cordoned"),
     ],
 )

@@ -27,3 +27,19 @@ NAME = {"key": "metadata.name", "operator": "In", "values": ["n1"]}
 )  # fmt: skip
 def test_a_node_selector_matches_by_labels_and_name(terms, labels, expected):
     assert new_node_selector({"nodeSelectorTerms": terms}).matches("n1", labels) is expected
+
+
+@pytest.mark.parametrize(
+    ("terms", "expected"),
+    [
+        pytest.param([{"matchFields": [NAME]}], {"n1"}, id="one"),
+        pytest.param(
+            [{"matchFields": [NAME]}, {"matchFields": [{**NAME, "values": ["n2"]}]}], {"n1", "n2"}, id="two"
+        ),
+        pytest.param([{"matchFields": [NAME]}, {"matchExpressions": [ONE]}], None, id="labels-too"),
+        pytest.param([{"matchFields": [{**NAME, "operator": "NotIn"}]}], None, id="all-but-one"),
+        pytest.param([], set(), id="none"),
+    ],
+)
+def test_the_names_that_a_selector_is_limited_to(terms, expected):
+    assert new_node_selector({"nodeSelectorTerms": terms}).names == expected

@@ -1,11 +1,14 @@
 """Gangs against the real API server with its alpha feature on: all of a group or none, told to users."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from api import conditions
+from api.catalog import by_kind
 from api.resource import Key
 from api.types.core_v1 import PODS, SERVICEACCOUNTS
 from api.types.scheduling_v1 import PRIORITYCLASSES
@@ -20,6 +23,7 @@ from store.memory import MemoryBackend
 from tests.integration.in_process import client_of
 from tests.integration.scheduler.conftest import Cluster
 
+EXAMPLE = Path(__file__).resolve().parents[3] / "deploy" / "examples" / "gang.yaml"
 SETTINGS = Config(
     feature_gates=("GenericWorkload=true",), runtime_config=("scheduling.k8s.io/v1alpha2=true",)
 )
@@ -148,6 +152,22 @@ async def test_room_is_made_for_a_gang(gangs: Gangs) -> None:
     assert sorted((await gangs.placed("a", "b")).values()) == ["n0", "n1"]
     await gangs.told("True")
     assert sorted(await gangs.bound()) == ["a", "b"]
+
+
+async def test_the_example(gangs: Gangs) -> None:
+    await gangs.add_node("n1", cpu="1900m")
+    objects = list(yaml.safe_load_all(EXAMPLE.read_text()))
+    for obj in objects:
+        resource = by_kind(obj["apiVersion"], obj["kind"])
+        assert resource is not None
+        await gangs.client.create(resource, obj, "default")
+    job = objects[-1]["spec"]
+    names = [f"worker-{number}" for number in range(job["parallelism"])]
+    for name in names:
+        await gangs.client.create(PODS, {"metadata": {"name": name}, **job["template"]}, "default")
+    assert "3 scheduled, 0 remaining" in (await gangs.told("False", "training-workers"))["message"]
+    await gangs.add_node("n2", cpu="500m")
+    await gangs.placed(*names)
 
 
 async def test_basic_groups_and_groups_that_go(gangs: Gangs) -> None:

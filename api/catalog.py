@@ -87,6 +87,8 @@ _PROXY = ("create", "delete", "get", "patch", "update")
 _SPECIAL: dict[tuple[str, str], Subresource] = {
     ("pods", "attach"): Subresource("attach", "", "v1", "PodAttachOptions", _CONNECT),
     ("pods", "binding"): Subresource("binding", "", "v1", "Binding", ("create",)),
+    # Of ours: why the pod is where it is, or nowhere. Asked of the scheduler.
+    ("pods", "decision"): Subresource("decision", "scheduling.pelamis.dev", "v1alpha1", "Decision", ("get",)),
     ("pods", "eviction"): Subresource("eviction", "policy", "v1", "Eviction", ("create",)),
     ("pods", "exec"): Subresource("exec", "", "v1", "PodExecOptions", _CONNECT),
     ("pods", "log"): Subresource("log", "", "v1", "Pod", ("get",)),

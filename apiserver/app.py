@@ -40,7 +40,6 @@ from apiserver.flowcontrol.control import FlowControl
 from apiserver.guard import build_guard
 from apiserver.health import Health
 from apiserver.http import router
-from apiserver.http.address import reachable
 from apiserver.http.message import Answer, Filter, Request, Response
 from apiserver.http.server import Listener, error_response
 from apiserver.openapi.serve import OpenAPI
@@ -58,6 +57,7 @@ from apiserver.served import Served
 from apiserver.services import ServiceResolver
 from apiserver.subresources.binding import bind
 from apiserver.subresources.catalog import SUBRESOURCES
+from apiserver.subresources.decision import Decisions
 from apiserver.subresources.exec import Exec
 from apiserver.subresources.kubelet import Kubelets
 from apiserver.subresources.log import Log
@@ -72,6 +72,7 @@ from apiserver.watchcache.layout import Layout
 from apiserver.watchcache.translation import View
 from apiserver.webhooks.client import WebhookClient
 from kit import clock, log, tls
+from kit.address import reachable
 from kit.metrics import REGISTRY
 from kit.tasks import Tasks, retry
 from kit.watchdog import Watchdog
@@ -168,6 +169,13 @@ class Server:
             config.kubelet_certificate_authority,
             (self._address(), lambda: self.port),
         )
+        self.decisions = Decisions(
+            self.registry,
+            self.guard.authorizer,
+            config.proxy_client_cert_file,
+            config.proxy_client_key_file,
+            (self._address(), lambda: self.port),
+        )
         self._paths = Paths(self.discovery, self.aggregator.openapi, self.guard.openid)
         self._dispatch = Dispatch(self.hub, {**SUBRESOURCES, **self._connects()})
         filters: list[Filter] = [
@@ -226,6 +234,7 @@ class Server:
         execute, proxy = Exec(registry, kubelets), Proxy(registry, kubelets)
         return {
             ("serviceaccounts", "token"): TokenRequests(registry, self.guard.issuer),
+            ("pods", "decision"): self.decisions,
             ("pods", "log"): Log(registry, kubelets),
             ("pods", "exec"): execute,
             ("pods", "attach"): execute,
@@ -321,6 +330,7 @@ class Server:
         await self.custom_resources.close()
         await self.tasks.close()
         await self.kubelets.close()
+        await self.decisions.close()
         await self.webhooks.close()
         await self.aggregator.close()
         self.guard.close()

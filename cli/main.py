@@ -12,6 +12,8 @@ VERBS = {
     "stop": ("stop", "stop a cluster, or one node of it; everything is kept"),
     "start": ("start", "start a stopped cluster, or one node of it"),
     "down": ("down", "remove a cluster from this machine"),
+    "why": ("why", "say why a pod is on its node, or why it waits and what would let it run"),
+    "why-not": ("why", "say why a pod is not on a node, and what would have to change"),
     "image": ("image", "load images into the nodes of a local cluster"),
     "apiserver": ("component", "run the API server"),
     "scheduler": ("component", "run the scheduler"),

@@ -4,7 +4,6 @@ Called by `client.api`. TCP keep-alive finds a silent peer, so a watch does not 
 """
 
 import asyncio
-import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -17,6 +16,7 @@ from yarl import URL
 
 from client.kubeconfig import Endpoint
 from client.transport import RawRequest, RawResponse, StreamResponse, Transport, Unreachable
+from kit.chain import load_chain
 
 __all__ = ["HTTPTransport", "RawRequest", "RawResponse", "StreamResponse", "Transport", "Unreachable"]
 
@@ -145,18 +145,8 @@ def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
     cert = endpoint.cert_data or (endpoint.cert_file.read_bytes() if endpoint.cert_file else b"")
     key = endpoint.key_data or (endpoint.key_file.read_bytes() if endpoint.key_file else b"")
     if cert:
-        _load_chain(context, cert, key)
+        load_chain(context, cert, key)
     return context
-
-
-def _load_chain(context: ssl.SSLContext, cert: bytes, key: bytes) -> None:
-    """Give the context a certificate that is in memory: OpenSSL's Python binding takes file names only."""
-    fd = os.memfd_create("client-cert", os.MFD_CLOEXEC)
-    try:
-        os.write(fd, cert + b"\n" + key)
-        context.load_cert_chain(f"/proc/self/fd/{fd}")
-    finally:
-        os.close(fd)
 
 
 class _Token:

@@ -96,6 +96,13 @@ def issue(
     return KeyPair(builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM), _pem(key))
 
 
+def self_signed(common_name: str, server_names: Sequence[str]) -> KeyPair:
+    """Return a serving certificate of its own authority, which is not kept: whoever is to trust it must be
+    given the certificate itself.
+    """
+    return issue(new_ca(f"{common_name}-ca"), common_name, server_names=server_names, client=False)
+
+
 def days_left(cert: bytes) -> float:
     """Return for how many more days a PEM certificate is valid; negative if it has expired."""
     return (x509.load_pem_x509_certificate(cert).not_valid_after_utc - clock.now()) / timedelta(days=1)

@@ -13,7 +13,6 @@ from client.http import HTTPTransport
 from client.informer import Informers
 from client.leases import run_as_leader
 from kit import clock, log
-from kit.health import listening
 from kit.metrics import REGISTRY
 from kit.tasks import Tasks
 from scheduler.attempt import Attempts, MakeRoom, Outcome, Placed, Refused
@@ -21,11 +20,14 @@ from scheduler.bind import Binder, Recorders
 from scheduler.cluster import Cluster
 from scheduler.config import Config
 from scheduler.explain.decisions import Decisions
+from scheduler.explain.explainer import Explainer
 from scheduler.gang import GroupAttempts
 from scheduler.group_api import GroupTeller, serves_groups
 from scheduler.profiles import new_profiles
 from scheduler.python_plugins.files import PythonPlugins
 from scheduler.queue import Entry, SchedulingQueue
+from scheduler.serving.announcement import announce
+from scheduler.serving.server import Desk, serving
 from scheduler.sources import Source, sources
 
 FIELD_MANAGER = "pelamis-scheduler"
@@ -43,20 +45,26 @@ _pending = REGISTRY.gauge("scheduler_pending_pods", "Pods without a node, by que
 
 async def run(config: Config) -> None:
     """Work until cancelled. Raises `LeadershipLost` when another process may have taken over."""
-    client = Client(HTTPTransport(kubeconfig.load(config.kubeconfig)), FIELD_MANAGER)
+    endpoint = kubeconfig.load(config.kubeconfig)
+    client = Client(HTTPTransport(endpoint), FIELD_MANAGER)
     try:
-        async with listening(config.bind_address, config.secure_port):
-            await run_with(client, config)
+        await run_with(client, config, authority_of(endpoint))
     finally:
         await client.close()
 
 
-async def run_with(client: Client, config: Config) -> None:
+def authority_of(endpoint: kubeconfig.Endpoint) -> bytes:
+    """Return the certificates (PEM) by which the API server is known, empty if by the system's."""
+    return endpoint.ca_data or (endpoint.ca_file.read_bytes() if endpoint.ca_file is not None else b"")
+
+
+async def run_with(client: Client, config: Config, authority: bytes = b"") -> None:
     """Work over a given client: for `run` and for a cluster in one process."""
-    await run_as_leader(client, config, partial(_lead, client, config))
+    async with serving(client, config, authority) as desk:
+        await run_as_leader(client, config, partial(_lead, client, config, desk))
 
 
-async def _lead(client: Client, config: Config) -> None:
+async def _lead(client: Client, config: Config, desk: Desk) -> None:
     tasks = Tasks()
     try:
         scheduler = Scheduler(client, config, tasks)
@@ -67,10 +75,15 @@ async def _lead(client: Client, config: Config) -> None:
         if config.configuration.percentage_of_nodes_to_score:
             _log.info("percentageOfNodesToScore makes no difference: all nodes are scored")
         _log.info("scheduler started", nodes=scheduler.cluster.snapshot.node_count, pid=os.getpid())
+        desk.explainer = scheduler.explainer
+        if desk.address:
+            lease = config.leader_elect_resource_namespace, config.leader_elect_resource_name
+            tasks.spawn(announce(client, lease, desk.address, desk.certificate), "announcement")
         tasks.spawn(scheduler.run(), "scheduling", fatal=True)
         tasks.spawn(scheduler.follow_plugins(), "plugin files", fatal=True)
         await tasks.wait()
     finally:
+        desk.explainer = None
         await tasks.close()
 
 
@@ -84,7 +97,8 @@ class Scheduler:
         self._python = PythonPlugins(config.plugin_files, self._warn_of_plugin, config.plugin_timeout_s)
         self.cluster = Cluster(self._python.extend(self._profiles), queue)
         self._attempts = Attempts(self.cluster, config.seed, clock.now)
-        self.decisions = Decisions(config.decisions_memory_mb << 20)
+        self._decisions = Decisions(config.decisions_memory_mb << 20)
+        self.explainer = Explainer(self.cluster, self._attempts, self._decisions)
         self._wake = asyncio.Event()
         recorders = Recorders(client, tasks)
         self._binder = Binder(client, self.cluster, recorders, tasks, config.bindings_in_flight)
@@ -175,8 +189,8 @@ class Scheduler:
 
     def _note(self, entry: Entry, outcome: Outcome) -> Callable[[str], None]:
         """Keep a decision; return what takes it back."""
-        record = self.decisions.keep(outcome, entry, clock.now())
-        return partial(self.decisions.retract, record)
+        record = self._decisions.keep(outcome, entry, clock.now())
+        return partial(self._decisions.retract, record)
 
     def _perform(self, outcome: Outcome) -> None:
         match outcome:

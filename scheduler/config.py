@@ -47,10 +47,14 @@ class Config:
     leader_elect_resource_namespace: str = field(
         default="kube-system", metadata={"help": "the lease's namespace"}
     )
-    bind_address: str = field(default="127.0.0.1", metadata={"help": "address of /healthz and /metrics"})
+    bind_address: str = field(default="0.0.0.0", metadata={"help": "address to listen on"})
     secure_port: int = field(
-        default=10259, metadata={"help": "port of /healthz and /metrics (plain HTTP), 0 for none"}
+        default=10259, metadata={"help": "HTTPS port of /healthz, /metrics and decisions, 0 for none"}
     )
+    tls_cert_file: Path | None = field(
+        default=None, metadata={"help": "serving certificate, PEM; one is made at start if there is none"}
+    )
+    tls_private_key_file: Path | None = field(default=None, metadata={"help": "its key, PEM"})
     bindings_in_flight: int = field(
         default=64, metadata={"help": "bindings that may be under way at one time"}
     )

@@ -32,6 +32,7 @@ class Row:
 _POD = (
     "attach",
     "binding",
+    "decision",
     "ephemeralcontainers",
     "eviction",
     "exec",

@@ -1802,7 +1802,7 @@ PODS: Resource[Pod] = Resource(
     singular="pod",
     short_names=("po",),
     categories=("all",),
-    subresources=("attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "proxy", "resize", "status"),
+    subresources=("attach", "binding", "decision", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "proxy", "resize", "status"),
     list_kind="PodList",
 )
 PODTEMPLATES: Resource[PodTemplate] = Resource(

@@ -48,6 +48,8 @@ _VIEW = [
         "limitranges resourcequotas bindings pods/status resourcequotas/status namespaces/status "
         "replicationcontrollers/status pods/log",
     ),
+    # DEVIATION: upstream has no such subresource. What it tells of nodes, events tell in part.
+    rule("get", "pods/decision"),
     # Within a namespace this reads that namespace alone.
     rule(READ, "namespaces"),
     rule(READ, "events", "", "events.k8s.io"),

@@ -91,6 +91,11 @@ _QUERY: dict[str, tuple[Parameter, ...]] = {
     "exec": _CONNECT,
     "attach": _CONNECT[1:],
     "log": _LOG,
+    "decision": (
+        Parameter("node", "string", "Tell the whole story of this node, too."),
+        Parameter("all", "boolean", "Tell earlier decisions, too."),
+        Parameter("columns", "boolean", "Tell every score and verdict of every node."),
+    ),
     "portforward": (Parameter("ports", "integer", "The ports to forward."),),
     "proxy": (_PATH,),
 }

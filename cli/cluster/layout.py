@@ -26,6 +26,8 @@ from nodeagent.hollow.config import CROWD
 MAX_CLUSTERS = 16
 # By runtime: a network namespace with an address of a /24 each, or a part of a process.
 MAX_NODES = {"containerd": 200, "hollow": 10_000}
+# Of the first cluster. Apart from 10259, where a scheduler of another installation may be.
+_SCHEDULER_PORT = 10300
 # Addresses of pods that nobody can reach (RFC 6598): enough for ranges of all hollow nodes.
 HOLLOW_CIDR = "100.64.0.0/10"
 
@@ -153,6 +155,11 @@ class Layout:
     def etcd_port(self) -> int:
         """Where etcd serves clients on the loopback interface; the next port is its peers'."""
         return etcd_port(self.settings.index)
+
+    @property
+    def scheduler_port(self) -> int:
+        """Where the scheduler serves decisions and metrics on the loopback interface."""
+        return _SCHEDULER_PORT + self.settings.index
 
     @property
     def cgroup_root(self) -> str:

@@ -120,7 +120,12 @@ def _apiserver(layout: Layout) -> tuple[str, ...]:
 
 
 def _scheduler(layout: Layout) -> tuple[str, ...]:
-    return (f"--kubeconfig={layout.pki}/scheduler.kubeconfig", "--leader-elect=false", "--secure-port=0")
+    return (
+        f"--kubeconfig={layout.pki}/scheduler.kubeconfig",
+        "--leader-elect=false",
+        "--bind-address=127.0.0.1",
+        f"--secure-port={layout.scheduler_port}",
+    )
 
 
 def _controllers(layout: Layout) -> tuple[str, ...]:

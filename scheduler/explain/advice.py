@@ -168,9 +168,7 @@ def _uncordoned(question: Question, among: Mask | None) -> Iterator[Advice | Non
         if node is not None:
             with node_changed(snapshot, uncordoned(node)):
                 feasible = question.feasible(only(snapshot, [slot]))
-            yield (
-                Advice("Uncordon", f"uncordon node {name}", Fraction(0), name, 1) if feasible.any() else None
-            )
+            yield (Advice("Uncordon", f"uncordon {name}", Fraction(0), name, 1) if feasible.any() else None)
 
 
 def uncordoned(node: Node) -> Node:
@@ -273,11 +271,11 @@ def _room(question: Question, slot: int, size: Fraction, chosen: list[Pod]) -> A
     lack = {name: int(array[slot]) for name, array in _missing(question).items() if array[slot] > 0}
     node = question.snapshot.names[slot]
     amounts = [
-        "one pod" if name == "pods" else f"{to_quantity(name, short)} of {name}"
+        "a place for one pod" if name == "pods" else f"{to_quantity(name, short)} {name}"
         for name, short in lack.items()
     ]
     number = "1 pod" if len(chosen) == 1 else f"{len(chosen)} pods"
-    text = f"make room for {' and '.join(amounts)} on node {node} by deleting {number}"
+    text = f"free {' and '.join(amounts)} on {node} by deleting {number}"
     return Advice("FreeRoom", text, size, node, 1, delete=tuple(chosen))
 
 

@@ -233,7 +233,7 @@ BIG = pod("big", requests={"cpu": "4"})
             pod("new", requests={"cpu": "5"}),
             [
                 "lower the cpu request of container main from 5 to 4",
-                "make room for 1500m of cpu on node b by deleting 1 pod",
+                "free 1500m cpu on b by deleting 1 pod",
                 "add a node like b",
             ],
             id="a-request",
@@ -256,7 +256,7 @@ BIG = pod("big", requests={"cpu": "4"})
             [node("a", unschedulable=True, taints=[(brute.CORDON, "NoSchedule")])],
             [],
             pod("new"),
-            ["uncordon node a", "add a node like a"],
+            ["uncordon a", "add a node like a"],
             id="a-cordoned-node",
         ),
         pytest.param(

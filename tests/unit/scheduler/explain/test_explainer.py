@@ -247,7 +247,7 @@ def test_one_node_that_refuses_for_several_reasons() -> None:
     }
     needs = {each["plugin"]: each["advice"] and each["advice"]["text"] for each in told["needs"]}
     assert needs == {
-        "NodeUnschedulable": "uncordon node b",
+        "NodeUnschedulable": "uncordon b",
         "TaintToleration": None,
         "NodeAffinity": "drop disk=ssd from nodeSelector",
         "NodeResourcesFit": "lower the cpu request of container main from 3 to 2",
@@ -265,8 +265,8 @@ def test_all_changes_together_are_enough() -> None:
     told = desk.ask("big", node="b")["onNode"]
     needs = {each["plugin"]: each["advice"] and each["advice"]["text"] for each in told["needs"]}
     assert needs == {
-        "NodeUnschedulable": "uncordon node b",
-        "TaintToleration": "uncordon node b",
+        "NodeUnschedulable": "uncordon b",
+        "TaintToleration": "uncordon b",
         "NodeAffinity": None,
         "NodeResourcesFit": "lower the cpu request of container main from 3 to 1",
     }

@@ -1,4 +1,4 @@
-"""At which address of this machine others reach a server. Called by `app.py` when none is advertised.
+"""At which address of this machine others reach a server. Called by servers that are told none.
 
 Source: k8s.io/apimachinery/pkg/util/net ResolveBindAddress (1.36).
 """

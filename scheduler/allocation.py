@@ -44,11 +44,16 @@ class Strategy:
     @cached_property
     def curve(self) -> Ints:
         """Scores by per cent taken, 0 to 100."""
-        return np.array([_on_curve(self.points, taken) for taken in range(101)], dtype=np.int64)
+        return curve_scores(self.points)
 
 
 LEAST_ALLOCATED = Strategy()
 Floats: TypeAlias = NDArray[np.float64]
+
+
+def curve_scores(points: Sequence[tuple[int, int]]) -> Ints:
+    """Return what a curve says of 0 to 100 per cent; `points` as those of a strategy."""
+    return np.array([_on_curve(points, taken) for taken in range(101)], dtype=np.int64)
 
 
 def _on_curve(points: Sequence[tuple[int, int]], taken: int) -> int:

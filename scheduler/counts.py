@@ -115,14 +115,14 @@ class Tally:
     verdicts: dict[bytes, bool] = field(default_factory=dict)
 
     def matches(self, shape: Shape, labels: Labels) -> bool:
-        verdict = self.verdicts.get(shape.key)
+        verdict = self.verdicts.get(shape.base)
         if verdict is None:
             if len(self.verdicts) >= _LIMIT:
                 self.verdicts.clear()
             verdict = in_namespaces(self.namespaces, shape.namespace, labels) and self.selector.matches(
                 shape.labels
             )
-            self.verdicts[shape.key] = verdict
+            self.verdicts[shape.base] = verdict
         return verdict
 
 
@@ -177,7 +177,7 @@ class Counts:
 
     def alike(self, shape: Shape) -> Iterable[PodRecord]:
         """Return the pods of one shape."""
-        return self._alike.get(shape.key, {}).values()
+        return self._alike.get(shape.base, {}).values()
 
     def matching(self, namespaces: Namespaces, selector: Selector, live_only: bool) -> Vector:
         """Return the vector of pods that match; they are counted if nobody has asked before."""
@@ -246,21 +246,21 @@ class Counts:
     def _note(self, record: PodRecord, sign: int) -> None:
         """Keep the lists of pods by shape, and of shapes by label."""
         shape = record.shape
-        alike = self._alike.get(shape.key)
+        alike = self._alike.get(shape.base)
         if sign > 0:
             if alike is None:
-                alike = self._alike[shape.key] = {}
+                alike = self._alike[shape.base] = {}
                 for pair in shape.labels.items():
-                    self._labelled.setdefault(pair, {})[shape.key] = None
+                    self._labelled.setdefault(pair, {})[shape.base] = None
             alike[record.uid] = record
             return
         assert alike is not None
         del alike[record.uid]
         if alike:
             return
-        del self._alike[shape.key]
+        del self._alike[shape.base]
         for pair in shape.labels.items():
-            del self._labelled[pair][shape.key]
+            del self._labelled[pair][shape.base]
             if not self._labelled[pair]:
                 del self._labelled[pair]
 

@@ -40,6 +40,10 @@ class Domains:
         """Return the value of the label in a domain."""
         return self._names[number]
 
+    def find(self, value: str) -> int:
+        """Return the domain of the nodes with this value, -2 if there are none."""
+        return self._numbers.get(value, -2)
+
     def set(self, slot: int, value: str | None) -> None:
         """Note the label of a node; None if it has none."""
         if value is None:

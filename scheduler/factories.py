@@ -17,6 +17,7 @@ from scheduler.plugins.node_affinity import NodeAffinity
 from scheduler.plugins.node_resources_balanced_allocation import NodeResourcesBalancedAllocation
 from scheduler.plugins.node_resources_fit import NodeResourcesFit
 from scheduler.plugins.pod_topology_spread import SYSTEM_DEFAULTS, PodTopologySpread
+from scheduler.plugins.volume_binding import VolumeBinding
 from scheduler.shape import new_spread
 
 _POINT = MAX_SCORE // MAX_POINT_SCORE
@@ -70,6 +71,14 @@ def _strategy(args: Args) -> Strategy:
         Kind(args["type"]),
         tuple((each["name"], each["weight"]) for each in args["resources"]),
         tuple((point.get("utilization", 0), point.get("score", 0) * _POINT) for point in points),
+    )
+
+
+def volume_binding(args: Args) -> VolumeBinding:
+    points = args.get("shape") or ()
+    return VolumeBinding(
+        bind_timeout_s=args["bindTimeoutSeconds"],
+        shape=tuple((point.get("utilization", 0), point.get("score", 0) * _POINT) for point in points),
     )
 
 

@@ -93,7 +93,7 @@ class Cycle:
         """Return `compute()`, kept until node data change, for pods of this shape; or, if it depends on a
         part of the shape alone, for all pods that are equal in that part.
         """
-        return self.kept.get((plugin, part or self.shape.key), self.snapshot.version, compute)
+        return self.kept.get((plugin, part or self.shape.base), self.snapshot.version, compute)
 
     def shared(self, plugin: str, compute: Callable[[], T]) -> T:
         """Return `compute()`, kept for all pods until node data change."""
@@ -105,7 +105,7 @@ class Cycle:
         `compute` gives it for some slots, or for all: only nodes that have changed since the last time are
         computed anew. The array must not be written to.
         """
-        return self.kept.of_nodes((plugin, part or self.shape.key), self.snapshot, compute)
+        return self.kept.of_nodes((plugin, part or self.shape.base), self.snapshot, compute)
 
     def local(self, plugin: str, compute: Callable[[Where], Ints], part: Hashable = None) -> Ints:
         """Return what depends, per node, on this shape (or part of it), the Node and the node's own columns.
@@ -113,7 +113,7 @@ class Cycle:
         As `of_nodes`, with slots computed anew when pods come or go there. The array is good until the
         snapshot changes.
         """
-        return self.kept.local((plugin, part or self.shape.key), self.snapshot, compute)
+        return self.kept.local((plugin, part or self.shape.base), self.snapshot, compute)
 
 
 class Named(Protocol):

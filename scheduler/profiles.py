@@ -30,8 +30,11 @@ from scheduler.plugins.node_declared_features import NodeDeclaredFeatures
 from scheduler.plugins.node_name import NodeName
 from scheduler.plugins.node_ports import NodePorts
 from scheduler.plugins.node_unschedulable import NodeUnschedulable
+from scheduler.plugins.node_volume_limits import NodeVolumeLimits
 from scheduler.plugins.scheduling_gates import SchedulingGates
 from scheduler.plugins.taint_toleration import TaintToleration
+from scheduler.plugins.volume_restrictions import VolumeRestrictions
+from scheduler.plugins.volume_zone import VolumeZone
 
 _FIT = "NodeResourcesFit"
 
@@ -60,6 +63,12 @@ REGISTRY: Mapping[str, Registration] = {
     "NodeAffinity": _at(factories.node_affinity, "preFilter", "filter", "preScore", "score"),
     "NodePorts": _at(lambda args: NodePorts(), "preFilter", "filter"),
     _FIT: _at(factories.node_resources_fit, "preFilter", "filter", "preScore", "score"),
+    "VolumeRestrictions": _at(lambda args: VolumeRestrictions(), "preFilter", "filter"),
+    "NodeVolumeLimits": _at(lambda args: NodeVolumeLimits(), "preFilter", "filter"),
+    "VolumeBinding": _at(
+        factories.volume_binding, "preFilter", "filter", "preScore", "score", "reserve", "preBind"
+    ),
+    "VolumeZone": _at(lambda args: VolumeZone(), "preFilter", "filter"),
     "PodTopologySpread": _at(factories.pod_topology_spread, "preFilter", "filter", "preScore", "score"),
     "InterPodAffinity": _at(factories.inter_pod_affinity, "preFilter", "filter", "preScore", "score"),
     "DynamicResources": _at(

@@ -1,7 +1,8 @@
 """What of a pod matters to its placement, compiled once and shared by all pods that are alike.
 
 The replicas of a controller differ in name alone. Their `Shape` is one object, so that filter masks, scores
-and selector matches can be kept by shape.
+and selector matches can be kept by shape. Where each has a volume of its own, they still share all that does
+not depend on volumes: it is kept by `Shape.base`.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ import orjson
 from api.labels import NOTHING, Selector, from_label_selector
 from api.podspec import host_ports, placed_requests, pod_condition
 from api.types.core_v1 import Pod, PodSpec
+from scheduler.volumes.uses import Use, uses_of
 
 # What a container without requests is taken to need when nodes are scored: 100m and 200 MB.
 # Source: pkg/scheduler/util/pod_resources.go.
@@ -57,6 +59,8 @@ class Shape:
     """Compared by identity: `Shapes` hands out one per key. `requests` are millicores and units."""
 
     key: bytes
+    # What is left of the key without volumes: all but the volume plugins may share results by it.
+    base: bytes
     namespace: str
     labels: Mapping[str, str]
     spec: PodSpec
@@ -76,6 +80,8 @@ class Shape:
     size: tuple[object, ...]
     tolerations: bytes
     node_selection: bytes
+    # Empty for pods whose volumes fit anywhere, which is most of them.
+    volumes: tuple[Use, ...] = ()
 
 
 class Shapes:
@@ -117,6 +123,14 @@ _CONTAINER_KEYS = ("image", "ports", "resources", "restartPolicy", "restartPolic
 
 def shape_key(pod: Pod) -> bytes:
     """Return the bytes that two pods share exactly if they may be placed alike."""
+    return _base_key(pod) + _volumes_key(uses_of(pod))
+
+
+def _volumes_key(uses: tuple[Use, ...]) -> bytes:
+    return orjson.dumps(uses) if uses else b""
+
+
+def _base_key(pod: Pod) -> bytes:
     metadata, spec = pod["metadata"], pod["spec"]
     containers = [
         [container.get(name) for name in _CONTAINER_KEYS]
@@ -179,8 +193,10 @@ def new_shape(pod: Pod, key: bytes) -> Shape:
     preferred += [_weighted(t, namespace, labels, -1) for t in _preferred(anti)]
     every = placed_requests(pod)
     scored, requests = _scored(pod, every), {name: amount for name, amount in every.items() if amount}
+    volumes = uses_of(pod)
     return Shape(
         key=key,
+        base=key[: len(key) - len(_volumes_key(volumes))],
         namespace=namespace,
         labels=labels,
         spec=spec,
@@ -204,6 +220,7 @@ def new_shape(pod: Pod, key: bytes) -> Shape:
         node_selection=orjson.dumps(
             [spec.get("nodeSelector"), (spec.get("affinity") or {}).get("nodeAffinity")]
         ),
+        volumes=volumes,
     )
 
 

@@ -18,6 +18,7 @@ from scheduler.changes import Changes
 from scheduler.counts import Counts, PodRecord
 from scheduler.domains import Domains
 from scheduler.shape import Shape
+from scheduler.volumes.usage import Usage
 
 Mask: TypeAlias = NDArray[np.bool_]
 Ints: TypeAlias = NDArray[np.int64]
@@ -49,6 +50,7 @@ class Snapshot:
         self.taints: dict[int, list[Taint]] = {}
         self.image_nodes: dict[str, dict[int, int]] = {}
         self.ports: dict[int, Counter[tuple[str, str, int]]] = {}
+        self.volumes = Usage()
         self.pods: dict[str, PodRecord] = {}
         # By slot, then uid.
         self.pods_at: list[dict[str, PodRecord]] = []
@@ -211,6 +213,8 @@ class Snapshot:
         self._weigh(record, 1)
         if shape.ports:
             self.ports.setdefault(slot, Counter()).update(shape.ports)
+        if shape.volumes:
+            self.volumes.add(slot, shape.volumes, 1)
         self.counts.add(record, 1)
         return True
 
@@ -226,6 +230,8 @@ class Snapshot:
             del self.pods_at[record.slot][uid]
             self._weigh(record, -1)
             self.counts.add(record, -1)
+            if record.shape.volumes:
+                self.volumes.add(record.slot, record.shape.volumes, -1)
             if record.shape.ports:
                 used = self.ports[record.slot]
                 used.subtract(record.shape.ports)

@@ -56,11 +56,11 @@ class Spreading:
 
     def selector_of(self, shape: Shape) -> Selector | None:
         """Return what the pods to be spread with pods of this shape look like; None if there is no say."""
-        if shape.key not in self._answers:
+        if shape.base not in self._answers:
             if len(self._answers) >= _LIMIT:
                 self._answers.clear()
-            self._answers[shape.key] = self._compute(shape)
-        return self._answers[shape.key]
+            self._answers[shape.base] = self._compute(shape)
+        return self._answers[shape.base]
 
     def _compute(self, shape: Shape) -> Selector | None:
         labels: dict[str, str] = {}

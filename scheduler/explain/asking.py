@@ -44,6 +44,7 @@ class Question:
             requests=rest,
             size=(*rest.items(), "asking"),
             key=shape.key + b"/without/" + resource.encode(),
+            base=shape.base + b"/without/" + resource.encode(),
         )
         return self._with(other, self.cycle.pod)
 

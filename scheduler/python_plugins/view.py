@@ -224,7 +224,7 @@ class NodesView:
     def _count_alike(self, shape: Shape) -> Ints:
         """Return pods of a shape per slot; slots are counted anew when pods have come or gone there."""
         snapshot = self._snapshot
-        return self._kept.local(("count", shape.key), snapshot, lambda where: _count(snapshot, shape, where))
+        return self._kept.local(("count", shape.base), snapshot, lambda where: _count(snapshot, shape, where))
 
     def sum_by(self, key: str, values: Any) -> Floats:
         given = np.asarray(values, dtype=np.float64)
@@ -255,7 +255,7 @@ def _count(snapshot: Snapshot, shape: Shape, where: Where) -> Ints:
     else:
         records = [record for slot in where for record in snapshot.pods_at[slot].values()]
     for record in records:
-        if record.shape.key == shape.key and not record.terminating:
+        if record.shape.base == shape.base and not record.terminating:
             counts[record.slot] += 1
     return counts[where]
 

@@ -118,7 +118,14 @@ def test_a_freed_place_wakes_those_it_may_help() -> None:
         pytest.param(node("n1"), set(), id="nothing"),
         pytest.param(
             node("n1", {"a": "b"}),
-            {"NodeAffinity", "PodTopologySpread", "InterPodAffinity", "DynamicResources"},
+            {
+                "NodeAffinity",
+                "PodTopologySpread",
+                "InterPodAffinity",
+                "VolumeBinding",
+                "VolumeZone",
+                "DynamicResources",
+            },
             id="labels",
         ),
         pytest.param(

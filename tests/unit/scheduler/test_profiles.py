@@ -136,16 +136,17 @@ def test_the_default_profile() -> None:
     assert profile.name == "default-scheduler"
     assert names(profile.filters) == [
         "NodeUnschedulable", "NodeName", "TaintToleration", "NodeAffinity", "NodePorts", "NodeResourcesFit",
-        "PodTopologySpread", "InterPodAffinity", "DynamicResources", "NodeDeclaredFeatures",
+        "VolumeRestrictions", "NodeVolumeLimits", "VolumeBinding", "VolumeZone", "PodTopologySpread",
+        "InterPodAffinity", "DynamicResources", "NodeDeclaredFeatures",
     ]  # fmt: skip
     assert [(plugin.name, weight) for plugin, weight in profile.scores] == [
-        ("TaintToleration", 3), ("NodeAffinity", 2), ("NodeResourcesFit", 1), ("PodTopologySpread", 2),
-        ("InterPodAffinity", 2), ("DynamicResources", 1), ("NodeResourcesBalancedAllocation", 1),
-        ("ImageLocality", 1),
+        ("TaintToleration", 3), ("NodeAffinity", 2), ("NodeResourcesFit", 1), ("VolumeBinding", 1),
+        ("PodTopologySpread", 2), ("InterPodAffinity", 2), ("DynamicResources", 1),
+        ("NodeResourcesBalancedAllocation", 1), ("ImageLocality", 1),
     ]  # fmt: skip
     assert names(profile.pre_enqueues) == ["SchedulingGates", "DynamicResources", "GangScheduling"]
-    for plugins in (profile.post_filters, profile.reserves, profile.pre_binds):
-        assert names(plugins) == ["DynamicResources"]
+    assert names(profile.post_filters) == ["DynamicResources"]
+    assert names(profile.reserves) == names(profile.pre_binds) == ["VolumeBinding", "DynamicResources"]
     assert profile.preemption is not None
 
 

@@ -120,7 +120,7 @@ class Server:
         """Who asks, may they, and what admission makes of it."""
         self.webhooks = WebhookClient(ServiceResolver(self.registry))
         versions = Versions(self.hub)
-        self.guard = build_guard(self.config, self.registry, versions, self.webhooks)
+        self.guard = build_guard(self.config, self.registry, versions, self.webhooks, self.features)
         self.hub.admission = self.guard.chain
         self.policy_status = PolicyStatus(self.registry, versions)
 

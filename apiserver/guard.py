@@ -1,7 +1,7 @@
 """Builds what stands between a request and the verbs, from the configuration: who asks, may they, what is
 logged.
 
-    guard = build_guard(config, registry, versions, webhooks)
+    guard = build_guard(config, registry, versions, webhooks, features)
     guard.outermost    the audit log, around everything
     guard.filters      in order: authenticate, impersonate, authorize
     guard.chain        the admission chain
@@ -38,6 +38,7 @@ from apiserver.authz.authorizer import Authorizer
 from apiserver.authz.rbac import RBAC
 from apiserver.authz.union import build_authorizer
 from apiserver.config import Config
+from apiserver.features import Features
 from apiserver.filters.audit import received, recorded
 from apiserver.filters.authenticate import authenticate
 from apiserver.filters.authorize import authorize
@@ -72,7 +73,9 @@ class Guard:
             self.audit_log.close()
 
 
-def build_guard(config: Config, registry: Registry, versions: Versions, webhooks: WebhookClient) -> Guard:
+def build_guard(
+    config: Config, registry: Registry, versions: Versions, webhooks: WebhookClient, features: Features
+) -> Guard:
     """Return the guard. Raises `OSError` or `ValueError` for files and names that are no good."""
     audiences = config.api_audiences or (config.service_account_issuer,)
     key = _signing_key(config)
@@ -83,7 +86,7 @@ def build_guard(config: Config, registry: Registry, versions: Versions, webhooks
     rbac = RBAC(registry)
     authorizer = build_authorizer(config.authorization_mode, registry, rbac)
     chain = build_chain(
-        Parts(registry, rbac, authorizer, versions, webhooks),
+        Parts(registry, rbac, authorizer, versions, webhooks, features),
         config.disable_admission_plugins,
         config.enable_admission_plugins,
         configuration.load(config.admission_control_config_file),

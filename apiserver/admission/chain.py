@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from api.resource import Obj, Resource
+from api.types.scheduling_v1alpha2 import PODGROUPS
 from apiserver.admission.plugin import AdmissionRequest, Mutator, Rounds, Validator
 from apiserver.admission.plugins.always_deny import AlwaysDeny
 from apiserver.admission.plugins.always_pull_images import AlwaysPullImages
@@ -32,6 +33,7 @@ from apiserver.admission.plugins.default_toleration_seconds import DefaultTolera
 from apiserver.admission.plugins.deny_service_external_ips import DenyServiceExternalIPs
 from apiserver.admission.plugins.event_rate_limit import EventRateLimit
 from apiserver.admission.plugins.extended_resource_toleration import ExtendedResourceToleration
+from apiserver.admission.plugins.job_validation import JobValidation
 from apiserver.admission.plugins.limit_pod_hard_anti_affinity_topology import LimitPodHardAntiAffinityTopology
 from apiserver.admission.plugins.limit_ranger import LimitRanger
 from apiserver.admission.plugins.mutating_admission_policy import MutatingAdmissionPolicy
@@ -62,6 +64,7 @@ from apiserver.admission.plugins.validating_admission_policy import ValidatingAd
 from apiserver.admission.plugins.validating_webhook import ValidatingWebhook
 from apiserver.authz.authorizer import Authorizer
 from apiserver.authz.rbac import RBAC
+from apiserver.features import Features
 from apiserver.registry import Registry
 from apiserver.rest.versions import Versions
 from apiserver.webhooks import dispatch
@@ -173,6 +176,7 @@ class Parts:
     authorizer: Authorizer
     versions: Versions
     webhooks: WebhookClient
+    features: Features
 
 
 def build_chain(
@@ -219,6 +223,7 @@ def build_chain(
         DenyServiceExternalIPs(),
         PodTopologyLabels(registry),
         PodGroupWorkloadExists(registry),
+        JobValidation(registry, parts.features.serves(PODGROUPS)),
         RBACEscalation(registry, parts.rbac, authorizer),
         ResourceClaimRights(registry, authorizer),
         MutatingAdmissionPolicy(registry, parts.versions, authorizer),

@@ -13,6 +13,7 @@ from tests.integration.in_process import client_of
 ROOT = "/apis/scheduling.k8s.io/v1alpha2"
 GROUPS, WORKLOADS = f"{ROOT}/namespaces/default/podgroups", f"{ROOT}/namespaces/default/workloads"
 PODS = "/api/v1/namespaces/default/pods"
+JOBS = "/apis/batch/v1/namespaces/default/jobs"
 TABLE = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
 FLAGS: dict[str, Any] = {
     "feature_gates": ("GenericWorkload=true",),
@@ -90,6 +91,27 @@ async def test_pods_keep_their_group(api: Any) -> None:
     assert made["spec"]["schedulingGroup"] == {"podGroupName": "g"}
     moved = await api.patch(f"{PODS}/p", {"spec": {"schedulingGroup": {"podGroupName": "h"}}})
     assert moved.status == 422
+
+
+async def test_a_job_of_a_gang_keeps_its_parallelism(api: Any) -> None:
+    template = {"spec": {**pod()["spec"], "restartPolicy": "Never"}}
+    bare = {"spec": {**template["spec"], "schedulingGroup": None}}
+    for name, each in (("named", template), ("owner", bare), ("single", bare)):
+        spec = {"parallelism": 3, "completions": 3, "template": each}
+        await api.ok("POST", JOBS, {"metadata": {"name": name}, "spec": spec})
+    uid = (await api.ok("GET", f"{JOBS}/owner"))["metadata"]["uid"]
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": "owner", "uid": uid, "controller": True}
+    more, same = {"spec": {"parallelism": 4}}, {"spec": {"suspend": True}}
+    assert (await api.patch(f"{JOBS}/named", more)).status == 200, "there is no such group yet"
+    await api.ok("POST", GROUPS, group())
+    await api.ok("POST", GROUPS, {**group("h"), "metadata": {"name": "h", "ownerReferences": [owner]}})
+    text = "cannot change parallelism for a Job referencing gang-scheduled PodGroup"
+    for name, of in (("named", "g"), ("owner", "h")):
+        bad = await api.patch(f"{JOBS}/{name}", {"spec": {"parallelism": 5}})
+        assert bad.status == 403
+        assert bad.json["message"] == f'jobs.batch "{name}" is forbidden: {text} "{of}"'
+        assert (await api.patch(f"{JOBS}/{name}", same)).status == 200
+    assert (await api.patch(f"{JOBS}/single", more)).status == 200
 
 
 async def test_both_are_told_of(api: Any) -> None:

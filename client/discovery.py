@@ -11,8 +11,26 @@ import orjson
 from api import catalog, errors
 from api.resource import Resource
 from client.api import Client
+from client.transport import Unreachable
+from kit.tasks import retry
 
 _AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+
+
+async def serves(client: Client, resource: Resource[Any]) -> bool:
+    """Say whether the server has a resource; some it has only if asked to. Asks until there is an answer."""
+    path = f"/apis/{resource.group_version}"
+
+    async def ask() -> bool:
+        answer = await client.request("GET", path)
+        if answer.status == 404:
+            return False
+        if answer.status != 200:
+            raise errors.ServiceUnavailable(f"{path} answers {answer.status}")
+        found = orjson.loads(answer.body).get("resources") or ()
+        return any(item["name"] == resource.plural for item in found)
+
+    return await retry(ask, on=(Unreachable, errors.ServiceUnavailable), name=f"ask for {resource.plural}")
 
 
 async def served_resources(client: Client) -> list[Resource[Any]]:

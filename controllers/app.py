@@ -8,11 +8,12 @@ from functools import partial
 from client import kubeconfig
 from client.accounts import Accounts
 from client.api import Client
+from client.discovery import serves
 from client.events import Recorder
 from client.http import HTTPTransport
 from client.informer import Informers
 from client.leases import run_as_leader
-from controllers.catalog import ACCOUNTS, catalog, chosen
+from controllers.catalog import ACCOUNTS, catalog, chosen, is_optional
 from controllers.config import Config
 from controllers.framework.apply import FIELD_MANAGER, PARALLEL, Applier
 from controllers.framework.controller import Controller
@@ -49,6 +50,8 @@ async def _lead(client: Client, config: Config, accounts: Accounts | None) -> No
     informers, slots = Informers(client), asyncio.Semaphore(PARALLEL)
     try:
         for entry in chosen(catalog(config), config.controllers):
+            if isinstance(entry, Controller) and is_optional(entry) and not await serves(client, entry.of):
+                continue
             own = accounts.client(ACCOUNTS.get(entry.id, entry.id)) if accounts else client
             recorder = Recorder(own, entry.id, tasks)
             if isinstance(entry, Controller):

@@ -24,6 +24,7 @@ from controllers.node_lifecycle.zones import Limits
 from controllers.persistentvolume_protection import persistentvolume_protection
 from controllers.persistentvolumeclaim_protection import persistentvolumeclaim_protection
 from controllers.pod_garbage_collector import pod_garbage_collector
+from controllers.podgroup_protection import podgroup_protection
 from controllers.replicaset import replicaset
 from controllers.replicationcontroller import replicationcontroller
 from controllers.resourcequota.process import ResourceQuotaController
@@ -97,6 +98,7 @@ def catalog(config: Config) -> tuple[Entry, ...]:
         persistentvolumeclaim_protection(),
         persistentvolume_protection,
         volumeattributesclass_protection,
+        podgroup_protection,
     )
 
 
@@ -110,6 +112,11 @@ def _node_ipam(config: Config) -> list[Entry]:
     if not (config.allocate_node_cidrs and config.cluster_cidr):
         return []
     return [node_ipam(config.cluster_cidr, config.node_cidr_mask_size)]
+
+
+def is_optional(entry: Entry) -> bool:
+    """Say whether an entry has work only if its resource is served: alpha ones often are not."""
+    return isinstance(entry, Controller) and "alpha" in entry.of.version
 
 
 def chosen(entries: Iterable[Entry], names: tuple[str, ...]) -> list[Entry]:

@@ -7,8 +7,10 @@ from functools import partial
 from typing import Any
 
 from api.types.core_v1 import Pod
+from api.types.scheduling_v1alpha2 import PODGROUPS
 from client import kubeconfig
 from client.api import Client
+from client.discovery import serves
 from client.http import HTTPTransport
 from client.informer import Informers
 from client.leases import run_as_leader
@@ -22,7 +24,7 @@ from scheduler.config import Config
 from scheduler.explain.decisions import Decisions
 from scheduler.explain.explainer import Explainer
 from scheduler.gang import GroupAttempts
-from scheduler.group_api import GroupTeller, serves_groups
+from scheduler.group_api import GroupTeller
 from scheduler.profiles import new_profiles
 from scheduler.python_plugins.files import PythonPlugins
 from scheduler.queue import Entry, SchedulingQueue
@@ -69,7 +71,7 @@ async def _lead(client: Client, config: Config, desk: Desk) -> None:
     try:
         scheduler = Scheduler(client, config, tasks)
         informers = Informers(client)
-        scheduler.attach(informers, groups=await serves_groups(client))
+        scheduler.attach(informers, groups=await serves(client, PODGROUPS))
         await informers.start(tasks)
         await informers.synced()
         if config.configuration.percentage_of_nodes_to_score:

@@ -1,4 +1,4 @@
-"""The edge for pod groups: asks whether the API server has them, and tells in their status what was decided.
+"""The edge for pod groups: tells in their status what was decided.
 
 A verdict is written at once if it says something new; while one write is under way the latest verdict waits
 for it. A group that has had its places keeps PodGroupScheduled=True, whatever becomes of further pods.
@@ -9,37 +9,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
-from api.errors import NotFound, ServiceUnavailable, StatusError
+from api.errors import NotFound, StatusError
 from api.resource import Key
 from api.types.scheduling_v1alpha2 import PODGROUPS, PodGroup
 from client.api import Client
 from client.events import Recorder
 from client.transport import Unreachable
 from kit import clock, log, rand
-from kit.tasks import Tasks, retry
+from kit.tasks import Tasks
 from scheduler.cluster import DEFAULT_SCHEDULER, Cluster
 from scheduler.gang import GroupOutcome, Verdict, new_condition
 
 _PAUSE_S = 1.0
 _log = log.get("scheduler.group_api")
-
-
-async def serves_groups(client: Client) -> bool:
-    """Say whether the API server has PodGroups, which it has with an alpha feature alone."""
-    path = f"/apis/{PODGROUPS.group_version}"
-
-    async def ask() -> bool:
-        answer = await client.request("GET", path)
-        if answer.status == 404:
-            return False
-        if answer.status != 200:
-            raise ServiceUnavailable(f"{path} answers {answer.status}")
-        found = orjson.loads(answer.body).get("resources") or ()
-        return any(item["name"] == PODGROUPS.plural for item in found)
-
-    return await retry(ask, on=(Unreachable, ServiceUnavailable), name="ask for pod groups")
 
 
 @dataclass(frozen=True)

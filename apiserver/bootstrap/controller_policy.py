@@ -17,6 +17,7 @@ from apiserver.bootstrap.rule import (
     rule,
     user,
 )
+from apiserver.features import GENERIC_WORKLOAD, PLAIN, Features
 
 _BATCH, _CERTS, _DISCOVERY, _DRA = "batch", "certificates.k8s.io", "discovery.k8s.io", "resource.k8s.io"
 _NETWORK, _STORAGE = "networking.k8s.io", "storage.k8s.io"
@@ -275,19 +276,32 @@ _CONTROLLERS: dict[str, list[Rule]] = {
     ],
 }
 
+# Only with the gate GenericWorkload.
+_OF_GROUPS: dict[str, list[Rule]] = {
+    "podgroup-protection-controller": [
+        rule("get list watch update", "podgroups", "scheduling.k8s.io"),
+        rule(READ, "pods"),
+        EVENTS,
+    ],
+}
+
 _SYSTEM, _PUBLIC = "kube-system", "kube-public"
 _AUTH_READER = "extension-apiserver-authentication-reader"
 _LEADERS = ("kube-controller-manager", "kube-scheduler")
 
 
-def controller_roles() -> list[Obj]:
+def controller_roles(features: Features = PLAIN) -> list[Obj]:
     """Return the ClusterRoles `system:controller:*`."""
-    return [cluster_role(_PREFIX + name, rules) for name, rules in _CONTROLLERS.items()]
+    return [cluster_role(_PREFIX + name, rules) for name, rules in _of(features).items()]
 
 
-def controller_role_bindings() -> list[Obj]:
+def controller_role_bindings(features: Features = PLAIN) -> list[Obj]:
     """Return the ClusterRoleBindings of the controllers' service accounts."""
-    return [cluster_role_binding(_PREFIX + name, account(_SYSTEM, name)) for name in _CONTROLLERS]
+    return [cluster_role_binding(_PREFIX + name, account(_SYSTEM, name)) for name in _of(features)]
+
+
+def _of(features: Features) -> dict[str, list[Rule]]:
+    return {**_CONTROLLERS, **_OF_GROUPS} if features.is_on(GENERIC_WORKLOAD) else _CONTROLLERS
 
 
 def namespace_roles() -> list[Obj]:

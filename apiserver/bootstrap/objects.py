@@ -61,8 +61,8 @@ def namespaces() -> list[Wanted]:
 
 def rbac(features: Features = PLAIN) -> list[Wanted]:
     """Return the default policy."""
-    cluster_roles = [*policy.cluster_roles(features), *controller_policy.controller_roles()]
-    bindings = [*policy.cluster_role_bindings(), *controller_policy.controller_role_bindings()]
+    cluster_roles = [*policy.cluster_roles(features), *controller_policy.controller_roles(features)]
+    bindings = [*policy.cluster_role_bindings(), *controller_policy.controller_role_bindings(features)]
     return [
         *(Wanted(CLUSTERROLES, "", obj) for obj in cluster_roles),
         *(Wanted(CLUSTERROLEBINDINGS, "", obj) for obj in bindings),

@@ -6,9 +6,12 @@ from typing import Any
 import pytest
 
 from apiserver.bootstrap.controller_policy import controller_roles
-from controllers.catalog import ACCOUNTS, catalog, chosen
+from apiserver.features import read
+from controllers.catalog import ACCOUNTS, catalog, chosen, is_optional
 from controllers.config import Config
 from controllers.framework.controller import Controller
+
+ALL_ON = read(["AllAlpha=true"], [])
 
 
 def test_choosing_controllers(tmp_path: Path) -> None:
@@ -37,11 +40,14 @@ def test_choosing_controllers(tmp_path: Path) -> None:
             {("update", "volumeattributesclasses")},
             id="classes",
         ),
+        pytest.param(
+            "podgroup-protection-controller", {("update", "podgroups"), ("watch", "pods")}, id="pod groups"
+        ),
     ],
 )
 def test_accounts_have_the_rights_that_their_controllers_need(name: str, needed: set[Any]) -> None:
     role_name = f"system:controller:{ACCOUNTS.get(name, name)}"
-    (role,) = [role for role in controller_roles() if role["metadata"]["name"] == role_name]
+    (role,) = [role for role in controller_roles(ALL_ON) if role["metadata"]["name"] == role_name]
     allowed = {(verb, of) for rule in role["rules"] for verb in rule["verbs"] for of in rule["resources"]}
     assert needed <= allowed
 
@@ -52,3 +58,9 @@ def test_what_a_controller_reads_is_declared_once() -> None:
             resources = entry.resources()
             assert len(resources) == len(set(resources))
             assert not set(entry.only) & {entry.of, *entry.owns}
+
+
+def test_alpha_kinds_may_be_missing() -> None:
+    assert [entry.id for entry in catalog(Config(Path("unused"))) if is_optional(entry)] == [
+        "podgroup-protection-controller"
+    ]

@@ -19,6 +19,7 @@ from api.types.rbac_v1 import CLUSTERROLEBINDINGS, ROLEBINDINGS
 from apiserver.app import Server, build
 from apiserver.config import Config as ServerConfig
 from apiserver.http.message import Request, User
+from cli.verbs import why
 from client.api import Client
 from client.inprocess import InProcessTransport
 from kit import chain, clock, tls
@@ -29,6 +30,13 @@ from store.memory import MemoryBackend
 from tests.contract.stores import free_port
 from tests.integration.scheduler.conftest import Cluster
 
+KUBECONFIG = """
+current-context: x
+contexts: [{{name: x, context: {{cluster: c, user: u}}}}]
+clusters:
+- {{name: c, cluster: {{server: "https://127.0.0.1:{port}", certificate-authority: {folder}/ca.crt}}}}
+users: [{{name: u, user: {{client-certificate: {folder}/root.crt, client-key: {folder}/root.key}}}}]
+"""
 ANNOTATION = "scheduling.pelamis.dev/decisions"
 ADMIN = User("admin", ("system:masters", "system:authenticated"))
 SCHEDULER = User("system:kube-scheduler", ("system:authenticated",))
@@ -322,3 +330,40 @@ async def test_columns(place: Site) -> None:
     assert [name for name in columns["nodes"] if name] == ["n0", "n1", "n2"]
     assert columns["feasible"] == [True, True, True]
     assert {len(row) for row in columns["scores"].values()} == {3}
+
+
+async def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`pelamis why` and `why-not` over HTTPS, from a kubeconfig."""
+    tls.issue(tls.KeyPair.load(folder / "ca"), "server", server_names=("127.0.0.1",)).save(
+        tmp_path / "server"
+    )
+    files = {"tls_cert_file": tmp_path / "server.crt", "tls_private_key_file": tmp_path / "server.key"}
+    async with site(folder, bind_address="127.0.0.1", secure_port=free_port(), **files) as place:
+        config = tmp_path / "kubeconfig"
+        config.write_text(KUBECONFIG.format(port=await place.server.listen(), folder=folder))
+
+        async def run(verb: str, *words: str) -> tuple[int, str]:
+            code = await asyncio.to_thread(why.main, verb, [*words, f"--kubeconfig={config}"])
+            said = capsys.readouterr()
+            return code, said.out + said.err
+
+        await place.cluster.add_node("n1")
+        await place.cluster.add_pod("web", cpu="3")
+        code, text = await run("why", "pod/web")
+        assert (code, "There is no Lease" in text) == (1, True)
+        place.start()
+        await place.cluster.placed("web")
+        await place.cluster.add_pod("big", cpu="3")
+        await place.cluster.condition("big", "PodScheduled", "False")
+        await place.until_why("web")
+        code, text = await run("why", "web")
+        assert (code, text.split(" (at ")[0]) == (0, "pod default/web: placed on n1")
+        code, text = await run("why", "pod/big")
+        lower = "lower the cpu request of container main from 3 to 1"
+        assert (code, f"  1. {lower} (n1 would take it)" in text) == (0, True)
+        code, text = await run("why-not", "pods/big", "node/n1", "-n", "default")
+        assert (code, f"  - {lower}" in text) == (0, True)
+        code, text = await run("why", "big", "-o", "json")
+        assert (code, orjson.loads(text)["kind"]) == (0, "Decision")
+        code, text = await run("why", "never")
+        assert (code, text.startswith('pelamis why: pods "never" not found')) == (1, True)

@@ -3,7 +3,8 @@
 A volume counts once, whoever uses it on the node; one that is still attached counts although its pod has
 gone. Claims without a volume count by the driver of their class. Kept current by reading the logs of what has
 changed: nodes are counted anew one by one.
-Source: pkg/scheduler/framework/plugins/nodevolumelimits/csi.go (1.36).
+Source: pkg/scheduler/framework/plugins/nodevolumelimits/csi.go (1.36). DEVIATION: upstream decides nothing
+about a node where a pod's ephemeral volume has a claim that is not the pod's; here the claim counts.
 """
 
 from collections import Counter

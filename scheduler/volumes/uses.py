@@ -76,7 +76,10 @@ _SOURCES = frozenset(_USES)
 
 
 def uses_of(pod: Pod) -> tuple[Use, ...]:
-    """Return the volumes that matter, each once, in the pod's order."""
+    """Return the volumes that matter, each once, in the pod's order.
+
+    DEVIATION: upstream looks for two volumes for a waiting claim that a pod names twice.
+    """
     volumes: Any = pod["spec"].get("volumes")
     if not volumes:
         return ()

@@ -11,9 +11,11 @@ import pytest
 from api.types.core_v1 import PERSISTENTVOLUMECLAIMS as PVCS
 from api.types.core_v1 import PERSISTENTVOLUMES as PVS
 from api.types.core_v1 import PODS
+from api.types.scheduling_v1 import PRIORITYCLASSES
 from api.types.storage_v1 import CSINODES, STORAGECLASSES, VOLUMEATTACHMENTS
 from client.api import Client
 from client.transport import RawRequest, RawResponse
+from scheduler.configuration.model import Configuration, ProfileConfig
 from tests.integration.scheduler.conftest import Cluster
 
 HOST, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
@@ -249,6 +251,36 @@ async def test_a_claim_for_one_pod(storage: Storage) -> None:
     assert reason in await storage.refused("second")
     await storage.client.delete(PODS, "first", "default", grace_period_s=0)
     await storage.placed("second")
+
+
+async def test_a_more_important_pod_takes_the_claim_for_one_pod(storage: Storage) -> None:
+    body: Any = {"metadata": {"name": "high"}, "value": 1000}
+    await storage.client.create(PRIORITYCLASSES, body)
+    await storage.new_volume("v", "now", accessModes=["ReadWriteOncePod"])
+    await storage.new_claim("data", "now", accessModes=["ReadWriteOncePod"])
+    await storage.bind("data", "v")
+    await storage.new_pod("first", "data")
+    where = await storage.placed("first")
+    await storage.new_pod("bystander", nodeSelector={HOST: where["first"]})
+    await storage.placed("bystander")
+    await storage.new_pod("second", "data", priorityClassName="high")
+    assert await storage.placed("second") == {"second": where["first"]}
+    assert "deletionTimestamp" not in (await storage.cluster.pod("bystander"))["metadata"]
+
+
+async def test_nobody_waits_for_ever(storage: Storage) -> None:
+    await storage.cluster.stop()
+    arguments = {"VolumeBinding": {"bindTimeoutSeconds": 1}}
+    profile = ProfileConfig(arguments=arguments)
+    storage.cluster.start(file=Configuration(profiles=(profile,)))
+    await storage.new_claim("data", "made")
+    await storage.new_pod("web", "data")
+    chosen = await storage.annotated("data")
+    event = await storage.cluster.event("web", "FailedScheduling")
+    assert event["message"] == "VolumeBinding: binding volumes: timed out after 1 s"
+    await storage.new_volume("v", "made")
+    await storage.bind("data", "v")
+    assert await storage.placed("web") == {"web": chosen}
 
 
 async def test_no_more_volumes_than_a_node_can_attach(storage: Storage) -> None:

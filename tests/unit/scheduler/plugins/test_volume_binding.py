@@ -147,6 +147,36 @@ def test_a_volume_that_exists_or_can_be_made() -> None:
     assert verdict(both, "c") == {"n1": set(), "n2": set(), "n3": {UNMATCHED}}
 
 
+def refused(objects: list[Any], *claims: str) -> dict[str, set[str]]:
+    """Return what the plugin alone says of each node."""
+    world = StorageWorld(NODES, objects=objects)
+    found: dict[str, set[str]] = {name: set() for name in NOBODY}
+    for reject in VolumeBinding().filter(world.cycle(user(*claims))):
+        for name in world.names(reject.nodes):
+            found[name].add(reject.reason)
+    return found
+
+
+def test_of_bound_claims_the_first_fault_is_told() -> None:
+    objects = [claim("c", "v"), volume("v", near=(HOST, ["n1"])), claim("d", "gone")]
+    assert refused(objects, "c", "d") == {"n1": {LOST}, "n2": {UNREACHABLE}, "n3": {UNREACHABLE}}
+    assert refused(objects, "d", "c") == {name: {LOST} for name in NOBODY}
+
+
+def test_of_claims_to_be_made_the_first_fault_is_told() -> None:
+    terms = [{"matchLabelExpressions": [{"key": ZONE, "values": ["a"]}]}]
+    in_a = storage_class("in-a", "other", allowedTopologies=terms)
+    objects = [in_a, WAIT, driver(), claim("c", storage="in-a"), claim("d", storage="wait")]
+    assert refused(objects, "c", "d") == {"n1": {CROWDED}, "n2": {UNMATCHED}, "n3": {UNMATCHED}}
+    assert refused(objects, "d", "c") == {name: {CROWDED} for name in NOBODY}
+
+
+def test_faults_of_bound_and_of_waiting_claims_are_both_told() -> None:
+    objects = [LOCAL, claim("c", "v"), volume("v", near=(HOST, ["n1"])), claim("d", storage="local")]
+    both = {UNREACHABLE, UNMATCHED}
+    assert refused(objects, "c", "d") == {"n1": {UNMATCHED}, "n2": both, "n3": both}
+
+
 def test_a_claim_stays_where_its_volume_is_being_made() -> None:
     chosen = claim("c", storage="wait", annotations={SELECTED: "n2"})
     assert verdict([WAIT, chosen], "c") == {"n1": {UNMATCHED}, "n2": set(), "n3": {UNMATCHED}}

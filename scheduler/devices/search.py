@@ -179,17 +179,31 @@ class _Search:
             return self.request(claim, number + 1)
         if len(self.given[claim]) + count - have > RESULTS_MAX:
             return _Outcome.FULL
+        missing = count - have
         # Of all devices each must be taken, so that there is one candidate only.
-        for place in range(start, len(devices) if wish.count is not None else start + 1):
+        for place in range(start, len(devices) - missing + 1 if wish.count is not None else start + 1):
             if not self._take(claim, wish, devices[place]):
                 continue
             outcome = self._wish(claim, number, wish, have + 1, place + 1)
             if outcome is _Outcome.FOUND:
                 return outcome
             self._give_back(claim)
-            if outcome is _Outcome.FULL:
+            if outcome is _Outcome.FULL or not self._has_enough(claim, wish, devices[place + 1 :], missing):
                 return outcome
         return _Outcome.NONE
+
+    def _has_enough(self, claim: int, wish: Wish, devices: Sequence[Device], missing: int) -> bool:
+        """Say whether so many of the devices might do: if not, it is no use to try them one by one."""
+        for device in devices:
+            missing -= self._might_do(claim, wish, device)
+            if missing <= 0:
+                return True
+        return False
+
+    def _might_do(self, claim: int, wish: Wish, device: Device) -> bool:
+        if not self._is_free(claim, wish, device) or is_kept_away(wish, device.kind):
+            return False
+        return self.matcher.selects(wish, claim, device)
 
     def _take(self, claim: int, wish: Wish, device: Device) -> bool:
         """Give a wish a device, if it may have it."""

@@ -6,6 +6,7 @@ Called by `inventory`. Source: staging/src/k8s.io/api/resource/v1/types.go (1.36
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 
 import orjson
@@ -44,8 +45,6 @@ class Kind:
     driver: str
     # As in the slice, without the name and the nodes: what selectors look at.
     spec: Mapping[str, Any]
-    # By fully qualified name.
-    attributes: Mapping[str, Attribute]
     capacity: Mapping[str, Capacity]
     taints: tuple[Mapping[str, Any], ...]
     # (counter set, counter, amount in billionths)
@@ -55,6 +54,11 @@ class Kind:
     binding: tuple[str, ...]
     binding_failure: tuple[str, ...]
     binds_to_node: bool
+
+    @cached_property
+    def attributes(self) -> Mapping[str, Attribute]:
+        """What constraints compare, by fully qualified name."""
+        return _attributes(self.spec.get("attributes") or {}, self.driver)
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,6 @@ def _new_kind(number: int, spec: Mapping[str, Any], driver: str) -> Kind:
         number,
         driver,
         spec,
-        _attributes(spec.get("attributes") or {}, driver),
         {name: new_capacity(value) for name, value in (spec.get("capacity") or {}).items()},
         tuple(taint for taint in spec.get("taints") or () if taint.get("effect") in _EFFECTS),
         tuple(_consumptions(spec)),

@@ -146,7 +146,7 @@ class Binder:
         """Write, and show what came back to the plugins at once. Returns why that failed."""
         for change in changes:
             try:
-                answer: Any = await self._change(change)
+                answer: Any = await self._change_until_answered(cycle, change)
             except (StatusError, Unreachable) as error:
                 name = "" if isinstance(change, Create) else f" {change.name}"
                 return f"{change.resource.kind}{name}: {error}"
@@ -154,6 +154,21 @@ class Binder:
             if answer is not None and change.resource is not PODS:
                 cycle.objects.assume(change.resource, answer)
         return None
+
+    async def _change_until_answered(self, cycle: Cycle, change: Change) -> Any:
+        """Do what can be done twice until it is known to be done, as long as anybody waits for it: what has
+        been written counts, even if nobody has heard of that.
+        """
+        pause, uid = _FIRST_PAUSE_S, cycle.pod["metadata"]["uid"]
+        while True:
+            try:
+                return await self._change(change)
+            except _UNCLEAR as error:
+                if isinstance(change, Create) or uid not in self._cluster.assumed:
+                    raise
+                _log.warning("plugin's change unanswered", pod=_name(cycle.pod), error=str(error))
+            await clock.sleep(rand.jitter(pause))
+            pause = min(_LONGEST_PAUSE_S, pause * 2)
 
     async def _change(self, change: Change) -> Any:
         match change:

@@ -55,10 +55,14 @@ CLASSES_BY_RESOURCE: Index[Any] = Index(DEVICECLASSES, _resource_of, lambda obj:
 
 @dataclass(frozen=True)
 class Pending:
-    """An allocation that has been decided but not written: of the claim with this uid."""
+    """An allocation that has been decided but not written: of the claim with this uid. Pods of the `group`
+    may share it already.
+    """
 
     uid: str
+    allocation: Mapping[str, Any]
     held: tuple[Held, ...]
+    group: Key | None = None
 
 
 class Inventory:
@@ -179,21 +183,21 @@ class Inventory:
 
     # -- reserving
 
-    def reserve(self, key: Key, uid: str, allocation: Mapping[str, Any]) -> None:
+    def reserve(self, key: Key, uid: str, allocation: Mapping[str, Any], group: Key | None = None) -> None:
         """Count an allocation as made, before the API server has heard of it."""
-        self._pending[key] = Pending(uid, held_by(allocation))
+        self._pending[key] = Pending(uid, allocation, held_by(allocation), group)
         self._set_held(key)
 
     def release(self, key: Key, uid: str) -> None:
         """The allocation of a claim has been written, or will not be: what the claim says counts again."""
-        if self.is_pending(key, uid):
+        if self.pending(key, uid) is not None:
             del self._pending[key]
             self._set_held(key)
 
-    def is_pending(self, key: Key, uid: str) -> bool:
-        """Say whether an allocation of the claim is on its way."""
+    def pending(self, key: Key, uid: str) -> Pending | None:
+        """Return the allocation of the claim that is on its way, if one is."""
         pending = self._pending.get(key)
-        return pending is not None and pending.uid == uid
+        return pending if pending is not None and pending.uid == uid else None
 
     # -- pools of nodes
 

@@ -19,6 +19,7 @@ from scheduler.devices.inventory import EXTENDED_CLAIMS, Inventory
 from scheduler.devices.requests import class_names, compile_claim
 from scheduler.devices.situations import Situations
 from scheduler.devices.verdicts import Judge, Wanted
+from scheduler.groups import group_of
 from scheduler.objects import Objects
 from scheduler.snapshot import Snapshot
 
@@ -63,22 +64,29 @@ def needs_of(pod: Pod, requests: Mapping[str, int], objects: Objects, inventory:
     classes = backed(requests, objects)
     if not classes and not pod["spec"].get("resourceClaims"):
         return None
-    claims = claims_of(pod, objects)
-    for claim in claims:
-        if allocation_of(claim) is None:
-            _check(claim, objects, inventory)
+    claims = tuple(_present(claim, pod, objects, inventory) for claim in claims_of(pod, objects))
     stale = objects.find(EXTENDED_CLAIMS, pod["metadata"]["uid"]) if classes else {}
     return Needs(claims, classes, next(iter(stale.values()), None)) if claims or classes else None
 
 
-def _check(claim: ResourceClaim, objects: Objects, inventory: Inventory) -> None:
-    """Raise ClaimError if nothing can be allocated to a claim, whatever the node."""
+def _present(claim: ResourceClaim, pod: Pod, objects: Objects, inventory: Inventory) -> ResourceClaim:
+    """Return a claim as it is to the pod: what has been decided for one of its group holds for it too.
+
+    Raises ClaimError if nothing can be allocated to the claim, whatever the node.
+    """
+    if allocation_of(claim) is not None:
+        return claim
     key = key_of(claim)
-    if inventory.is_pending(key, claim["metadata"]["uid"]):
-        raise ClaimError(f"resource claim {label(key)} is in the process of being allocated")
+    pending = inventory.pending(key, claim["metadata"]["uid"])
+    if pending is not None:
+        if pending.group is None or pending.group != group_of(pod):
+            raise ClaimError(f"resource claim {label(key)} is in the process of being allocated")
+        status: Any = {**(claim.get("status") or {}), "allocation": pending.allocation}
+        return {**claim, "status": status}
     for request, name in class_names(claim["spec"]):
         if objects.get(DEVICECLASSES, "", name) is None:
             raise ClaimError(f"request {request}: device class {name} does not exist")
+    return claim
 
 
 def label(key: Key) -> str:

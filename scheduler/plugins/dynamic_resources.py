@@ -49,6 +49,7 @@ from scheduler.framework import (
     Write,
     normalise,
 )
+from scheduler.groups import group_of
 from scheduler.hints import Hints
 from scheduler.objects import Objects
 from scheduler.snapshot import Ints, Mask, Snapshot
@@ -285,7 +286,7 @@ class DynamicResources:
         parts = zip(owners, wanted.claims, found.given, found.chosen, strict=True)
         for (key, uid, version), claim, given, chosen in parts:
             made = allocation(claim, given, chosen, wanted.classes, node, f"{uid}/{version}")
-            inventory.reserve(key, uid, made)
+            inventory.reserve(key, uid, made, group_of(cycle.pod))
             if key == _extended_key(cycle.pod):
                 state.extended_allocation = made
             else:
@@ -298,7 +299,9 @@ class DynamicResources:
             return
         inventory = cycle.objects.derived(Inventory)
         for claim in state.needs.claims:
-            inventory.release(key_of(claim), claim["metadata"]["uid"])
+            # What another pod of its group has decided is that one's.
+            if key_of(claim) in state.new:
+                inventory.release(key_of(claim), claim["metadata"]["uid"])
         inventory.release(_extended_key(cycle.pod), cycle.pod["metadata"]["uid"])
 
     # -- the writes
@@ -313,11 +316,15 @@ class DynamicResources:
             present = cycle.objects.get(RESOURCECLAIMS, *key)
             if present is None or present["metadata"]["uid"] != claim["metadata"]["uid"]:
                 return Failed(f"claim {label(key)} got deleted in the meantime")
-            step = binding.reserve(present, cycle.pod, state.expected[key], key in state.new, cycle.now)
+            is_new = key in state.new
+            if not is_new and inventory.pending(key, claim["metadata"]["uid"]) is not None:
+                return Wait(f"claim {label(key)} is not allocated yet", self.binding_timeout_s)
+            step = binding.reserve(present, cycle.pod, state.expected[key], is_new, cycle.now)
             if step:
                 return step
             # Written: from now on the claim itself tells what it has.
-            inventory.release(key, claim["metadata"]["uid"])
+            if is_new:
+                inventory.release(key, claim["metadata"]["uid"])
         if state.extended is not None and (step := self._bind_extended(cycle, state, state.extended)):
             return step
         return self._await_conditions(cycle, state, node)

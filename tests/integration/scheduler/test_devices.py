@@ -13,7 +13,7 @@ from api.errors import Conflict
 from api.types.core_v1 import EVENTS, PODS
 from api.types.resource_v1 import DEVICECLASSES, RESOURCECLAIMS, RESOURCESLICES
 from client.api import Client
-from client.transport import RawRequest, RawResponse, StreamResponse
+from client.transport import RawRequest, RawResponse, StreamResponse, Unreachable
 from tests.unit.scheduler.devices.build import claim, class_, device, exactly, first, slice_, wish
 
 FINALIZER = "resource.kubernetes.io/delete-protection"
@@ -24,18 +24,23 @@ CANNOT = (
 
 
 class _As:
-    """A transport over another that asks as a user, and refuses to bind a pod so many times."""
+    """A transport over another that asks as a user, refuses to bind a pod so many times, and loses so many
+    answers to writes to claims.
+    """
 
-    def __init__(self, client: Client, user: str = "", refusals: int = 0) -> None:
+    def __init__(self, client: Client, user: str = "", refusals: int = 0, lost: int = 0) -> None:
         self._inner: Any = client.transport
         self._headers = {"Impersonate-User": user} if user else {}
-        self._refusals = refusals
+        self._refusals, self._lost = refusals, lost
 
     async def request(self, request: RawRequest) -> RawResponse:
         if self._refusals and request.path.endswith("/binding"):
             self._refusals -= 1
             raise Conflict("not now")
         answer: RawResponse = await self._inner.request(self._as_user(request))
+        if self._lost and request.method == "PATCH" and "/resourceclaims/" in request.path:
+            self._lost -= 1
+            raise Unreachable("reset")
         return answer
 
     @asynccontextmanager
@@ -278,6 +283,17 @@ async def test_what_was_reserved_in_vain_is_given_back(cluster: Any) -> None:
     await cluster.add_pod("one", **using("a"))
     assert await cluster.placed("one") == {"one": "n1"}
     assert await users_of(cluster, "a") == ["one"]
+
+
+async def test_answers_that_are_lost(cluster: Any) -> None:
+    await cluster.add_node("n1")
+    claims = [claim(name, exactly()) for name in "abc"]
+    await create(cluster, class_(), slice_("s", *map(device, "xyz"), node="n1"), *claims)
+    cluster.start(Client(_As(cluster.client, lost=3)))
+    for name in "abc":
+        await cluster.add_pod(f"pod-{name}", **using(name))
+    await cluster.placed(*(f"pod-{name}" for name in "abc"))
+    assert sorted([await given_to(cluster, name) for name in "abc"]) == [["n1/x"], ["n1/y"], ["n1/z"]]
 
 
 RESOURCE = "example.com/gpu"

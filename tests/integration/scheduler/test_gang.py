@@ -11,6 +11,7 @@ from api import conditions
 from api.catalog import by_kind
 from api.resource import Key
 from api.types.core_v1 import PODS, SERVICEACCOUNTS
+from api.types.resource_v1 import DEVICECLASSES, RESOURCECLAIMS, RESOURCESLICES
 from api.types.scheduling_v1 import PRIORITYCLASSES
 from api.types.scheduling_v1alpha2 import PODGROUPS
 from apiserver.app import build
@@ -188,3 +189,21 @@ async def test_basic_groups_and_groups_that_go(gangs: Gangs) -> None:
     assert condition["message"] == f"failed to get podGroup {Key('default', 'g')}"
     await gangs.add_group("g")
     await gangs.placed("c")
+
+
+async def test_a_gang_shares_a_device(gangs: Gangs) -> None:
+    await gangs.add_node("n1")
+    await gangs.add_node("n2")
+    request = {"name": "r", "exactly": {"deviceClassName": "gpu"}}
+    pool = {"name": "n2", "resourceSliceCount": 1}
+    offered = {"driver": "gpu.example.com", "nodeName": "n2", "pool": pool, "devices": [{"name": "gpu"}]}
+    await gangs.client.create(DEVICECLASSES, {"metadata": {"name": "gpu"}, "spec": {}})
+    await gangs.client.create(RESOURCESLICES, {"metadata": {"name": "s"}, "spec": offered})
+    shared: Any = {"metadata": {"name": "c"}, "spec": {"devices": {"requests": [request]}}}
+    await gangs.client.create(RESOURCECLAIMS, shared, "default")
+    await gangs.add_group("g", 3)
+    for name in "abc":
+        await gangs.add_member(name, resourceClaims=[{"name": "x", "resourceClaimName": "c"}])
+    assert await gangs.placed("a", "b", "c") == dict.fromkeys("abc", "n2")
+    claim: Any = await gangs.client.get(RESOURCECLAIMS, "c", "default")
+    assert sorted(each["name"] for each in claim["status"]["reservedFor"]) == ["a", "b", "c"]

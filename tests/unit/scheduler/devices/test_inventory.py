@@ -107,8 +107,8 @@ def test_what_is_pending_counts_until_it_is_written_or_given_up():
     made, inventory = started(local("n1", "a", "b"), claim("c", exactly()))
     allocation = given("a")["status"]["allocation"]
     inventory.reserve(KEY, "c-uid", allocation)
-    assert inventory.is_pending(KEY, "c-uid")
-    assert not inventory.is_pending(KEY, "another-uid")
+    assert inventory.pending(KEY, "c-uid")
+    assert not inventory.pending(KEY, "another-uid")
     assert free(inventory, "n1") == ["b"]
     # The claim changes in another way; what the watch shows has no allocation yet.
     made.changed(RESOURCECLAIMS, None, claim("c", exactly(), metadata={"finalizers": ["f"]}))
@@ -151,4 +151,4 @@ def test_kinds_long_gone_are_forgotten(monkeypatch):
         inventory.follow()
     assert inventory.epoch > epoch
     assert free(inventory, "n1") == ["x"]
-    assert inventory.is_pending(Key("default", "d"), "d-uid")
+    assert inventory.pending(Key("default", "d"), "d-uid")

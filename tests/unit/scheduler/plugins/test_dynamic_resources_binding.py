@@ -55,6 +55,39 @@ def test_who_shares_a_claim_waits_until_it_is_allocated():
     assert usable(here, user("q")) == {"n1", "n2"}
 
 
+def test_pods_of_a_group_share_what_is_not_written_yet():
+    here = world(claim("c", exactly()))
+    gang = {"schedulingGroup": {"podGroupName": "g"}}
+    first_pod, second, stranger = (
+        user(**gang),
+        user("q", **gang),
+        user("r", schedulingGroup={"podGroupName": "h"}),
+    )
+    cycle = reserved(here, first_pod, "n1")
+    assert usable(here, stranger) == set()
+    assert usable(here, second) == {"n1"}
+    other = reserved(here, second, "n1")
+    assert PLUGIN.pre_bind(other, "n1") == Wait("claim default/c is not allocated yet", 600.0)
+    PLUGIN.unreserve(other, "n1")
+    assert usable(here, second) == {"n1"}
+    step = PLUGIN.pre_bind(cycle, "n1")
+    assert isinstance(step, list)
+    assert isinstance(step[-1], Write)
+    written = {**claim("c", exactly()), "status": step[-1].body["status"]}
+    here.objects.assume(RESOURCECLAIMS, written)
+    assert PLUGIN.pre_bind(cycle, "n1") == ()
+    step = PLUGIN.pre_bind(other, "n1")
+    assert step == [status_write(reservedFor=[{"resource": "pods", "name": "q", "uid": "q"}])]
+
+
+def test_what_one_of_a_group_gives_up_the_others_do_not_get():
+    here = world(claim("c", exactly()))
+    gang = {"schedulingGroup": {"podGroupName": "g"}}
+    cycle, other = reserved(here, user(**gang), "n1"), reserved(here, user("q", **gang), "n1")
+    PLUGIN.unreserve(cycle, "n1")
+    assert PLUGIN.pre_bind(other, "n1") == Failed("claim default/c got deallocated in the meantime")
+
+
 def test_a_device_that_is_gone_meanwhile():
     here = world(claim("c", exactly()))
     cycle = cycle_of(here, user())

@@ -1,8 +1,8 @@
 """What devices cost the scheduler: `python -m bench.devices [--nodes 5000] [--pods 500]`.
 
 One JSON line per cluster and kind of claim, in one process, without any edge: how long the first pod with
-such a claim takes (everything is looked at), and each of the next ones (median, and the slowest of a hundred),
-from the queue to the reserved node. Beside it the same pods without claims.
+such a claim takes (everything is looked at), and each of the next ones (median, and the slowest of a
+hundred), from the queue to the reserved node. Beside it the same pods without claims.
 """
 
 import argparse

@@ -149,10 +149,10 @@ class Inventory:
 
     def _set_local(self, pool: PoolId, slices: list[Slice], node: str) -> None:
         built = gather(slices, lambda reach: reach.name == node)
-        if built is not None:
-            self._node_of[pool] = node
-            self._local.setdefault(node, {})[pool] = built
-            self.changed_nodes.add(node)
+        assert built is not None, "all of the pool is for this node"
+        self._node_of[pool] = node
+        self._local.setdefault(node, {})[pool] = built
+        self.changed_nodes.add(node)
 
     def _forget_pool(self, pool: PoolId) -> None:
         self._slices.pop(pool, None)

@@ -59,7 +59,9 @@ class Usage:
 
     def put(self, owner: Hashable, held: Iterable[Held]) -> set[PoolId]:
         """Note what an owner has now. Returns the pools where that is something else than before."""
-        now, before = tuple(held), self._held.get(owner, ())
+        # Others write claims too, and might name a device twice.
+        now = tuple({(each.device, each.share): each for each in held}.values())
+        before = self._held.get(owner, ())
         if now == before:
             return set()
         for each in before:
@@ -84,12 +86,11 @@ class Usage:
             use.owners.add(owner)
 
     def _drop(self, owner: Hashable, held: Held) -> None:
-        pool = self._pools.get(held.device[:2], {})
-        use = pool.get(held.device.name)
-        if use is None:
-            return
-        use.shares.pop((owner, held.share), None)
-        if not held.share:
+        pool = self._pools[held.device[:2]]
+        use = pool[held.device.name]
+        if held.share:
+            use.shares.pop((owner, held.share), None)
+        else:
             use.owners.discard(owner)
         if not use.owners and not use.shares:
             del pool[held.device.name]

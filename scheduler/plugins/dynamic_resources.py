@@ -347,12 +347,12 @@ class DynamicResources:
         return [Write(PODS, metadata["namespace"], metadata["name"], body, "status")]
 
     def _await_conditions(self, cycle: Cycle, state: _State, node: str) -> Step:
-        claims = [cycle.objects.get(RESOURCECLAIMS, *key_of(claim)) for claim in state.needs.claims]
+        claims: list[Any] = [
+            cycle.objects.get(RESOURCECLAIMS, *key_of(claim)) for claim in state.needs.claims
+        ]
         if state.extended is not None:
             claims.append(_made_for(cycle.pod, cycle.objects))
         for claim in claims:
-            if claim is None:
-                return Failed("a claim got deleted in the meantime")
             ready = binding.readiness(claim)
             if isinstance(ready, str):
                 return Failed(ready)

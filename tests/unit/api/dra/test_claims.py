@@ -27,6 +27,7 @@ def pod(*entries: Any, **statuses: Any) -> Any:
         pytest.param(pod(), [], id="none"),
         pytest.param(pod(DIRECT), [("mine", False)], id="by-name"),
         pytest.param(pod(MADE, net="p-net-x"), [("p-net-x", True)], id="made-from-a-template"),
+        pytest.param(pod(MADE, other="o", net="p-net-x"), [("p-net-x", True)], id="beside-another"),
         pytest.param(pod(DIRECT, MADE, net=None), [("mine", False)], id="not-needed"),
         pytest.param(pod(MADE), 'pod "ns/p": ResourceClaim not created yet', id="not-made-yet"),
         pytest.param(

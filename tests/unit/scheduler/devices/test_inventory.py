@@ -129,6 +129,36 @@ def test_what_was_pending_is_what_has_been_written():
     assert free(inventory, "n1") == ["b"]
 
 
+def test_shares_go_one_by_one():
+    def share(name: str) -> Any:
+        made = claim(name, exactly(), given=[("r", "n1", "a")])
+        made["status"]["allocation"]["devices"]["results"][0] |= {
+            "shareID": name,
+            "consumedCapacity": {"x": "2"},
+        }
+        return made
+
+    made, inventory = started(local("n1", "a"), share("c"), share("d"))
+    (pool,) = inventory.pools("n1", NOWHERE)
+    assert inventory.usage.consumed(pool.devices[0].id) == {"x": 4 * 10**9}
+    for name, left in (("c", {"x": 2 * 10**9}), ("d", {})):
+        made.changed(RESOURCECLAIMS, share(name), None)
+        inventory.follow()
+        assert inventory.usage.consumed(pool.devices[0].id) == left
+
+
+def test_odd_allocations_do_no_harm():
+    made, inventory = started(local("n1", "a", "b"))
+    odd = claim("c", exactly(), given=[("r", "n1", "a"), ("r", "n1", "a"), ("r", "nowhere", "x")])
+    made.changed(RESOURCECLAIMS, None, odd)
+    inventory.follow()
+    assert free(inventory, "n1") == ["b"]
+    made.changed(RESOURCECLAIMS, odd, None)
+    inventory.follow()
+    assert free(inventory, "n1") == ["a", "b"]
+    assert inventory.usage.owners() == []
+
+
 def test_after_many_changes_everything_is_read_again():
     made, inventory = started(local("n1", "a", "b"), given("a"))
     inventory.reserve(Key("default", "d"), "d-uid", given("b")["status"]["allocation"])

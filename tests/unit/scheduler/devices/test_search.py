@@ -323,6 +323,14 @@ def test_values_of_other_types_are_others():
     assert names([mixed], both) == ["r: n1/a", "r: n1/b"]
 
 
+def test_lists_cannot_be_compared():
+    several = slice_(
+        "s", device("a", attributes={"v": {"strings": ["x"]}}), device("b", attributes={"v": 1}), node="n1"
+    )
+    alike = claim("c", exactly(), constraints=[constraint("match", "v")])
+    assert names([several], alike) == ["r: n1/b"]
+
+
 def test_the_name_with_the_drivers_domain_comes_first():
     both = {"numa": 0, f"{DRIVER}/numa": 1}
     mixed = slice_("s", device("a", attributes=both), device("b", attributes={"numa": 1}), node="n1")

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from api.types.resource_v1 import RESOURCECLAIMS, RESOURCESLICES
 from scheduler.devices import verdicts
+from scheduler.devices.needs import Compiler
+from scheduler.devices.situations import Situations
 from scheduler.plugins.dynamic_resources import DynamicResources
 from tests.unit.scheduler.build import World, node, pod
 from tests.unit.scheduler.devices.build import (
@@ -16,6 +18,7 @@ from tests.unit.scheduler.devices.build import (
     device,
     exactly,
     first,
+    is_,
     resource_of,
     slice_,
     wish,
@@ -84,9 +87,30 @@ def test_a_device_of_a_shared_pool_is_looked_at_again(monkeypatch):
     assert feasible(here) == set()
 
 
-def test_situations_begin_anew_when_there_are_too_many(monkeypatch):
-    from scheduler.devices.situations import Situations
+def test_few_sets_of_claims_are_remembered(monkeypatch):
+    monkeypatch.setattr(verdicts.Judge, "LIMIT", 1)
+    monkeypatch.setattr(Compiler, "LIMIT", 1)
+    here = world([class_(), slice_("s", device("a"), node="n0")], [node(name) for name in NAMES])
+    for count, expected in ((1, {"n0"}), (2, set()), (1, {"n0"})):
+        here.objects.changed(RESOURCECLAIMS, None, claim("wanted", exactly(count=count)))
+        assert searches(here, monkeypatch) == 2
+        assert feasible(here) == expected
 
+
+def test_a_fault_is_of_the_nodes_that_have_it():
+    odd = slice_("s", device("a", attributes={"y": 1}), node="n0")
+    fine = slice_("t", device("a", attributes={"x": 1}), node="n1")
+    strict = claim("wanted", exactly(selectors=is_(x=1)))
+    here = world([class_(), odd, fine, strict], [node(name) for name in NAMES])
+    cycle = here.cycle(USER)
+    (reject,) = PLUGIN.filter(cycle)
+    assert reject.of_pod
+    cycle.left = here.snapshot.alive.copy()
+    cycle.left[here.snapshot.index["n0"]] = False
+    assert here.names(PLUGIN.filter(cycle)[0].nodes) == set(NAMES) - {"n0", "n1"}
+
+
+def test_situations_begin_anew_when_there_are_too_many(monkeypatch):
     monkeypatch.setattr(Situations, "LIMIT", 3)
     slices = [
         slice_(f"s-{name}", device("a", attributes={"n": n}), node=name) for n, name in enumerate(NAMES)

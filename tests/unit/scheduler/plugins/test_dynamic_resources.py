@@ -238,6 +238,32 @@ def test_nodes_come_and_go():
     assert usable(here, user()) == {"m77"}
 
 
+def test_a_pool_of_devices_of_several_nodes_outlives_a_node():
+    fans = [device(f"fan-{name}", nodeName=name) for name in ("n1", "n3")]
+    shared = slice_("fans", *fans, perDeviceNodeSelection=True, driver="fan.example.com")
+    here = world(shared, class_("fan", driver="fan.example.com"), claim("c", exactly(of="fan")))
+    assert usable(here, user()) == {"n1", "n3"}
+    here.snapshot.remove_node("n1")
+    here.objects.changed(
+        RESOURCESLICES, None, slice_("more", device("fan"), node="n2", driver="fan.example.com")
+    )
+    everywhere = slice_("all", device("fan"), allNodes=True, driver="fan.example.com", pool="all")
+    assert usable(here, user()) == {"n2", "n3"}
+    here.objects.changed(RESOURCESLICES, shared, None)
+    assert usable(here, user()) == {"n2"}
+    here.objects.changed(RESOURCESLICES, None, everywhere)
+    assert usable(here, user()) == {"n2", "n3"}
+    here.objects.changed(RESOURCESLICES, everywhere, None)
+    assert usable(here, user()) == {"n2"}
+
+
+def test_a_claim_allocated_for_a_label_is_of_no_use_where_a_node_was():
+    zone = {"nodeSelectorTerms": [{"matchExpressions": [{"key": "zone", "operator": "In", "values": ["b"]}]}]}
+    here = world(given(nodes=zone))
+    here.snapshot.remove_node("n2")
+    assert here.refused(PLUGIN, user()) == {"n1": (NOT_AVAILABLE, True)}
+
+
 def test_a_class_that_changes_changes_the_answer():
     here = world(claim("c", exactly()))
     assert usable(here, user()) == {"n1", "n2"}

@@ -14,6 +14,7 @@ from tests.unit.scheduler.devices.build import (
     class_,
     device,
     exactly,
+    is_,
     slice_,
 )
 from tests.unit.scheduler.plugins.claimed import (
@@ -57,7 +58,7 @@ def test_who_shares_a_claim_waits_until_it_is_allocated():
 
 def test_pods_of_a_group_share_what_is_not_written_yet():
     here = world(claim("c", exactly()))
-    gang = {"schedulingGroup": {"podGroupName": "g"}}
+    gang: Any = {"schedulingGroup": {"podGroupName": "g"}}
     first_pod, second, stranger = (
         user(**gang),
         user("q", **gang),
@@ -82,10 +83,25 @@ def test_pods_of_a_group_share_what_is_not_written_yet():
 
 def test_what_one_of_a_group_gives_up_the_others_do_not_get():
     here = world(claim("c", exactly()))
-    gang = {"schedulingGroup": {"podGroupName": "g"}}
+    gang: Any = {"schedulingGroup": {"podGroupName": "g"}}
     cycle, other = reserved(here, user(**gang), "n1"), reserved(here, user("q", **gang), "n1")
     PLUGIN.unreserve(cycle, "n1")
     assert PLUGIN.pre_bind(other, "n1") == Failed("claim default/c got deallocated in the meantime")
+
+
+def test_a_device_that_has_changed_meanwhile():
+    here = world(claim("c", exactly(selectors=is_(size=1))))
+    for name in ("n1", "n2"):
+        sized = slice_(f"s-{name}", device("gpu", attributes={"size": 1}), node=name)
+        here.objects.changed(RESOURCESLICES, None, sized)
+    cycle = cycle_of(here, user())
+    PLUGIN.filter(cycle)
+    here.objects.changed(RESOURCESLICES, None, GPUS[0])
+    reason = PLUGIN.reserve(cycle, "n1")
+    assert reason is not None
+    assert reason.startswith(
+        "selector #0 on device gpu.example.com/n1/gpu: CEL runtime error: no such key: size."
+    )
 
 
 def test_a_device_that_is_gone_meanwhile():
@@ -358,6 +374,22 @@ def test_a_claim_is_made_for_extended_resources():
     assert step == [Write(PODS, "default", "p", body, "status")]
     assert PLUGIN.pre_bind(cycle, "n1") == ()
     assert usable(here, asking(name="q")) == {"n2", "n3"}
+
+
+def test_a_claim_that_was_not_even_allocated_is_deleted():
+    here = extended_world()
+    cycle = reserved(here, asking(), "n1")
+    here.objects.assume(RESOURCECLAIMS, made_claim(cycle))
+    (delete,) = PLUGIN.undo(cycle, "n1")
+    assert isinstance(delete, Delete)
+
+
+def test_what_was_never_reserved_is_not_given_back():
+    here = world(claim("c", exactly()))
+    cycle = reserved(here, user(), "n1")
+    assert PLUGIN.undo(cycle, "n1") == []
+    here.objects.changed(RESOURCECLAIMS, claim("c", exactly()), None)
+    assert PLUGIN.undo(cycle, "n1") == []
 
 
 def test_a_claim_that_was_made_in_vain_is_deleted():

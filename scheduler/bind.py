@@ -344,18 +344,32 @@ class Binder:
             "lastTransitionTime": format_time(clock.now()),
         }
         body = {"metadata": {"uid": metadata["uid"]}, "status": {"conditions": [condition]}}
-        try:
-            await self._patch_status(victim, body)
-            await self._client.delete(PODS, metadata["name"], metadata["namespace"], uid=metadata["uid"])
-        except NotFound:
-            return
-        except (StatusError, Unreachable) as error:
-            # The preemptor asks again when it is tried next.
-            self._cluster.victims.discard(metadata["uid"])
-            _log.warning("victim not ended", pod=_name(victim), error=str(error))
-            return
-        text = f"Preempted by pod {preemptor['metadata']['uid']} on node {node}"
-        self._announce(victim, "Normal", "Preempted", text, scheduler)
+        if await self._mark_and_delete(victim, body, preemptor["metadata"]["uid"]):
+            text = f"Preempted by pod {preemptor['metadata']['uid']} on node {node}"
+            self._announce(victim, "Normal", "Preempted", text, scheduler)
+
+    async def _mark_and_delete(self, victim: Pod, body: Mapping[str, Any], preemptor: str) -> bool:
+        """Ask until there is an answer, while the preemptor (its uid) waits; say whether the victim goes."""
+        metadata, pause = victim["metadata"], _FIRST_PAUSE_S
+        uid, victims = metadata["uid"], self._cluster.victims
+        async with self._writing:
+            while uid in victims and self._cluster.is_waiting(preemptor):
+                try:
+                    await self._patch_status(victim, body)
+                    await self._client.delete(PODS, metadata["name"], metadata["namespace"], uid=uid)
+                    return True
+                except NotFound:
+                    return False
+                except _UNCLEAR as error:
+                    _log.debug("victim unanswered", pod=_name(victim), error=str(error))
+                    await clock.sleep(rand.jitter(pause))
+                    pause = min(_LONGEST_PAUSE_S, pause * 2)
+                except StatusError as error:
+                    _log.warning("victim not ended", pod=_name(victim), error=str(error))
+                    break
+        # The preemptor asks again when it is tried next.
+        victims.discard(uid)
+        return False
 
     def _announce(self, pod: Pod, kind: str, reason: str, message: str, reporter: str = "") -> None:
         """Record an Event by the pod's scheduler, or another; many of them bit by bit, since the recorder

@@ -197,6 +197,19 @@ async def test_preemption_ends_the_least_important_pod_only(cluster: Any) -> Non
         assert "deletionTimestamp" not in (await cluster.pod(name))["metadata"]
 
 
+async def test_victims_go_in_spite_of_faults(cluster: Any) -> None:
+    for name, value in (("low", 1), ("high", 1000)):
+        await add_class(cluster, name, value)
+    await cluster.add_node("n1", cpu="1")
+    transport = Faulty(cluster.client.transport, TooManyRequests("come back later"), False, "/pods/low")
+    cluster.start(Client(transport))
+    await cluster.add_pod("low", priorityClassName="low")
+    await cluster.placed("low")
+    await cluster.add_pod("vip", priorityClassName="high")
+    assert await cluster.placed("vip") == {"vip": "n1"}
+    assert transport.left == 0
+
+
 async def test_a_pod_that_never_preempts(cluster: Any) -> None:
     await add_class(cluster, "high", 1000, preemptionPolicy="Never")
     await cluster.add_node("n1", cpu="1")

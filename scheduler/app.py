@@ -175,19 +175,19 @@ class Scheduler:
             if entry is None:
                 return False
             self._schedule(entry, started)
-            _duration.observe(clock.monotonic() - started)
         return False
 
     def _schedule(self, entry: Entry, now: float) -> None:
         if "schedulingGroup" in entry.pod["spec"] and self.cluster.groups.followed:
             whole = self._groups.attempt(entry, now)
+            self._teller.tell(whole, clock.monotonic() - now)
             for _, outcome in whole.pods:
                 self._perform(outcome)
-            self._teller.tell(whole)
             return
         outcome = self._attempts.attempt(entry, now)
         self._note(entry, outcome)
         self._perform(outcome)
+        _duration.observe(clock.monotonic() - now)
 
     def _note(self, entry: Entry, outcome: Outcome) -> Callable[[str], None]:
         """Keep a decision; return what takes it back."""

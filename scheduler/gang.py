@@ -58,6 +58,13 @@ class Verdict:
     def is_scheduled(self) -> bool:
         return self.reason == SCHEDULED
 
+    @property
+    def result(self) -> str:
+        """The word that metrics have for it."""
+        if self.message == _NO_ROOM_YET:
+            return "waiting_on_preemption"
+        return {SCHEDULED: "scheduled", SCHEDULER_ERROR: "error"}.get(self.reason, "unschedulable")
+
 
 @dataclass(frozen=True)
 class GroupOutcome:

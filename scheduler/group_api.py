@@ -16,12 +16,21 @@ from client.api import Client
 from client.events import Recorder
 from client.transport import Unreachable
 from kit import clock, log, rand
+from kit.metrics import REGISTRY
 from kit.tasks import Tasks
 from scheduler.cluster import DEFAULT_SCHEDULER, Cluster
 from scheduler.gang import GroupOutcome, Verdict, new_condition
 
 _PAUSE_S = 1.0
 _log = log.get("scheduler.group_api")
+_attempts = REGISTRY.counter(
+    "scheduler_podgroup_schedule_attempts_total",
+    "Attempts to schedule pod groups, by result.",
+    ("result", "profile"),
+)
+_duration = REGISTRY.histogram(
+    "scheduler_podgroup_scheduling_algorithm_duration_seconds", "Time to decide about one pod group."
+)
 
 
 @dataclass(frozen=True)
@@ -55,12 +64,16 @@ class GroupTeller:
         self._latest: dict[Key, _News] = {}
         self._writing: set[Key] = set()
 
-    def tell(self, outcome: GroupOutcome) -> None:
-        """Tell what was decided of a group, soon. Of several verdicts that wait the latest is told."""
+    def tell(self, outcome: GroupOutcome, seconds: float) -> None:
+        """Tell what was decided of a group, soon. Of several verdicts that wait the latest is told; `seconds`
+        is how long the decision took.
+        """
+        reporter = outcome.pods[0][0].pod["spec"].get("schedulerName") or DEFAULT_SCHEDULER
+        _attempts.add((outcome.verdict.result, reporter))
+        _duration.observe(seconds)
         key, group = outcome.key, self._cluster.groups.get(outcome.key)
         if group is None:
             return
-        reporter = outcome.pods[0][0].pod["spec"].get("schedulerName") or DEFAULT_SCHEDULER
         news = _News(group["metadata"]["uid"], outcome.verdict, reporter)
         self._latest[key] = _of_both(self._latest.get(key), news)
         if key not in self._writing:

@@ -19,6 +19,7 @@ from apiserver.config import Config
 from apiserver.http.message import Request, User
 from client.api import Client
 from client.inprocess import InProcessTransport
+from kit.metrics import REGISTRY
 from kit.tasks import Tasks
 from store.memory import MemoryBackend
 from tests.integration.in_process import client_of
@@ -93,6 +94,8 @@ async def test_pods_wait_until_there_are_enough(gangs: Gangs) -> None:
     assert (condition["reason"], condition["message"]) == ("Scheduled", "")
     assert (await gangs.event("g", "Scheduled"))["involvedObject"]["kind"] == "PodGroup"
     assert (await gangs.event("a", "Scheduled"))["message"] == "Successfully assigned default/a to n1"
+    counted = 'scheduler_podgroup_schedule_attempts_total{result="scheduled",profile="default-scheduler"}'
+    assert counted in REGISTRY.render().decode()
 
 
 async def test_a_gang_without_room_is_told_why_and_is_placed_when_there_is(gangs: Gangs) -> None:

@@ -166,6 +166,7 @@ def test_pods_wait_for_their_group_and_for_enough_of_them() -> None:
     world.add(member("d"))
     assert kinds(world.run()) == dict.fromkeys("abcd", "Placed")
     assert world.verdict() == Verdict("Scheduled", "")
+    assert world.verdict().result == "scheduled"
 
 
 def test_a_group_that_comes_late_lets_its_pods_in() -> None:
@@ -215,7 +216,7 @@ def test_too_few_places_are_none() -> None:
     fit = "0/1 nodes are available: 1 Insufficient cpu."
     assert found["c"].message.startswith(fit)  # type: ignore[union-attr]
     verdict = world.verdict()
-    assert (verdict.reason, verdict.is_scheduled) == ("Unschedulable", False)
+    assert (verdict.reason, verdict.is_scheduled, verdict.result) == ("Unschedulable", False, "unschedulable")
     assert verdict.message.startswith(
         f"pod group is unschedulable, minCount (3) cannot be satisfied: 2 scheduled, 0 remaining. {fit}"
     )
@@ -380,6 +381,7 @@ def test_those_that_fit_keep_their_places_while_room_is_made() -> None:
     assert [len(rooms[name]) for name in "abcd"] == [0, 0, 1, 1]
     assert world.cluster.victims == {"one", "other"}
     assert (world.verdict().message, world.cluster.assumed) == (NO_ROOM_YET, {})
+    assert world.verdict().result == "waiting_on_preemption"
     assert [found[name].message for name in "ab"] == [NO_ROOM_YET, NO_ROOM_YET]  # type: ignore[union-attr]
     world.gone(one, other, now=20.0)
     assert kinds(world.run(20.0)) == dict.fromkeys("abcd", "Placed")
@@ -442,6 +444,7 @@ def test_pods_for_two_schedulers() -> None:
         assert isinstance(outcome, Refused)
         assert (outcome.reason, outcome.message) == ("SchedulerError", text)
     assert world.verdict() == Verdict("SchedulerError", text)
+    assert world.verdict().result == "error"
 
 
 # -- what plugins reserve

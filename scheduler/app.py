@@ -17,12 +17,15 @@ from client.leases import run_as_leader
 from kit import clock, log
 from kit.metrics import REGISTRY
 from kit.tasks import Tasks
+from scheduler.asking import AskingAttempts, Overtaken, told_apart
 from scheduler.attempt import Attempts, MakeRoom, Outcome, Placed, Refused
 from scheduler.bind import Binder, Recorders
 from scheduler.cluster import Cluster
 from scheduler.config import Config
 from scheduler.explain.decisions import Decisions
 from scheduler.explain.explainer import Explainer
+from scheduler.extender_client import ExtenderClient
+from scheduler.framework import Profile
 from scheduler.gang import GroupAttempts
 from scheduler.group_api import GroupTeller
 from scheduler.profiles import new_profiles
@@ -97,13 +100,19 @@ class Scheduler:
         queue = SchedulingQueue(said.pod_initial_backoff_s, said.pod_max_backoff_s)
         self._profiles = new_profiles(said)
         self._python = PythonPlugins(config.plugin_files, self._warn_of_plugin, config.plugin_timeout_s)
-        self.cluster = Cluster(self._python.extend(self._profiles), queue)
+        self._said = said
+        self.cluster = Cluster(self._all_profiles(), queue)
         self._attempts = Attempts(self.cluster, config.seed, clock.now)
         self._decisions = Decisions(config.decisions_memory_mb << 20)
         self.explainer = Explainer(self.cluster, self._attempts, self._decisions)
+        self._asking = AskingAttempts(self._attempts, said.extenders)
+        self._extenders = ExtenderClient(said.extenders)
+        # The next pod, about which extenders are to be asked first.
+        self._asked: Entry | None = None
         self._wake = asyncio.Event()
         recorders = Recorders(client, tasks)
-        self._binder = Binder(client, self.cluster, recorders, tasks, config.bindings_in_flight)
+        bind = self._extenders.bind if said.extenders else None
+        self._binder = Binder(client, self.cluster, recorders, tasks, config.bindings_in_flight, bind)
         self._groups = GroupAttempts(self._attempts, self._note)
         self._teller = GroupTeller(client, self.cluster, recorders.of, tasks)
         self._binder.on_end = self._wake.set
@@ -116,8 +125,12 @@ class Scheduler:
         await self._python.follow(self._plugins_changed)
 
     def _plugins_changed(self) -> None:
-        self.cluster.set_profiles(self._python.extend(self._profiles), clock.monotonic())
+        self.cluster.set_profiles(self._all_profiles(), clock.monotonic())
         self._wake.set()
+
+    def _all_profiles(self) -> dict[str, Profile]:
+        profiles = self._python.extend(self._profiles)
+        return {name: told_apart(profile, self._said.extenders) for name, profile in profiles.items()}
 
     def attach(self, informers: Informers, groups: bool = False) -> None:
         """Follow what decisions depend on; `groups` says whether there are PodGroups."""
@@ -150,10 +163,14 @@ class Scheduler:
                     flush_at = now + _FLUSH_S
                 if self._work(now + _SLICE_S):
                     await clock.sleep(0)
-                else:
+                elif self._asked is None:
                     await self._rest(flush_at)
+                if self._asked is not None:
+                    entry, self._asked = self._asked, None
+                    await self._ask(entry)
         finally:
             REGISTRY.collect.remove(self._count)
+            await self._extenders.close()
 
     async def _rest(self, until: float) -> None:
         due = self.cluster.queue.next_due()
@@ -174,11 +191,14 @@ class Scheduler:
             entry = self.cluster.queue.pop(started)
             if entry is None:
                 return False
+            if self._asking.concerns(entry.pod) and not self._is_grouped(entry.pod):
+                self._asked = entry
+                return False
             self._schedule(entry, started)
         return False
 
     def _schedule(self, entry: Entry, now: float) -> None:
-        if "schedulingGroup" in entry.pod["spec"] and self.cluster.groups.followed:
+        if self._is_grouped(entry.pod):
             whole = self._groups.attempt(entry, now)
             self._teller.tell(whole, clock.monotonic() - now)
             for _, outcome in whole.pods:
@@ -188,6 +208,25 @@ class Scheduler:
         self._note(entry, outcome)
         self._perform(outcome)
         _duration.observe(clock.monotonic() - now)
+
+    def _is_grouped(self, pod: Pod) -> bool:
+        """Say whether the pod is placed together with others. About those no extender is asked."""
+        return "schedulingGroup" in pod["spec"] and self.cluster.groups.followed
+
+    async def _ask(self, entry: Entry) -> None:
+        """Decide about a pod with the help of extenders; others wait meanwhile, as upstream's do."""
+        asking = self._asking.attempt(entry, clock.monotonic)
+        try:
+            questions = next(asking)
+            while True:
+                questions = asking.send(await self._extenders.ask_all(questions))
+        except StopIteration as end:
+            outcome = end.value
+        finally:
+            asking.close()
+        if not isinstance(outcome, Overtaken):
+            self._note(entry, outcome)
+            self._perform(outcome)
 
     def _note(self, entry: Entry, outcome: Outcome) -> Callable[[str], None]:
         """Keep a decision; return what takes it back."""

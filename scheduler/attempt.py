@@ -9,10 +9,10 @@ from typing import TypeAlias
 
 from api.types.core_v1 import Pod
 from scheduler.cluster import Cluster
-from scheduler.decide import schedule, with_preemption
+from scheduler.decide import Outside, schedule, with_preemption
 from scheduler.framework import BEGINNING, Change, Cycle, Placement, Profile, Relief, Unschedulable
 from scheduler.kept import Kept
-from scheduler.preempt import NO_VICTIMS, NOT_HELPFUL, Hopeless, Preemption, Request, preempt
+from scheduler.preempt import NO_VICTIMS, NOT_HELPFUL, Hopeless, Preemption, Request, candidates, preempt
 from scheduler.queue import Entry
 from scheduler.ranked import priority_of
 from scheduler.run import After, Run, start
@@ -115,9 +115,16 @@ class Attempts:
         cycle = self.cycle_of(pod, self.profile_of(pod))
         return Refused(cycle, message, plugins=frozenset((plugin,)), reason=reason)
 
-    def judge(self, entry: Entry, next_is_like: bool) -> Outcome:
+    def judge(
+        self,
+        entry: Entry,
+        next_is_like: bool,
+        outside: Outside | None = None,
+        room: Preemption | str | None = None,
+    ) -> Outcome:
         """Decide about a pod, and assume it where it is placed. The queue hears nothing of it; `next_is_like`
-        says whether the next pod will be one that is alike.
+        says whether the next pod will be one that is alike. `outside`: what others say of the nodes; `room`:
+        how room is to be made, or why it is not, if it may be.
         """
         if (placed := self._go_on(entry)) is not None:
             return placed
@@ -125,12 +132,12 @@ class Attempts:
         profile = self.profile_of(pod)
         cycle = self.cycle_of(pod, profile)
         with cluster.reserved(pod):
-            found = schedule(cycle, profile, pod["metadata"]["name"], self._seed)
+            found = schedule(cycle, profile, pod["metadata"]["name"], self._seed, outside)
             reliefs: list[Relief] = []
             made: Preemption | str = ""
             if isinstance(found, Unschedulable):
                 reliefs = [relief for p in profile.post_filters if (relief := p.post_filter(cycle))]
-                made = self._make_room(cycle, profile, _with_notes(found, reliefs))
+                made = self._make_room(cycle, profile, _with_notes(found, reliefs), room)
         if isinstance(found, Placement):
             return self._place_first(cycle, profile, entry, found.node, next_is_like)
         changes = [change for relief in reliefs for change in relief.changes]
@@ -178,16 +185,38 @@ class Attempts:
         self.cluster.assume(cycle.pod, node)
         return Placed(cycle, profile, node)
 
-    def _make_room(self, cycle: Cycle, profile: Profile, failure: Unschedulable) -> Preemption | str:
+    def candidates(self, entry: Entry, outside: Outside) -> list[Preemption]:
+        """Return how room might be made for a pod, if it needs any and may have it."""
+        cluster, pod, profile = self.cluster, entry.pod, self.profile_of(entry.pod)
+        cycle = self.cycle_of(pod, profile)
+        with cluster.reserved(pod):
+            found = schedule(cycle, profile, pod["metadata"]["name"], self._seed, outside)
+            if isinstance(found, Placement) or not cluster.any_below(priority_of(pod)):
+                return []
+            if self._is_out_of_question(cycle, profile) is not None:
+                return []
+            return candidates(self._request(cycle, profile, found))
+
+    def _is_out_of_question(self, cycle: Cycle, profile: Profile) -> str | None:
+        """Return why nobody is ended for the pod in any case ("": nothing is said of it); None: maybe."""
+        pod = cycle.pod
+        if not self.cluster.snapshot.node_count or profile.preemption is None:
+            return ""
+        if pod["spec"].get("preemptionPolicy") == "Never":
+            return " preemption: not eligible due to preemptionPolicy=Never."
+        if self.cluster.is_awaiting_room(pod):
+            return " preemption: not eligible due to a terminating pod on the nominated node."
+        return None
+
+    def _make_room(
+        self, cycle: Cycle, profile: Profile, failure: Unschedulable, room: Preemption | str | None
+    ) -> Preemption | str:
         """Return what to end for the pod, or the message that says that there is nothing."""
         cluster, pod, nodes = self.cluster, cycle.pod, self.cluster.snapshot.node_count
-        if not nodes or profile.preemption is None:
-            return failure.message
-        if pod["spec"].get("preemptionPolicy") == "Never":
-            return f"{failure.message} preemption: not eligible due to preemptionPolicy=Never."
-        if cluster.is_awaiting_room(pod):
-            text = "not eligible due to a terminating pod on the nominated node."
-            return f"{failure.message} preemption: {text}"
+        if (why := self._is_out_of_question(cycle, profile)) is not None:
+            return failure.message + why
+        if room is not None:
+            return room if isinstance(room, Preemption) else f"{failure.message} preemption: {room}"
         if cluster.any_below(priority_of(pod)):
             match preempt(self._request(cycle, profile, failure)):
                 case Preemption() as found:

@@ -10,7 +10,7 @@ no answer      -> the same binding is sent again until there is one: it may have
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -26,6 +26,7 @@ from kit.metrics import REGISTRY
 from kit.tasks import Tasks
 from scheduler.attempt import UNSCHEDULABLE, Placed, unreserve
 from scheduler.cluster import DEFAULT_SCHEDULER, Cluster
+from scheduler.extenders import ExtenderError
 from scheduler.framework import Change, Create, Cycle, Delete, Failed, PreBindPlugin, UndoPlugin, Wait, Write
 from scheduler.preempt import Preemption
 
@@ -63,13 +64,21 @@ class Binder:
     """`idle` is called whenever a binding has ended, so that the caller may hand over more."""
 
     def __init__(
-        self, client: Client, cluster: Cluster, recorders: Recorders, tasks: Tasks, limit: int
+        self,
+        client: Client,
+        cluster: Cluster,
+        recorders: Recorders,
+        tasks: Tasks,
+        limit: int,
+        bind_outside: Callable[[Pod, str], Awaitable[bool]] | None = None,
     ) -> None:
         self._client = client
         self._cluster = cluster
         self._recorders = recorders
         self._tasks = tasks
         self._limit = limit
+        # Binds the pods that are not ours to bind; False for all others.
+        self._bind_outside = bind_outside
         self._under_way = 0
         self._news: deque[tuple[str, Mapping[str, Any], str, str, str]] = deque(maxlen=_NEWS_MAX)
         self._telling: asyncio.Task[None] | None = None
@@ -102,7 +111,8 @@ class Binder:
                 if failure is not None:
                     self._undo(placed, failure)
                     return
-            await self._bind_until_answered(placed)
+            if not await self._is_bound_outside(placed):
+                await self._bind_until_answered(placed)
         finally:
             self._under_way -= 1
             self.on_end()
@@ -208,6 +218,27 @@ class Binder:
         _log.warning("binding given up", pod=_name(pod), node=node, reason=reason)
         self._announce(pod, "Warning", "FailedScheduling", reason)
 
+    async def _is_bound_outside(self, placed: Placed) -> bool:
+        """Let an extender bind the pod; False if there is none that does. It is asked once: if it does not
+        answer, it may have bound.
+        """
+        if self._bind_outside is None:
+            return False
+        try:
+            if not await self._bind_outside(placed.cycle.pod, placed.node):
+                return False
+        except ExtenderError as error:
+            self._undo(placed, f"binding rejected: {error}")
+        else:
+            self._tell_bound(placed)
+        return True
+
+    def _tell_bound(self, placed: Placed) -> None:
+        pod = placed.cycle.pod
+        _attempts.add(("scheduled",))
+        text = f"Successfully assigned {_name(pod)} to {placed.node}"
+        self._announce(pod, "Normal", "Scheduled", text)
+
     async def _bind_until_answered(self, placed: Placed) -> None:
         pod, node = placed.cycle.pod, placed.node
         uid = pod["metadata"]["uid"]
@@ -225,9 +256,7 @@ class Binder:
             except StatusError as error:
                 self._refused(placed, error)
                 return
-        _attempts.add(("scheduled",))
-        text = f"Successfully assigned {_name(pod)} to {node}"
-        self._announce(pod, "Normal", "Scheduled", text)
+        self._tell_bound(placed)
 
     async def _post(self, pod: Pod, node: str) -> None:
         metadata = pod["metadata"]

@@ -6,13 +6,26 @@ from pathlib import Path
 
 import orjson
 
+from api.types.core_v1 import Pod
 from client.http import HTTPTransport
 from client.kubeconfig import Endpoint
 from client.transport import RawRequest, Unreachable
+from kit import log
 from kit.metrics import REGISTRY
 from scheduler.configuration.model import ExtenderConfig, ExtenderTLS
-from scheduler.extenders import Answer, NoAnswer, Question, Reply, url
+from scheduler.extenders import (
+    Answer,
+    ExtenderError,
+    NoAnswer,
+    Question,
+    Reply,
+    bind_question,
+    interested,
+    read_binding,
+    url,
+)
 
+_log = log.get("scheduler.extender_client")
 _HEADERS = {"Content-Type": "application/json"}
 _asked = REGISTRY.counter(
     "scheduler_extender_requests_total", "Questions to extenders, by result.", ("extender", "result")
@@ -46,6 +59,23 @@ class ExtenderClient:
         reply = await self._send(request, question)
         _asked.add((extender.url_prefix, "answer" if isinstance(reply, Answer) else "error"))
         return reply
+
+    async def bind(self, pod: Pod, node: str) -> bool:
+        """Let the extender bind a pod that does so; False if the scheduler is to do it. Raises
+        `ExtenderError`.
+        """
+        for extender in interested(self._transports, pod):
+            if not extender.bind_verb:
+                continue
+            try:
+                read_binding(await self.ask(bind_question(extender, pod, node)))
+            except ExtenderError as error:
+                if not extender.ignorable:
+                    raise
+                _log.warning("extender passed over", extender=extender.url_prefix, error=str(error))
+                continue
+            return True
+        return False
 
     async def _send(self, request: RawRequest, question: Question) -> Reply:
         where = url(question)

@@ -47,7 +47,9 @@ _ANYTHING = frozenset(("",))
 
 @dataclass(frozen=True)
 class Overtaken:
-    """The pod has changed or gone while extenders were asked: nothing is to be done for this attempt."""
+    """The pod, or the nodes that it was to have, have changed or gone while extenders were asked: what they
+    said is worth nothing any more.
+    """
 
 
 T: TypeAlias = Outcome | Overtaken
@@ -84,13 +86,13 @@ class AskingAttempts:
 
     def _judge(self, entry: Entry, shape: Shape, asked: Sequence[ExtenderConfig]) -> Asking:
         outside = yield from self._outside(entry.pod, asked)
-        if self._is_overtaken(entry, shape):
+        if self._has_changed(entry, shape) or self._are_taken(entry.pod, outside):
             return Overtaken()
         room: Preemption | str | None = None
         advisers = [extender for extender in asked if extender.preempt_verb]
         if advisers and (candidates := self._attempts.candidates(entry, outside)):
             room = yield from self._choose(entry.pod, advisers, candidates)
-            if self._is_overtaken(entry, shape):
+            if self._has_changed(entry, shape) or self._is_gone(room):
                 return Overtaken()
         outcome = self._attempts.judge(entry, False, outside, room)
         if isinstance(outcome, Refused) and EXTENDER in outcome.plugins:
@@ -100,8 +102,15 @@ class AskingAttempts:
     def _shape(self, entry: Entry) -> Shape:
         return self._attempts.cluster.shapes.of(entry.pod)
 
-    def _is_overtaken(self, entry: Entry, shape: Shape) -> bool:
+    def _has_changed(self, entry: Entry, shape: Shape) -> bool:
         return entry.uid not in self._attempts.cluster.queue or self._shape(entry).key != shape.key
+
+    def _are_taken(self, pod: Pod, outside: Outside) -> bool:
+        """Say whether there were nodes left, none of which will do any more."""
+        return bool(outside.names) and outside.names.isdisjoint(self._feasible(pod)[0])
+
+    def _is_gone(self, room: Preemption | str) -> bool:
+        return isinstance(room, Preemption) and room.node not in self._attempts.cluster.snapshot.index
 
     def _broken(self, entry: Entry, message: str) -> Outcome:
         """An extender that matters has failed: the pod is tried again after its back-off."""

@@ -170,6 +170,9 @@ def _on_node(request: Request, slot: int, lower: list[Pod]) -> Preemption | str:
                 snapshot.remove_pod(uid)
                 victims.append(pod)
                 violations += pod in protected
+        if not victims:
+            # Refused by others than the filters: nobody's end would help.
+            return NO_VICTIMS
         return Preemption(name, tuple(sorted(victims, key=importance)), violations)
     finally:
         for uid, record in taken.items():

@@ -75,6 +75,13 @@ def make(cycle: Cycle, ranked: Ranked, priority: int, among: Mask, demands: Mapp
     if not len(slots):
         return Room("", (), reasons)
     victims = _victims([column.only(fits) for column in columns], lower)
+    some = _any(victims)
+    if not some.all():
+        # Refused by others than the filters: nobody's end would help.
+        reasons[NO_VICTIMS] = reasons.get(NO_VICTIMS, 0) + int(np.count_nonzero(~some))
+        slots, victims = slots[some], victims[some]
+        if not len(slots):
+            return Room("", (), reasons)
     best = _best(ranked, slots, victims)
     pods = ranked.pods[int(slots[best])]
     chosen = tuple(pods[number] for number in np.flatnonzero(victims[best]))

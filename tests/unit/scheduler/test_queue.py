@@ -236,3 +236,33 @@ def test_a_pod_that_leaves_and_returns_is_popped_once() -> None:
     queue.remove("a", 0.0)
     queue.put(pod("a"), 1.0)
     assert [popped(queue, 1.0), popped(queue, 1.0)] == ["a", None]
+
+
+@pytest.mark.parametrize("anything", [True, False])
+def test_what_happens_during_a_long_attempt_is_told_afterwards(anything: bool) -> None:
+    queue = SchedulingQueue()
+    queue.put(pod("a"), 0.0)
+    queue.pop(0.0)
+    queue.listen()
+    queue.stir_all(3.0) if anything else queue.stir(FIT_EVENT, 3.0)
+    queue.park("a", FIT)
+    assert queue.counts() == {"unschedulable": 1}
+    queue.catch_up(4.0)
+    assert popped(queue, 4.0) == "a"
+
+
+def test_what_helps_nobody_who_waits_is_not_told_for_more() -> None:
+    queue = SchedulingQueue()
+    queue.put(pod("a"), 0.0)
+    queue.pop(0.0)
+    queue.listen()
+    queue.stir([("NodeResourcesFit", lambda _: False)], 3.0)
+    queue.park("a", FIT)
+    queue.catch_up(4.0)
+    assert popped(queue, 4.0) is None
+    # From now on nothing is kept.
+    queue.stir(FIT_EVENT, 5.0)
+    queue.pop(5.0)
+    queue.park("a", FIT)
+    queue.catch_up(6.0)
+    assert popped(queue, 60.0) is None

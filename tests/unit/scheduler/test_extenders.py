@@ -1,9 +1,11 @@
 """What extenders are asked, and what their answers mean."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scheduler.configuration.load import load
 from scheduler.configuration.model import ExtenderConfig, ExtenderTLS, ManagedResource
 from scheduler.decide import Outside
 from scheduler.extender_client import endpoint
@@ -185,3 +187,12 @@ def test_bindings() -> None:
 def test_trust(more: Any, insecure: bool) -> None:
     found = endpoint(ExtenderConfig("https://here/", **more))
     assert (found.server, found.insecure) == ("https://here", insecure)
+
+
+def test_the_example_of_an_extender_is_about_its_resource_alone() -> None:
+    file = Path(__file__).parents[3] / "deploy" / "examples" / "scheduler-extender.yaml"
+    (found,) = load(file.read_bytes()).extenders
+    assert (found.filter_verb, found.timeout_s, found.node_cache_capable) == ("filter", 1.0, True)
+    assert found.managed_resources == (ManagedResource("example.com/gpu", ignored=True),)
+    assert interested([found], NEW) == []
+    assert interested([found], asks(limits={"example.com/gpu": "2"})) == [found]

@@ -5,6 +5,8 @@ Source: pkg/kubelet/lifecycle/predicate.go, pkg/kubelet/sysctl/allowlist.go (1.3
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
 from api.podspec import pod_requests
 from api.quantity import milli, value
@@ -32,15 +34,31 @@ SAFE_SYSCTLS = frozenset(
 )
 
 
-def admit(pod: Obj, others: Iterable[Obj], node: Obj) -> Verdict | None:
-    """Return why the node refuses a pod, None if it takes it. `others` are the pods that hold resources
-    here.
-    """
-    active = list(others)
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a pod takes of its node: resources as `pod_requests` has them, and (protocol, address, port)."""
+
+    requests: tuple[tuple[str, int], ...]
+    ports: tuple[tuple[str, str, int], ...]
+
+
+def claims_of(pod: Obj) -> Claims:
+    """Return the claims of a pod; equal ones are held once."""
+    return _shared(Claims(tuple(sorted(pod_requests(pod).items())), tuple(_host_ports(pod))))
+
+
+@lru_cache(maxsize=1024)
+def _shared(claims: Claims) -> Claims:
+    return claims
+
+
+def admit(pod: Obj, others: Iterable[Claims], node: Obj) -> Verdict | None:
+    """Return why the node refuses a pod, None if it takes it. `others`: of pods that hold resources here."""
+    active, wanted = list(others), claims_of(pod)
     return (
         _sysctls(pod)
-        or _insufficient(pod, active, (node.get("status") or {}).get("allocatable") or {})
-        or _ports(pod, active)
+        or _insufficient(wanted, active, (node.get("status") or {}).get("allocatable") or {})
+        or _ports(wanted, active)
         or _placement(pod, node)
         or _taints(pod, node)
     )
@@ -57,15 +75,14 @@ def _sysctls(pod: Obj) -> Verdict | None:
     return None
 
 
-def _insufficient(pod: Obj, active: list[Obj], allocatable: Mapping[str, str]) -> Verdict | None:
+def _insufficient(wanted: Claims, active: list[Claims], allocatable: Mapping[str, str]) -> Verdict | None:
     if "pods" in allocatable and len(active) + 1 > value(allocatable["pods"]):
         return _out_of("pods", 1, len(active), value(allocatable["pods"]))
-    wanted = pod_requests(pod)
     used: dict[str, int] = {}
     for other in active:
-        for name, amount in pod_requests(other).items():
+        for name, amount in other.requests:
             used[name] = used.get(name, 0) + amount
-    for name, amount in wanted.items():
+    for name, amount in wanted.requests:
         if not amount or (name not in allocatable and "/" not in name):
             continue
         limit = allocatable.get(name, "0")
@@ -82,9 +99,9 @@ def _out_of(name: str, requested: int, used: int, total: int) -> Verdict:
     return Verdict(f"OutOf{name}", text)
 
 
-def _ports(pod: Obj, active: list[Obj]) -> Verdict | None:
-    taken = {port for other in active for port in _host_ports(other)}
-    for protocol, ip, number in _host_ports(pod):
+def _ports(wanted: Claims, active: list[Claims]) -> Verdict | None:
+    taken = {port for other in active for port in other.ports}
+    for protocol, ip, number in wanted.ports:
         for other_protocol, other_ip, other_number in taken:
             same_address = ip == other_ip or "0.0.0.0" in (ip, other_ip)
             if (protocol, number) == (other_protocol, other_number) and same_address:

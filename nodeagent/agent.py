@@ -19,7 +19,7 @@ from client.transport import Unreachable
 from kit import clock, log
 from kit.tasks import Tasks
 from nodeagent import node_status
-from nodeagent.admit import admit
+from nodeagent.admit import Claims, admit
 from nodeagent.cri.client import Runtime
 from nodeagent.cri.errors import CRIError
 from nodeagent.lease import Heartbeat
@@ -95,7 +95,7 @@ class Agent:
         parts.edges.allocatable.update(node_status.allocatable(parts.spec, parts.machine))
         parts.edges.runtime_handler = partial(_handler_of, parts.client)
 
-    def _admit(self, pod: Obj, others: list[Obj]) -> Verdict | None:
+    def _admit(self, pod: Obj, others: list[Claims]) -> Verdict | None:
         return admit(pod, others, self.keeper.node) if self.keeper.node else None
 
     async def start(self) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from api.resource import Obj
 from kit import log
 from kit.tasks import Tasks
+from nodeagent.admit import Claims
 from nodeagent.cri import convert
 from nodeagent.cri.observe import container_state
 from nodeagent.pod.edges import Edges
@@ -24,8 +25,8 @@ from proto.gen.cri import runtime_v1_pb2 as cri
 
 _log = log.get("nodeagent.pods")
 
-# Says why a pod must not run on this node, given the pods that do; None: it may.
-Admission = Callable[[Obj, list[Obj]], Verdict | None]
+# Says why a pod must not run on this node, given what those take that do; None: it may.
+Admission = Callable[[Obj, list[Claims]], Verdict | None]
 
 
 @dataclass
@@ -75,11 +76,7 @@ class PodManager:
     def _add(self, pod: Obj) -> None:
         uid = pod["metadata"]["uid"]
         held = self._held.get(uid)
-        active = [
-            record.pod
-            for record in self._edges.directory
-            if (other := self._workers.get(record.uid)) is not None and other.holds_resources
-        ]
+        active = [other.claims for other in self._workers.values() if other.holds_resources]
         worker = new_worker(self._edges, pod, self._tasks)
         if held is not None:
             worker.adopt(list(held.sandboxes), [(key, one[0]) for key, one in held.containers.items()])

@@ -331,3 +331,17 @@ def _same_condition(old: Obj | None, new: Obj) -> bool:
         return False
     keys = ("status", "reason", "message", "lastTransitionTime", "observedGeneration")
     return all(old.get(key) == new.get(key) for key in keys)
+
+
+def is_same_but_for_status(old: Obj, new: Obj) -> bool:
+    """Return whether two versions of a pod differ in nothing that makes it run differently."""
+    keys = ("uid", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations")
+    same = all(old["metadata"].get(key) == new["metadata"].get(key) for key in keys)
+    return same and old["spec"] == new["spec"]
+
+
+def is_echo(theirs: Obj, own: Obj) -> bool:
+    """Return whether a status holds what we computed last and no condition more."""
+    if not own or status_patch(theirs, own):
+        return False
+    return len(theirs.get("conditions") or ()) == len(own.get("conditions") or ())

@@ -21,6 +21,7 @@ from api.resource import Obj
 from api.times import parse_time
 from kit import clock, log
 from kit.tasks import Tasks
+from nodeagent.admit import Claims, claims_of
 from nodeagent.cri.errors import CRIError
 from nodeagent.pod import cleanup, order, start, stop
 from nodeagent.pod.actions import Kill, PodActions, Situation, Start, compute_actions
@@ -36,8 +37,9 @@ from nodeagent.pod.status import (
     OWNED_CONDITIONS,
     Verdict,
     compute_status,
+    is_echo,
+    is_same_but_for_status,
     rejected_status,
-    status_patch,
 )
 from nodeagent.pod.turns import Turns
 from nodeagent.probes.hooks import HookError
@@ -85,6 +87,7 @@ class PodWorker:
         self._resizer = Resizer(edges)
         self._turns = Turns(tasks, record.uid, self._take_step, self._fall_asleep)
         self._failures = 0
+        self._claims: Claims | None = None
         self._ops: dict[str, asyncio.Task[None]] = {}
         # Operations that were under way when the present observation began: it may not show what they did.
         self._unseen: frozenset[str] = frozenset()
@@ -129,19 +132,27 @@ class PodWorker:
             and (self._record.status or {}).get("phase") not in ENDED_PHASES
         )
 
+    @property
+    def claims(self) -> Claims:
+        """What the pod takes of the node."""
+        if self._claims is None:
+            self._claims = claims_of(self._pod)
+        return self._claims
+
     # --- what others tell it ---
 
     def update(self, pod: Obj) -> None:
         """Take a newer object. One that only echoes our own status changes nothing."""
         before, self._record.pod = self._record.pod, pod
-        if _is_same_but_for_status(before, pod):
-            if _is_echo(pod.get("status") or {}, self._record.status):
+        if is_same_but_for_status(before, pod):
+            if is_echo(pod.get("status") or {}, self._record.status):
                 # From here on it is held once, and not by us.
                 self._record.status = pod["status"]
                 self._edges.statuses.shown(pod)
             else:
                 self.wake()
             return
+        self._claims = None
         self.retry()
 
     def retry(self) -> None:
@@ -568,19 +579,6 @@ class PodWorker:
     def _started_at(self) -> datetime | None:
         text = self._record.status.get("startTime") or (self._pod.get("status") or {}).get("startTime")
         return parse_time(str(text)) if text else None
-
-
-def _is_same_but_for_status(old: Obj, new: Obj) -> bool:
-    keys = ("uid", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "labels", "annotations")
-    same = all(old["metadata"].get(key) == new["metadata"].get(key) for key in keys)
-    return same and old["spec"] == new["spec"]
-
-
-def _is_echo(theirs: Obj, own: Obj) -> bool:
-    """Return whether a status holds what we computed last and no condition more."""
-    if not own or status_patch(theirs, own):
-        return False
-    return len(theirs.get("conditions") or ()) == len(own.get("conditions") or ())
 
 
 def new_worker(edges: Edges, pod: Obj, tasks: Tasks, observation: Observation | None = None) -> PodWorker:

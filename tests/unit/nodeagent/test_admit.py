@@ -1,6 +1,6 @@
 import pytest
 
-from nodeagent.admit import admit
+from nodeagent.admit import admit, claims_of
 
 NODE = {
     "metadata": {"name": "n1", "labels": {"disk": "ssd", "cores": "4"}},
@@ -86,7 +86,7 @@ def expression(operator, key="disk", *values):
     ],
 )
 def test_admit(wanted, others, reason):
-    verdict = admit(wanted, others, NODE)
+    verdict = admit(wanted, map(claims_of, others), NODE)
     assert (verdict.reason if verdict else None) == reason
 
 

@@ -373,20 +373,23 @@ async def test_many_pods_end_up_running(world):
     assert len({pod["status"]["podIP"] for pod in world.pods.values()}) == 50
 
 
+def asking(millicores):
+    return {"name": "a", "image": "x", "resources": {"requests": {"cpu": f"{millicores}m"}}}
+
+
 async def test_a_pod_whose_object_is_gone_holds_nothing_against_the_next():
     with clock.use(LoopClock()):
         tasks, others = Tasks(), []
         slow = Defaults(stop_delay_s=20.0)
         world = World(tasks, admit=lambda pod, active: others.append(list(active)), defaults=slow)
         await world.start_agent()
-        world.create("first")
+        world.create("first", containers=[asking(1)])
         await settle()
-        world.create("second")
+        world.create("second", containers=[asking(2)])
         await settle()
         world.manager.remove("uid-first", world.pods.pop("first"))
-        world.create("third")
-        names = [[one["metadata"]["name"] for one in active] for active in others]
-        assert names == [[], ["first"], ["second"]]
+        world.create("third", containers=[asking(3)])
+        assert [[dict(one.requests)["cpu"] for one in active] for active in others] == [[], [1], [2]]
         assert world.directory.get("uid-first")
         await world.agent_tasks.close()
         await tasks.close()

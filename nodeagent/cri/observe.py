@@ -1,6 +1,10 @@
-"""From the runtime's messages to what the pure core reads. PURE."""
+"""From the runtime's messages to what the pure core reads. PURE.
+
+Texts are interned: the same ids, names and images come again with every message and for every pod.
+"""
 
 from datetime import UTC, datetime, timedelta
+from sys import intern
 
 from nodeagent.cri import convert
 from nodeagent.pod.observed import ContainerObserved, SandboxObserved, State
@@ -28,7 +32,7 @@ def container_state(state: int) -> State:
 def sandbox_observed(status: cri.PodSandboxStatus) -> SandboxObserved:
     ips = tuple(filter(None, [status.network.ip, *(one.ip for one in status.network.additional_ips)]))
     return SandboxObserved(
-        status.id,
+        intern(status.id),
         status.state == cri.SANDBOX_READY,
         status.metadata.attempt,
         moment(status.created_at),
@@ -42,14 +46,14 @@ def container_observed(
     """Return one attempt; `message` is the termination message if it left one."""
     annotations = status.annotations
     return ContainerObserved(
-        id=status.id,
-        name=status.labels.get(convert.CONTAINER_NAME) or status.metadata.name,
+        id=intern(status.id),
+        name=intern(status.labels.get(convert.CONTAINER_NAME) or status.metadata.name),
         state=container_state(status.state),
         sandbox_id=sandbox_id,
         restarts=_number(annotations.get(convert.RESTART_COUNT), status.metadata.attempt),
-        image=status.image.user_specified_image or status.image.image,
-        image_id=status.image_ref,
-        spec_hash=annotations.get(convert.HASH, ""),
+        image=intern(status.image.user_specified_image or status.image.image),
+        image_id=intern(status.image_ref),
+        spec_hash=intern(annotations.get(convert.HASH, "")),
         created_at=moment(status.created_at),
         started_at=moment(status.started_at),
         finished_at=moment(status.finished_at),

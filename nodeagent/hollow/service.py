@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from sys import intern
 from typing import Any
 
 from kit import clock, files, log, rand
@@ -189,7 +190,9 @@ class HollowService:
     async def _create(self, request: cri.CreateContainerRequest) -> cri.CreateContainerResponse:
         if request.pod_sandbox_id not in self._state.sandboxes:
             raise _not_found("sandbox", request.pod_sandbox_id)
-        container = Container(_new_id(), request.pod_sandbox_id, packed_container(request.config), _now())
+        container = Container(
+            _new_id(), intern(request.pod_sandbox_id), packed_container(request.config), _now()
+        )
         self._state.containers[container.id] = container
         if self._settings.write_logs:
             path = self._log_path(container, request.config)
@@ -274,7 +277,7 @@ class HollowService:
             reason=one.reason,
             labels=config.labels,
             annotations=config.annotations,
-            log_path=str(self._log_path(one, config)),
+            log_path=str(self._log_path(one, config)) if self._settings.write_logs else "",
         )
         return cri.ContainerStatusResponse(status=status)
 
@@ -411,7 +414,7 @@ _HANDLERS: Mapping[str, Callable[[HollowService, Any], Awaitable[Any]]] = {
 
 
 def _new_id() -> str:
-    return (rand.uid() + rand.uid()).replace("-", "")
+    return intern((rand.uid() + rand.uid()).replace("-", ""))
 
 
 def _now() -> int:

@@ -6,6 +6,7 @@ The pod workers write it; the node's HTTP server, the event stream and the node 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from sys import intern
 
 from api.resource import Obj
 from nodeagent.pod.observed import NOTHING, ContainerObserved, PodObserved
@@ -93,7 +94,7 @@ class PodDirectory:
 
     def own(self, uid: str, runtime_id: str) -> None:
         """Note a container or sandbox the moment it is made, before it is observed."""
-        self._owner_of_id[runtime_id] = uid
+        self._owner_of_id[intern(runtime_id)] = uid
 
     def remove(self, uid: str) -> None:
         record = self._by_uid.pop(uid, None)

@@ -88,9 +88,10 @@ class PodManager:
     def _launch(self, uid: str, worker: PodWorker) -> None:
         self._workers[uid] = worker
         self.idle.clear()
-        worker.start(lambda: self._ended(uid, worker))
+        worker.start(self._ended)
 
-    def _ended(self, uid: str, worker: PodWorker) -> None:
+    def _ended(self, worker: PodWorker) -> None:
+        uid = worker.uid
         if self._workers.get(uid) is worker:
             del self._workers[uid]
             self._held.pop(uid, None)

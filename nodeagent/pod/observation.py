@@ -8,6 +8,7 @@ or a stopped sandbox does not change any more.
 import asyncio
 from dataclasses import replace
 from pathlib import Path
+from sys import intern
 
 from nodeagent.cri import convert, observe
 from nodeagent.cri.client import Runtime
@@ -32,11 +33,11 @@ class Observation:
         self._sandbox_of: dict[str, str] = {}
 
     def add_sandbox(self, sandbox_id: str) -> None:
-        self._sandboxes.setdefault(sandbox_id, None)
+        self._sandboxes.setdefault(intern(sandbox_id), None)
 
     def add_container(self, container_id: str, sandbox_id: str) -> None:
-        self._containers.setdefault(container_id, None)
-        self._sandbox_of[container_id] = sandbox_id
+        self._containers.setdefault(intern(container_id), None)
+        self._sandbox_of[intern(container_id)] = intern(sandbox_id)
 
     def forget(self, container_id: str) -> None:
         """Drop a container that has been removed."""

@@ -49,8 +49,9 @@ class _Pending:
     pod: Obj
     wanted: Obj
     written: Obj
-    # The object's revision after our last write.
+    # The object's revision after our last write, and the newest one seen that shows what is wanted.
     revision: int = 0
+    shown: int = 0
     task: asyncio.Task[None] | None = None
 
 
@@ -70,19 +71,27 @@ class StatusWriter:
         uid = pod["metadata"]["uid"]
         entry = self._pending.get(uid)
         if entry is None:
-            entry = self._pending[uid] = _Pending(pod, status, pod.get("status") or {})
+            present = pod.get("status") or {}
+            if not status_patch(present, status):
+                return
+            entry = self._pending[uid] = _Pending(pod, status, present)
         elif entry.task is None and _revision(pod) >= entry.revision:
             # A watch may lag behind our own write; an object at least as new as it tells what is there.
             entry.written = pod.get("status") or {}
-        entry.pod, entry.wanted = pod, status
+        entry.pod, entry.wanted, entry.shown = pod, status, 0
         if entry.task is None and status_patch(entry.written, status):
             entry.task = self._tasks.spawn(self._write(uid, entry), f"status of pod {uid}")
 
     def shown(self, pod: Obj) -> None:
         """A watch shows the pod with the status that is wanted: there is nothing to remember of it."""
         uid = pod["metadata"]["uid"]
-        entry = self._pending.get(uid)
-        if entry is not None and entry.task is None and _revision(pod) >= entry.revision:
+        if entry := self._pending.get(uid):
+            entry.shown = _revision(pod)
+            self._drop(uid, entry)
+
+    def _drop(self, uid: str, entry: _Pending) -> None:
+        is_shown = entry.shown and entry.revision <= entry.shown
+        if entry.task is None and is_shown and self._pending.get(uid) is entry:
             del self._pending[uid]
 
     async def flush(self, uid: str) -> None:
@@ -122,6 +131,8 @@ class StatusWriter:
                     delay = min(LIMIT_RETRY_S, delay * 2)
         finally:
             entry.task = None
+        # As a rule the watch is faster than the answer.
+        self._drop(uid, entry)
 
     async def _write_once(self, entry: _Pending) -> bool:
         async with self._gate:

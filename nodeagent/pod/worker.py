@@ -98,7 +98,7 @@ class PodWorker:
         self._deleted = False
         self.removed = False
         # Called when the pod is gone from API and runtime.
-        self._gone: Callable[[], None] | None = None
+        self._gone: Callable[[PodWorker], None] | None = None
         # Containers of an earlier agent have been taken over and not been looked at yet.
         self._inherited = False
 
@@ -203,8 +203,8 @@ class PodWorker:
 
     # --- its task ---
 
-    def start(self, gone: Callable[[], None]) -> None:
-        """Begin to live; `gone` is called when the pod is gone from API and runtime."""
+    def start(self, gone: "Callable[[PodWorker], None]") -> None:
+        """Begin to live; `gone` is called with it when the pod is gone from API and runtime."""
         self._gone = gone
         self._turns.start()
 
@@ -230,7 +230,7 @@ class PodWorker:
         if self._turns.ended and self._gone is not None:
             for task in self._ops.values():
                 task.cancel()
-            self._gone()
+            self._gone(self)
 
     async def _step(self) -> None:
         observed = await self._observe()
@@ -529,7 +529,9 @@ class PodWorker:
             # A verdict counts once everything has been stopped: until then the pod is what it is.
             verdict = self._verdict if ended or self._verdict is DEADLINE else None
             pod = self._with_own_status()
-            self._record.status = compute_status(pod, observed, known, addresses, now, verdict)
+            status = compute_status(pod, observed, known, addresses, now, verdict)
+            theirs: Obj = self._pod.get("status") or {}
+            self._record.status = theirs if is_echo(theirs, status) else status
         self._edges.statuses.publish(self._pod, self._record.status)
         if not ended and self._record.status["phase"] in ENDED_PHASES:
             self.wake()

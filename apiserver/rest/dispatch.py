@@ -8,15 +8,17 @@ subresource  the table of `apiserver/subresources/catalog.py`
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TypeAlias
 
+import orjson
+
 from api.errors import BadRequest, MethodNotAllowed, NotFound
 from api.resource import Key, Obj
-from apiserver.http.message import Answer, Request
+from apiserver.http.message import Answer, Request, Response
 from apiserver.rest import render
 from apiserver.rest.create import create
 from apiserver.rest.delete import delete, delete_entries
 from apiserver.rest.get import fetch
 from apiserver.rest.hub import Collection, Hub
-from apiserver.rest.list import handle_list, options_of, present_entries
+from apiserver.rest.list import handle_list, options_of, plain_list, present_entries
 from apiserver.rest.options import deletion_of, operation_of
 from apiserver.rest.patch import patch
 from apiserver.rest.reading import read
@@ -180,13 +182,17 @@ async def _deletecollection(hub: Hub, collection: Collection, request: Request) 
     revision, entries = await present_entries(hub, collection, selection)
     operation = operation_of(request)
     operation = type(operation)(operation.user, deletion.dry_run, "", request, options)
-    objects = await delete_entries(hub, collection, entries, deletion, operation)
+    gone = await delete_entries(hub, collection, entries, deletion, operation)
     metadata = {"resourceVersion": str(revision)}
-    weight = sum(len(entry.data) for entry in entries)
+    if form.plain:
+        return Response(200, plain_list(collection, gone, metadata))
     include, now = render.include_of(request), hub.now()
-    return await apart(
-        weight, render.list_response, form, collection.resource, objects, metadata, include, now
-    )
+
+    def other() -> Response:
+        objects = map(orjson.loads, gone)
+        return render.list_response(form, collection.resource, objects, metadata, include, now)
+
+    return await apart(sum(map(len, gone)), other)
 
 
 def key_of(collection: Collection, request: Request) -> Key:

@@ -5,7 +5,7 @@ Spec: k8s.io/apiserver/pkg/storage/cacher GetList, apis/meta/internalversion/val
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -73,7 +73,7 @@ async def handle_list(hub: Hub, collection: Collection, request: Request) -> Res
         found = await _shown(hub, collection, found)
     metadata = _metadata(found)
     if form.plain:
-        return Response(200, _plain(collection, found, metadata))
+        return Response(200, plain_list(collection, found.pieces, metadata))
     weight = sum(map(len, found.pieces))
     return await apart(weight, _other, collection, request, form, found, metadata, hub)
 
@@ -374,12 +374,15 @@ def _metadata(found: Found) -> dict[str, Any]:
     return metadata
 
 
-def _plain(collection: Collection, found: Found, metadata: dict[str, Any]) -> bytes | list[bytes]:
+def plain_list(
+    collection: Collection, pieces: Iterable[bytes], metadata: dict[str, Any]
+) -> bytes | list[bytes]:
+    """Return the body of a list; each of `pieces` is one object or several, joined by commas."""
     resource = collection.resource
     kind = resource.list_kind or f"{resource.kind}List"
     opening = orjson.dumps({"kind": kind, "apiVersion": resource.group_version, "metadata": metadata})
     body: list[bytes] = [opening[:-1] + b',"items":[']
-    for number, piece in enumerate(found.pieces):
+    for number, piece in enumerate(pieces):
         if number:
             body.append(b",")
         body.append(piece)

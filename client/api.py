@@ -28,7 +28,7 @@ _PATCH_TYPES: dict[str, str] = {
 }
 _JSON = {"Content-Type": "application/json"}
 # What to ask for when only metadata matters; a server that cannot do it sends the whole object.
-_METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 _METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 
 
@@ -89,7 +89,7 @@ class Client:
             resourceVersion=resource_version,
             **{"continue": continue_token},
         )
-        headers = {"Accept": _METADATA_LIST} if metadata_only else {}
+        headers = {"Accept": METADATA_LIST} if metadata_only else {}
         body = await self._json("GET", resource.path(namespace), query, headers=headers)
         return _object_list(resource, body)
 

@@ -17,7 +17,7 @@ from api.conditions import set_condition
 from api.errors import MethodNotAllowed, NotFound, StatusError
 from api.resource import Key, Obj, Resource, key_of
 from api.types.core_v1 import NAMESPACES, PODS
-from client.api import Client
+from client.api import METADATA_LIST, Client
 from client.discovery import served_resources
 from client.informer import Informer
 from client.queue import WorkQueue
@@ -26,6 +26,8 @@ from controllers.framework.process import Context
 from kit import clock, log
 
 FINALIZER = "kubernetes"
+_PAGE = 500
+_METADATA = ("name", "deletionTimestamp", "finalizers")
 # Lists under way at a time for one namespace.
 _PARALLEL = 16
 _DISCOVERY_AGE_S = 30.0
@@ -183,12 +185,12 @@ def _is_ours(namespace: Mapping[str, Any]) -> bool:
 async def _delete_all(client: Client, resource: Resource[Any], namespace: str) -> Left:
     """Ask for the deletion of every object; return what is left."""
     try:
-        found = (await client.list(resource, namespace, metadata_only=True)).items
+        found = await _list_all(client, resource, namespace)
         if not found:
             return Left(resource.plural, 0)
         if any("deletionTimestamp" not in item["metadata"] for item in found):
             await _delete_collection(client, resource, namespace, found)
-            found = (await client.list(resource, namespace, metadata_only=True)).items
+            found = await _list_all(client, resource, namespace)
     except NotFound:
         return Left(resource.plural, 0)
     except MethodNotAllowed:
@@ -202,6 +204,20 @@ async def _delete_all(client: Client, resource: Resource[Any], namespace: str) -
     return Left(resource.plural, len(found), finalizers)
 
 
+async def _list_all(client: Client, resource: Resource[Any], namespace: str) -> list[Obj]:
+    """Return what matters of the metadata of every object, read in pages: there may be tens of thousands."""
+    found: list[Obj] = []
+    token = ""
+    while True:
+        page = await client.list(resource, namespace, limit=_PAGE, continue_token=token, metadata_only=True)
+        for item in page.items:
+            metadata = item["metadata"]
+            found.append({"metadata": {key: metadata[key] for key in _METADATA if key in metadata}})
+        token = page.continue_token
+        if not token:
+            return found
+
+
 async def _delete_collection(
     client: Client, resource: Resource[Any], namespace: str, found: Iterable[Mapping[str, Any]]
 ) -> None:
@@ -211,7 +227,8 @@ async def _delete_collection(
             "DELETE",
             resource.path(namespace),
             body=options,
-            headers={"Content-Type": "application/json"},
+            # The answer has all that was deleted: the less of it the better.
+            headers={"Content-Type": "application/json", "Accept": METADATA_LIST},
         )
         if response.status < 300:
             return

@@ -393,6 +393,7 @@ def plain_list(
 def _other(
     collection: Collection, request: Request, form: Form, found: Found, metadata: dict[str, Any], hub: Hub
 ) -> Response:
-    items = [obj for piece in found.pieces for obj in orjson.loads(b"[" + piece + b"]")]
+    # One piece after the other: decoded, all of them may take more than a gigabyte.
+    items = (obj for piece in found.pieces for obj in orjson.loads(b"[" + piece + b"]"))
     include = render.include_of(request)
     return render.list_response(form, collection.resource, items, metadata, include, hub.now())

@@ -125,16 +125,16 @@ def list_view(
     now: datetime,
 ) -> Obj:
     """Return a whole list in the form that the client wants, built in memory: for what is not plain JSON."""
-    objects = list(items)
-    if form.view == "Table":
-        return table(form, resource, objects, include, now, metadata)
-    if form.view:
+    if form.view and form.view != "Table":
         return {
             "kind": "PartialObjectMetadataList",
             "apiVersion": f"{META_GROUP}/{form.version}",
             "metadata": metadata,
-            "items": [partial(obj, form.version) for obj in objects],
+            "items": [partial(obj, form.version) for obj in items],
         }
+    objects = list(items)
+    if form.view == "Table":
+        return table(form, resource, objects, include, now, metadata)
     kind = resource.list_kind or f"{resource.kind}List"
     return {"kind": kind, "apiVersion": resource.group_version, "metadata": metadata, "items": objects}
 

@@ -201,3 +201,14 @@ async def test_health_version_metrics(api):
     assert (await api.ok("GET", "/version"))["gitVersion"].startswith("v1.36.")
     assert b"apiserver_request_total" in (await api.ask("GET", "/metrics")).body
     assert (await api.ask("GET", "/livez/none")).status == 404
+
+
+async def test_rows_carry_metadata_without_who_owns_fields(api):
+    await fill(api, 1)
+    table = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
+    row = (await api.ok("GET", CMS, None, table))["rows"][0]["object"]
+    assert row["kind"] == "PartialObjectMetadata"
+    assert row["metadata"]["labels"] == {"mod": "0"}
+    assert "managedFields" not in row["metadata"]
+    whole = (await api.ok("GET", CMS, None, table, includeObject="Object"))["rows"][0]["object"]
+    assert whole["metadata"]["managedFields"]

@@ -376,7 +376,7 @@ class DynamicResources:
             if present is not None:
                 changes += binding.unreserve(present, cycle.pod)
         made = _made_for(cycle.pod, cycle.objects)
-        if state.extended is not None and made is not None:
+        if made is not None:
             changes += binding.remove(made)
         return changes
 

@@ -308,6 +308,15 @@ def test_without_alternatives_all_nodes_are_alike():
     assert PLUGIN.score(cycle, cycle.snapshot.alive) is None
 
 
+def test_only_what_it_says_of_pods_without_claims_lasts():
+    cycle = world(claim("c", exactly())).cycle(user())
+    assert not PLUGIN.filter_is_static(cycle)
+    assert not PLUGIN.score_is_static(cycle)
+    cycle = world().cycle(pod("p"))
+    assert PLUGIN.filter_is_static(cycle)
+    assert PLUGIN.score_is_static(cycle)
+
+
 # -- freeing claims
 
 
@@ -341,6 +350,14 @@ def test_claims_in_the_way_are_freed(present, left, expected):
         cycle.left[here.snapshot.index[name]] = True
     PLUGIN.filter(cycle)
     assert PLUGIN.post_filter(cycle) == expected
+
+
+def test_a_claim_is_not_freed_where_another_cannot_be_allocated():
+    both = [{"name": "a", "resourceClaimName": "c"}, {"name": "b", "resourceClaimName": "d"}]
+    here = world(given(nodes=ON_N1), claim("d", exactly(count=2)))
+    cycle = here.cycle(pod("p", resourceClaims=both))
+    assert {reject.reason for reject in PLUGIN.filter(cycle)} == {CANNOT}
+    assert PLUGIN.post_filter(cycle) == NOTHING
 
 
 def test_a_hopeless_pod_is_not_helped():

@@ -366,7 +366,8 @@ def test_a_claim_is_made_for_extended_resources():
     given_to = status.body["status"]
     assert given_to["reservedFor"] == [USER]
     assert given_to["allocation"]["devices"]["results"][0]["request"] == "container-0-request-1"
-    here.objects.assume(RESOURCECLAIMS, {**made, "status": given_to})
+    written = {**made, "status": given_to}
+    here.objects.assume(RESOURCECLAIMS, written)
     step = PLUGIN.pre_bind(cycle, "n1")
     mapping = {"containerName": "main", "resourceName": RESOURCE, "requestName": "container-0-request-1"}
     told = {"requestMappings": [mapping], "resourceClaimName": "p-extended-resources-x"}
@@ -374,6 +375,8 @@ def test_a_claim_is_made_for_extended_resources():
     assert step == [Write(PODS, "default", "p", body, "status")]
     assert PLUGIN.pre_bind(cycle, "n1") == ()
     assert usable(here, asking(name="q")) == {"n2", "n3"}
+    here.objects.changed(RESOURCECLAIMS, written, None)
+    assert usable(here, asking(name="q")) == {"n1", "n2", "n3"}
 
 
 def test_a_claim_that_was_not_even_allocated_is_deleted():

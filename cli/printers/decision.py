@@ -18,7 +18,7 @@ def why(doc: Doc) -> list[str]:
         lines += _pending(doc)
     else:
         lines += _refused(doc.get("refused") or (), "Refused the pod then")
-    lines += _advice(doc)
+    lines += [*_group(doc), *_advice(doc)]
     for each in doc.get("earlier") or ():
         lines += ["", f"before, at {each['time']}: {_outcome(each)}"]
         lines += [f"  {each['message']}"] if each.get("message") else []
@@ -58,6 +58,8 @@ def _outcome(doc: Doc) -> str:
             return f"no node would do; room is being made on {doc['node']}"
         case "Unschedulable":
             return "no node would do"
+        case "Held":
+            return "it waits for the other pods of its group"
         case "Gated":
             return "not to be tried yet"
         case "Waiting":
@@ -157,6 +159,13 @@ def _merged(reasons: Iterable[Doc]) -> list[Doc]:
 def _examples(each: Doc) -> str:
     names = each.get("examples") or ()
     return ", ".join(names) + (", ..." if names and each["nodes"] > len(names) else "")
+
+
+def _group(doc: Doc) -> list[str]:
+    group = doc.get("podGroup")
+    if group is None or doc["outcome"] == "Scheduled" or not group["message"]:
+        return []
+    return ["", f"Pod group {group['name']}: {group['message']}"]
 
 
 def _advice(doc: Doc) -> Iterator[str]:

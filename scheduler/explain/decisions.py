@@ -20,14 +20,18 @@ from scheduler.attempt import MakeRoom, Outcome, Placed, Refused
 from scheduler.explain.detail import Detail, Scored, Verdict, Weights, next_best
 from scheduler.explain.packed import Batch, Follower, Nodes, Packed, SlotChange, pack, unpack
 from scheduler.framework import Trace
+from scheduler.plugins.gang_scheduling import NAME as GANG_SCHEDULING
 from scheduler.queue import Entry
 from scheduler.snapshot import Snapshot
 
 SCHEDULED, PREEMPTING, UNSCHEDULABLE = "Scheduled", "Preempting", "Unschedulable"
+# There may be nodes that would do, but the pods of its group do not all find theirs.
+HELD = "Held"
 BUDGET_BYTES = 32 << 20
 LIMIT = 10_000
 # Decisions kept of one pod (of one name).
 PER_POD = 8
+_GROUPS_ALONE = frozenset((GANG_SCHEDULING,))
 _EMPTY = Trace(Snapshot().alive)
 
 Kept: TypeAlias = Packed | Follower
@@ -119,16 +123,20 @@ class Decisions:
             case MakeRoom(plan=plan, message=message):
                 record.outcome, record.message, record.node = PREEMPTING, message, plan.node
                 record.victims = tuple(_name(victim) for victim in plan.victims)
-            case Refused(message=message):
-                record.outcome, record.message = UNSCHEDULABLE, message
+            case Refused(message=message, plugins=plugins):
+                record.outcome = HELD if plugins == _GROUPS_ALONE else UNSCHEDULABLE
+                record.message = message
         record.kept = pack(cycle.trace or _EMPTY, self._names_of(cycle.snapshot), record.slot)
         self._enter(record)
         return record
 
     def retract(self, record: Record, message: str) -> None:
         """The place of a pod was given up, since its group has not enough: what plugins said of it stays."""
-        record.outcome, record.message, record.node, record.slot = UNSCHEDULABLE, message, "", -1
+        record.outcome, record.message, record.node, record.slot = HELD, message, "", -1
         record.victims = ()
+        mine = self._of.get((record.namespace, record.name), ())
+        if len(mine) > 1 and mine[-1] is record and _is_same(mine[-2], record):
+            self._go_on_from(mine[-2], record)
 
     def follow(
         self, base: Record, entry: Entry, node: str, slot: int, changes: Sequence[SlotChange], now: datetime
@@ -165,8 +173,7 @@ class Decisions:
         if mine:
             last = mine[-1]
             if _is_same(last, record):
-                record.times, record.since = last.times + 1, last.since
-                self._drop(last)
+                self._go_on_from(last, record)
             elif len(mine) >= PER_POD:
                 self._drop(mine[0])
         self._of.setdefault((record.namespace, record.name), mine).append(record)
@@ -178,6 +185,11 @@ class Decisions:
             self._sum_up(next(iter(self._full.values())))
         if len(self._all) > self._limit:
             self._drop(next(iter(self._all.values())))
+
+    def _go_on_from(self, last: Record, record: Record) -> None:
+        """Count a decision with the result of the last one as one more of that."""
+        record.times, record.since = last.times + 1, last.since
+        self._drop(last)
 
     def _drop(self, record: Record) -> None:
         key = (record.namespace, record.name)
@@ -248,7 +260,8 @@ def _batch_of(kept: Kept) -> tuple[Batch, int]:
 
 def _is_same(last: Record, record: Record) -> bool:
     return (
-        record.outcome == UNSCHEDULABLE == last.outcome
+        record.outcome == last.outcome
+        and record.outcome in (UNSCHEDULABLE, HELD)
         and record.uid == last.uid
         and record.message == last.message
     )

@@ -17,6 +17,7 @@ from scheduler.explain.cures import cure, gather
 from scheduler.explain.decisions import SCHEDULED, Decisions, Record
 from scheduler.explain.facts import fact
 from scheduler.explain.story import Asker, Doc
+from scheduler.groups import group_of
 
 T = TypeVar("T")
 
@@ -95,6 +96,9 @@ class Explainer:
             doc |= {"node": node} if node else {}
         if last is not None and pod is None:
             doc["gone"] = True
+        groups, key = self._cluster.groups, group_of(pod) if pod is not None else None
+        if key is not None and groups.followed:
+            doc["podGroup"] = story.of_group(key.name, groups.get(key))
         return doc
 
     def _asked(self, doc: Doc, pod: Pod, asker: Asker, inquiry: Inquiry) -> Generator[None, None, None]:

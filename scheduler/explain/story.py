@@ -11,8 +11,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from api import conditions
 from api.times import format_time
 from api.types.core_v1 import Pod
+from api.types.scheduling_v1alpha2 import PodGroup
 from scheduler.explain.advice import Advice
 from scheduler.explain.cures import Cures
 from scheduler.explain.decisions import PREEMPTING, SCHEDULED, Record
@@ -52,6 +54,16 @@ def head(namespace: str, name: str, uid: str, outcome: str, message: str) -> Doc
         "outcome": outcome,
         **said,
     }
+
+
+def of_group(name: str, group: PodGroup | None) -> Doc:
+    """Return what is told of a pod's group: whether it has its places, and why not."""
+    if group is None:
+        return {"name": name, "message": "it is not there"}
+    told = conditions.find((group.get("status") or {}).get("conditions"), "PodGroupScheduled")
+    if told is None:
+        return {"name": name, "message": "nothing has been decided about it yet"}
+    return {"name": name, "scheduled": told["status"], "message": told.get("message", "")}
 
 
 def of_record(record: Record, asker: Asker, columns: bool = False) -> Doc:

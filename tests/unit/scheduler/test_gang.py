@@ -249,9 +249,14 @@ def test_decisions_that_are_taken_back_keep_what_plugins_said(runs: bool) -> Non
     decisions = world.keep()
     world.run()
     last = [decisions.of("default", name)[-1] for name in "abcd"]
-    assert [(record.outcome, record.node, record.slot) for record in last] == [("Unschedulable", "", -1)] * 4
+    outcomes = [*["Held"] * 3, "Unschedulable"]
+    assert [(record.outcome, record.node, record.slot) for record in last] == [(x, "", -1) for x in outcomes]
     assert [record.message == TOO_FEW for record in last] == [True, True, True, False]
     assert [int(record.detail().feasible.sum()) for record in last] == [3, 2, 1, 0]  # type: ignore[union-attr]
+    world.cluster.queue.stir_all(30.0)
+    world.run(30.0)
+    again = [decisions.of("default", name) for name in "abcd"]
+    assert [(len(records), records[-1].times) for records in again] == [(1, 2)] * 4
 
 
 def test_a_group_refused_unseen_ends_the_run_of_others() -> None:

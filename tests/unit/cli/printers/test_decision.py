@@ -133,6 +133,18 @@ waiting for scheduling gates: [x]
             id="gated",
         ),
         pytest.param(
+            {**META, "outcome": "Held", "message": "pod group is unschedulable", "time": "T", "attempts": 1,
+             "now": {"nodeCount": 2, "feasibleCount": 2, "refused": []},
+             "podGroup": {"name": "g", "scheduled": "False", "message": "minCount (2) cannot be satisfied"}},
+            """
+pod default/web: it waits for the other pods of its group (at T)
+pod group is unschedulable
+
+Pod group g: minCount (2) cannot be satisfied
+""",
+            id="held-with-its-group",
+        ),
+        pytest.param(
             {**META, "outcome": "Unschedulable", "message": "no nodes available", "time": "T", "attempts": 1,
              "now": {"nodeCount": 0, "feasibleCount": 0, "refused": []}, "advice": []},
             """

@@ -1,17 +1,21 @@
 """What users are told: of placed pods, of pending ones, of one node, of pods that are gone."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.attempt import Attempts
+from scheduler.attempt import Attempts, Outcome
 from scheduler.cluster import Cluster
 from scheduler.explain.decisions import Decisions
 from scheduler.explain.explainer import Explainer, Inquiry
 from scheduler.explain.story import Doc
+from scheduler.gang import GroupAttempts
+from scheduler.queue import Entry
 from tests.unit.scheduler.build import PROFILE, World, node, pod
 from tests.unit.scheduler.clusters import FEATURES, clusters, examples
 
@@ -28,8 +32,25 @@ class Desk:
         self.decisions = Decisions(budget_bytes)
         self.explainer = Explainer(self.cluster, self.attempts, self.decisions)
         self.steps = 0
+        self.groups = GroupAttempts(self.attempts, self._note)
         for each in nodes:
             self.cluster.node_changed(None, each, 0.0)
+
+    def _note(self, entry: Entry, outcome: Outcome) -> Callable[[str], None]:
+        return partial(self.decisions.retract, self.decisions.keep(outcome, entry, START))
+
+    def gang(self, condition: Any, *pods: Any) -> None:
+        """Try to place pods of a gang of as many."""
+        self.cluster.groups.followed = True
+        spec = {"schedulingPolicy": {"gang": {"minCount": len(pods)}}}
+        metadata = {"name": "g", "namespace": "default", "uid": "g"}
+        group: Any = {"metadata": metadata, "spec": spec}
+        group["status"] = {"conditions": [condition]} if condition else {}
+        self.cluster.group_changed(None, group, 0.0)
+        for each in pods:
+            self.cluster.pod_changed(None, each, 0.0)
+        while (entry := self.cluster.queue.pop(0.0)) is not None:
+            self.groups.attempt(entry, 0.0)
 
     def schedule(self, *pods: Any, minute: int = 0) -> None:
         for each in pods:
@@ -318,3 +339,43 @@ def test_every_score_that_is_told_can_be_recomputed(features: frozenset[str], da
         if name in feasible and columns["scores"]:
             told = sum(weights[plugin] * row[slot] for plugin, row in columns["scores"].items())
             assert told == totals[name]
+
+
+def test_a_pod_that_is_held_with_its_group() -> None:
+    desk = Desk(node("n1", offers={"cpu": "1"}))
+    pods = [pod(name, requests={"cpu": "1"}, schedulingGroup={"podGroupName": "g"}) for name in "ab"]
+    desk.gang(None, *pods)
+    found = desk.ask("a")
+    assert (found["outcome"], found["queue"]) == ("Held", "unschedulable")
+    assert found["message"].startswith("pod group is unschedulable, waiting for minCount pods")
+    assert found["now"]["feasibleCount"] == 1
+    assert "advice" not in found
+    assert found["podGroup"] == {"name": "g", "message": "nothing has been decided about it yet"}
+    assert desk.ask("b")["outcome"] == "Unschedulable"
+
+
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        pytest.param(None, {"message": "nothing has been decided about it yet"}, id="new"),
+        pytest.param(
+            {"type": "PodGroupScheduled", "status": "False", "reason": "Unschedulable", "message": "too few"},
+            {"scheduled": "False", "message": "too few"},
+            id="refused",
+        ),
+    ],
+)
+def test_what_is_told_of_a_group(condition: Any, told: Any) -> None:
+    desk = Desk(node("n1"))
+    waiting = pod("a", schedulingGroup={"podGroupName": "g"}, schedulingGates=[{"name": "x"}])
+    desk.gang(condition, waiting)
+    assert desk.ask("a", uid="a")["podGroup"] == {"name": "g", **told}
+
+
+def test_a_group_that_is_not_there() -> None:
+    desk = Desk(node("n1"))
+    desk.cluster.groups.followed = True
+    desk.schedule(pod("a", schedulingGroup={"podGroupName": "g"}))
+    found = desk.ask("a", uid="a")
+    assert found["podGroup"] == {"name": "g", "message": "it is not there"}
+    assert found["outcome"] == "Gated"

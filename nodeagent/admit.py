@@ -83,10 +83,10 @@ def _insufficient(wanted: Claims, active: list[Claims], allocatable: Mapping[str
         for name, amount in other.requests:
             used[name] = used.get(name, 0) + amount
     for name, amount in wanted.requests:
-        if not amount or (name not in allocatable and "/" not in name):
+        # What the node does not know is accounted for elsewhere: by extenders of the scheduler, as devices.
+        if not amount or name not in allocatable:
             continue
-        limit = allocatable.get(name, "0")
-        total = milli(limit) if name == "cpu" else value(limit)
+        total = milli(allocatable[name]) if name == "cpu" else value(allocatable[name])
         if used.get(name, 0) + amount > total:
             return _out_of(name, amount, used.get(name, 0), total)
     return None

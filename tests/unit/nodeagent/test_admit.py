@@ -5,7 +5,7 @@ from nodeagent.admit import admit, claims_of
 NODE = {
     "metadata": {"name": "n1", "labels": {"disk": "ssd", "cores": "4"}},
     "spec": {"taints": [{"key": "gpu", "effect": "NoExecute"}]},
-    "status": {"allocatable": {"cpu": "2", "memory": "1Gi", "pods": "3"}},
+    "status": {"allocatable": {"cpu": "2", "memory": "1Gi", "pods": "3", "example.com/gpu": "2"}},
 }
 TOLERATES = [{"operator": "Exists"}]
 
@@ -17,6 +17,12 @@ def pod(cpu="100m", ports=(), **spec):
         "metadata": {"name": "p", "namespace": "d", "uid": "u"},
         "spec": {"containers": [container], "tolerations": TOLERATES, **spec},
     }
+
+
+def asks(resource, amount):
+    found = pod()
+    found["spec"]["containers"][0]["resources"] = {"requests": {resource: amount}}
+    return found
 
 
 def affinity(*expressions, fields=()):
@@ -37,6 +43,8 @@ def expression(operator, key="disk", *values):
         pytest.param(pod("1500m"), [pod("600m")], "OutOfcpu", id="cpu-taken"),
         pytest.param(pod("1400m"), [pod("600m")], None, id="cpu-exactly"),
         pytest.param(pod(), [pod(), pod(), pod()], "OutOfpods", id="too-many-pods"),
+        pytest.param(asks("example.com/gpu", "3"), [], "OutOfexample.com/gpu", id="too-many-devices"),
+        pytest.param(asks("example.com/licence", "1"), [], None, id="not-of-the-node"),
         pytest.param(
             pod(ports=[{"hostPort": 80}]), [pod(ports=[{"hostPort": 80}])], "NodePorts", id="port-taken"
         ),

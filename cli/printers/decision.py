@@ -57,7 +57,7 @@ def _outcome(doc: Doc) -> str:
         case "Preempting":
             return f"no node would do; room is being made on {doc['node']}"
         case "Unschedulable":
-            return "no node would do"
+            return "not placed" if _is_not_about_nodes(doc) else "no node would do"
         case "Held":
             return "it waits for the other pods of its group"
         case "Gated":
@@ -76,8 +76,14 @@ def _headline(doc: Doc) -> str:
     gone = ["the pod is gone"] if doc.get("gone") else []
     more = f" ({', '.join([*told, *gone])})" if told or gone else ""
     text = f"pod {_name(doc)}: {_outcome(doc)}{more}"
-    quiet = doc["outcome"] in ("Unschedulable", "Preempting")
+    quiet = doc["outcome"] in ("Unschedulable", "Preempting") and not _is_not_about_nodes(doc)
     return text if quiet or not doc.get("message") else f"{text}\n{doc['message']}"
+
+
+def _is_not_about_nodes(doc: Doc) -> bool:
+    """Say whether a pod was refused although no node was: an extender failed, or its group lacks pods."""
+    nobody = not doc.get("refused") and bool(doc.get("nodeCount"))
+    return nobody and doc["outcome"] == "Unschedulable" and bool(doc.get("message"))
 
 
 def _ordinal(number: int) -> str:
@@ -122,7 +128,7 @@ def _pending(doc: Doc) -> Iterator[str]:
     now = doc.get("now")
     if now is None:
         yield from _refused(doc.get("refused") or (), "Refused the pod then")
-        yield from ["", doc.get("message", "")]
+        yield from [] if _is_not_about_nodes(doc) else ["", doc.get("message", "")]
         return
     if now["feasibleCount"]:
         yield from ["", f"By now {_nodes(now['feasibleCount'])} would do; it is tried again in a moment."]

@@ -157,6 +157,27 @@ No single change of the pod or of one node would let it run.
             id="no-nodes",
         ),
         pytest.param(
+            {**META, "outcome": "Unschedulable", "message": "extender down", "time": "T", "attempts": 1,
+             "nodeCount": 3, "feasibleCount": 0, "refused": [],
+             "now": {"nodeCount": 3, "feasibleCount": 3, "refused": []}},
+            """
+pod default/web: not placed (at T)
+extender down
+
+By now 3 nodes would do; it is tried again in a moment.
+""",
+            id="no-node-is-to-blame",
+        ),
+        pytest.param(
+            {**META, "outcome": "Unschedulable", "message": "extender down", "time": "T", "attempts": 1,
+             "nodeCount": 3, "feasibleCount": 0, "refused": [], "gone": True},
+            """
+pod default/web: not placed (at T, the pod is gone)
+extender down
+""",
+            id="gone-and-no-node-was-to-blame",
+        ),
+        pytest.param(
             {**META, "outcome": "Unschedulable", "message": "0/1 nodes ...", "time": "T", "attempts": 1,
              "gone": True, "refused": [{**SHORT, "nodes": 1}]},
             """

@@ -1,0 +1,284 @@
+"""What may be supposed of a cluster, and how it comes about: step by step, as in a real one. Pure.
+
+    Drain      the node takes no more pods; its pods are evicted, as many at a time as budgets allow
+    Lose       nodes vanish at once with all their pods, and nobody asks budgets
+    Change     objects, nodes and pods come; workloads roll from old pods to new ones
+
+After each step the scheduler works until nothing moves.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias, assert_never
+
+from api.owners import controller_of
+from api.podspec import is_mirror, is_pod_ready
+from api.resource import Resource
+from api.types.core_v1 import NODES, Node, Pod
+from api.types.policy_v1 import PODDISRUPTIONBUDGETS
+from scheduler.preempt import Budget
+from scheduler.whatif.world import World
+
+
+class Impossible(ValueError):
+    """The hypothesis is about something that is not there."""
+
+
+@dataclass(frozen=True)
+class Drain:
+    node: str
+
+
+@dataclass(frozen=True)
+class Lose:
+    """The nodes with this label are lost."""
+
+    label: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One workload: `come` take the places of `leave`; `stay` pods of it are as they should be.
+
+    It should have `size` pods; meanwhile there may be `surge` more, and `unavailable` fewer that run.
+    """
+
+    name: str
+    size: int
+    come: tuple[Pod, ...] = ()
+    leave: tuple[Pod, ...] = ()
+    stay: int = 0
+    surge: int = 0
+    unavailable: int = 0
+    # The next one comes when all before it run.
+    in_order: bool = False
+
+
+@dataclass(frozen=True)
+class Change:
+    """`objects` are new or in the place of others of their names; `pods` may have a node already."""
+
+    objects: tuple[tuple[Resource[Any], Any], ...] = ()
+    pods: tuple[Pod, ...] = ()
+    rollouts: tuple[Rollout, ...] = ()
+
+
+Hypothesis: TypeAlias = Drain | Lose | Change
+
+
+@dataclass(frozen=True)
+class Held:
+    """A pod that does not do what was supposed: it stays where it is, or does not come."""
+
+    pod: Pod
+    why: str
+
+
+def suppose(world: World, hypothesis: Hypothesis) -> list[Held]:
+    """Let it come about. Returns the pods that budgets or a halted rollout hold back.
+
+    Raises `Impossible`.
+    """
+    match hypothesis:
+        case Drain(node=node):
+            return _drain(world, node)
+        case Lose(label=label, value=value):
+            return _lose(world, label, value)
+        case Change():
+            return _change(world, hypothesis)
+        case _:
+            assert_never(hypothesis)
+
+
+# -- drain
+
+
+def _drain(world: World, name: str) -> list[Held]:
+    node = world.get(NODES, "", name)
+    if node is None:
+        raise Impossible(f"there is no node {name}")
+    cordoned: Any = {**node, "spec": {**(node.get("spec") or {}), "unschedulable": True}}
+    world.put(NODES, cordoned)
+    # Disruptions that count until the pod that was made instead runs.
+    owed: list[tuple[str, list[tuple[str, str]]]] = []
+    while True:
+        held = []
+        before = len(world.departures)
+        for pod in _evictable(world, name):
+            budgets = list(_budgets_of(world, pod))
+            if why := _refusal(budgets):
+                held.append(Held(pod, why))
+                continue
+            owed += _evict(world, pod, [key for key, _ in budgets])
+        if len(world.departures) == before:
+            return held
+        world.settle()
+        owed = list(_repay(world, owed))
+
+
+def _evictable(world: World, name: str) -> list[Pod]:
+    """Return the pods that a drain is about: daemons stay, and what the node runs by itself."""
+    return [pod for pod in world.on_node(name) if not is_mirror(pod) and not _is_daemon(pod)]
+
+
+def _is_daemon(pod: Pod) -> bool:
+    owner = controller_of(pod)
+    return owner is not None and owner["kind"] == "DaemonSet"
+
+
+def _budgets_of(world: World, pod: Pod) -> Iterator[tuple[tuple[str, str], Budget]]:
+    """Yield the budgets that an eviction is asked of. Pods that do not run yet may always go; those that are
+    not ready may, if nobody counts on them.
+
+    Source: pkg/registry/core/pod/storage/eviction.go (1.36).
+    """
+    if not _is_new(pod) and (pod.get("status") or {}).get("phase") == "Pending":
+        return
+    for key, budget in world.cluster.budgets.items():
+        if budget.covers(pod) and (_is_new(pod) or is_pod_ready(pod) or _counts(world, key)):
+            yield key, budget
+
+
+def _counts(world: World, key: tuple[str, str]) -> bool:
+    """Say whether a budget protects pods that are not ready, too."""
+    budget: Any = world.get(PODDISRUPTIONBUDGETS, *key)
+    if budget["spec"].get("unhealthyPodEvictionPolicy") == "AlwaysAllow":
+        return False
+    status = budget.get("status") or {}
+    desired = status.get("desiredHealthy") or 0
+    return not desired or (status.get("currentHealthy") or 0) < desired
+
+
+def _is_new(pod: Pod) -> bool:
+    """Say whether the pod was made here: then it runs as soon as it has a node."""
+    return pod["metadata"]["uid"].startswith("whatif-")
+
+
+def _refusal(budgets: list[tuple[tuple[str, str], Budget]]) -> str:
+    if len(budgets) > 1:
+        names = ", ".join(name for (_, name), _ in budgets)
+        return f"more than one PodDisruptionBudget is about it: {names}"
+    for (_, name), budget in budgets:
+        if budget.allowed <= 0:
+            return f"PodDisruptionBudget {name} allows no more disruptions"
+    return ""
+
+
+def _evict(
+    world: World, pod: Pod, keys: list[tuple[str, str]]
+) -> Iterable[tuple[str, list[tuple[str, str]]]]:
+    for key in keys:
+        _allow(world, key, -1)
+    successor = world.remove(pod, "evicted")
+    return [(successor["metadata"]["uid"], keys)] if successor is not None and keys else []
+
+
+def _repay(
+    world: World, owed: Iterable[tuple[str, list[tuple[str, str]]]]
+) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    for uid, keys in owed:
+        if world.node_of(uid):
+            for key in keys:
+                _allow(world, key, 1)
+        else:
+            yield uid, keys
+
+
+def _allow(world: World, key: tuple[str, str], more: int) -> None:
+    budget: Any = world.get(PODDISRUPTIONBUDGETS, *key)
+    status = budget.get("status") or {}
+    allowed = (status.get("disruptionsAllowed") or 0) + more
+    world.put(PODDISRUPTIONBUDGETS, {**budget, "status": {**status, "disruptionsAllowed": allowed}})
+
+
+# -- lose
+
+
+def _lose(world: World, label: str, value: str) -> list[Held]:
+    lost = [node for node in world.all(NODES) if (node["metadata"].get("labels") or {}).get(label) == value]
+    if not lost:
+        raise Impossible(f"no node has the label {label}={value}")
+    gone = [pod for node in lost for pod in world.on_node(node["metadata"]["name"])]
+    for node in lost:
+        world.drop(NODES, node)
+    for pod in gone:
+        world.remove(pod, "lost with its node")
+    world.settle()
+    return []
+
+
+# -- change
+
+
+def _change(world: World, change: Change) -> list[Held]:
+    for resource, obj in change.objects:
+        world.put(resource, obj)
+    for pod in change.pods:
+        world.add(pod)
+    world.settle()
+    return [held for rollout in change.rollouts for held in _roll(world, rollout)]
+
+
+def _roll(world: World, rollout: Rollout) -> list[Held]:
+    """Add new pods and take old ones away, in turns, as far as surge and availability allow.
+
+    Source: pkg/controller/deployment/rolling.go (1.36).
+    """
+    come, leave, new = list(rollout.come), list(rollout.leave), list[str]()
+    while come or leave:
+        added = [world.add(pod) for pod in come[: _room(world, rollout, len(leave), new)]]
+        new += [pod["metadata"]["uid"] for pod in added]
+        del come[: len(added)]
+        world.settle()
+        leave = [pod for pod in leave if pod["metadata"]["uid"] in world.pods]
+        running = rollout.stay + sum(map(bool, map(world.node_of, new)))
+        going = _to_leave(world, leave, running - (rollout.size - rollout.unavailable))
+        for pod in going:
+            world.remove(world.pods[pod["metadata"]["uid"]], f"replaced by {rollout.name}", again=False)
+        gone = {pod["metadata"]["uid"] for pod in going}
+        leave = [pod for pod in leave if pod["metadata"]["uid"] not in gone]
+        if not added and not going:
+            break
+        world.settle()
+    why = f"the rollout of {rollout.name} does not get that far"
+    return [Held(pod, why) for pod in come]
+
+
+def _room(world: World, rollout: Rollout, leaving: int, new: list[str]) -> int:
+    """Return how many pods may come now."""
+    room = max(rollout.size + rollout.surge - rollout.stay - leaving - len(new), 0)
+    if not rollout.in_order:
+        return room
+    return min(room, 1) if all(map(world.node_of, new)) else 0
+
+
+def _to_leave(world: World, leave: list[Pod], spare: int) -> list[Pod]:
+    """Return the old pods that may go: all that do not run, and of the others what is to spare."""
+    idle = [pod for pod in leave if not world.node_of(pod["metadata"]["uid"])]
+    running = [pod for pod in leave if world.node_of(pod["metadata"]["uid"])]
+    return [*idle, *running[: max(spare + len(running), 0)]]
+
+
+def new_nodes(template: Node, count: int, taken: Iterable[str]) -> list[Node]:
+    """Return nodes like `template`, ready for pods, with names that nobody has."""
+    name, used = template["metadata"]["name"], set(taken)
+    names = (f"{name}-new-{number}" for number in range(1, len(used) + count + 1))
+    return [_like(template, each) for each in [each for each in names if each not in used][:count]]
+
+
+def _like(template: Node, name: str) -> Node:
+    labels = {**(template["metadata"].get("labels") or {}), "kubernetes.io/hostname": name}
+    spec: Any = template.get("spec") or {}
+    # What the cluster itself says of the state of a node does not hold for a new one.
+    taints = [t for t in spec.get("taints") or () if not t["key"].startswith("node.kubernetes.io/")]
+    node: Any = {
+        "metadata": {
+            "name": name,
+            "labels": labels,
+            "annotations": template["metadata"].get("annotations") or {},
+        },
+        "spec": {"taints": taints} if taints else {},
+        "status": {key: (template.get("status") or {}).get(key) or {} for key in ("allocatable", "capacity")},
+    }
+    return node  # type: ignore[no-any-return]

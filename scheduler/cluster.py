@@ -73,6 +73,8 @@ class Cluster:
         """Decide by other plugins from now on, for the same schedulers: who was refused may try again."""
         self.profiles = profiles
         self._hints = _by_event(profiles.values())
+        # Nothing decided so far says anything about the next pod.
+        self.snapshot.revision += 1
         self.queue.stir_all(now)
 
     # -- events

@@ -201,6 +201,10 @@ class PythonFilter(_Wrapper):
 
 @dataclass(frozen=True, eq=False)
 class PythonScore(_Wrapper):
+    def score_is_static(self, cycle: Cycle) -> bool:
+        """Say whether the answer stays the same, whatever pods come or go."""
+        return self.plugin.node_only or self.guard.is_out(self.plugin, cycle)
+
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
         if self.guard.is_out(self.plugin, cycle):
             return None

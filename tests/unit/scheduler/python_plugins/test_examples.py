@@ -124,3 +124,27 @@ def test_spread_by_owner():
     scores = world.scores(_profile("spread_by_owner").scores[0][0], mine[0])
     assert scores == {f"n{number}": 0 if number % 3 == 0 else 100 for number in range(9)}
     assert set((world.scores(_profile("spread_by_owner").scores[0][0], pod("alone")) or {}).values()) == {0}
+
+
+def test_new_functions_count_for_the_very_next_pod(tmp_path):
+    base, file = default_profile(), tmp_path / "mine.py"
+    plugins = PythonPlugins({base.name: [file]}, _fail)
+    cluster = Cluster(plugins.extend({base.name: base}))
+    for number in range(4):
+        cluster.node_changed(None, node(f"n{number}"), 0.0)
+    for number in range(3):
+        cluster.pod_changed(None, pod(f"p{number}"), 0.0)
+    attempts, found = Attempts(cluster), []
+    for number in range(3):
+        entry = cluster.queue.pop(1.0)
+        assert entry is not None
+        outcome = attempts.attempt(entry, 1.0)
+        assert isinstance(outcome, Placed)
+        found.append(outcome.node)
+        if not number:
+            head = "from pelamis.plugins import score\n@score(weight=90)\n"
+            file.write_text(f"{head}def mine(pod, node):\n    return 100 * (node.name == '{outcome.node}')\n")
+            plugins.refresh()
+            assert plugins.refresh()
+            cluster.set_profiles(plugins.extend({base.name: base}), 1.0)
+    assert len(set(found)) == 1

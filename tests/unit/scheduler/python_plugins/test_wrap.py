@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scheduler import hints
-from scheduler.framework import Profile, StaticFilter
+from scheduler.framework import Profile, StaticFilter, StaticScore
 from scheduler.python_plugins.wrap import BadAnswer, Plugin, extend
 from tests.unit.scheduler.build import World, node, pod
 from tests.unit.scheduler.python_plugins.asked import Open, filter_of, score_of
@@ -204,11 +204,14 @@ def test_what_may_change_a_filters_mind():
     assert {hints.POD_GONE, hints.POD_CAME} <= set(filter_of(lambda pod, node: True).hints)
 
 
-def test_what_preemption_need_not_ask_again():
+def test_what_stays_whatever_pods_do():
     cycle = _world().cycle(pod("p"))
     assert isinstance(filter_of(lambda pod, node: True), StaticFilter)
     assert filter_of(lambda pod, node: True, node_only=True).filter_is_static(cycle)
     assert not filter_of(lambda pod, node: True).filter_is_static(cycle)
+    assert isinstance(score_of(lambda pod, node: 1), StaticScore)
+    assert score_of(lambda pod, node: 1, node_only=True).score_is_static(cycle)
+    assert not score_of(lambda pod, node: 1).score_is_static(cycle)
 
 
 def test_a_profile_with_functions():

@@ -15,6 +15,7 @@ VERBS = {
     "why": ("why", "say why a pod is on its node, or why it waits and what would let it run"),
     "why-not": ("why", "say why a pod is not on a node, and what would have to change"),
     "image": ("image", "load images into the nodes of a local cluster"),
+    "whatif": ("whatif", "say what would come of a drain, a loss, a manifest, new nodes"),
     "apiserver": ("component", "run the API server"),
     "scheduler": ("component", "run the scheduler"),
     "controllers": ("component", "run the controllers"),

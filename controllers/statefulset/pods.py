@@ -46,7 +46,7 @@ def new_pod(sts: StatefulSet, template: Mapping[str, Any], ordinal: int, revisio
     spec: Obj = {**(template.get("spec") or {}), "hostname": name}
     if service := sts["spec"].get("serviceName"):
         spec["subdomain"] = service
-    claims = _claims(sts, name)
+    claims = claims_of(sts, name)
     if claims:
         others = [volume for volume in spec.get("volumes") or () if volume["name"] not in claims]
         mounted = [
@@ -66,12 +66,13 @@ def new_pod(sts: StatefulSet, template: Mapping[str, Any], ordinal: int, revisio
 def missing_claims(sts: StatefulSet, ordinal: int, view: View) -> Iterable[Create]:
     """Return the creation of the volume claims of a pod that do not exist yet."""
     namespace = sts["metadata"].get("namespace", "")
-    for claim in _claims(sts, f"{sts['metadata']['name']}-{ordinal}").values():
+    for claim in claims_of(sts, f"{sts['metadata']['name']}-{ordinal}").values():
         if view.get(PERSISTENTVOLUMECLAIMS, namespace, claim["metadata"]["name"]) is None:
             yield Create(PERSISTENTVOLUMECLAIMS, claim, namespace)
 
 
-def _claims(sts: StatefulSet, pod_name: str) -> dict[str, Obj]:
+def claims_of(sts: StatefulSet, pod_name: str) -> dict[str, Obj]:
+    """Return the volume claims of a pod by the names of its volumes."""
     selector: Any = sts["spec"].get("selector") or {}
     templates: list[Any] = sts["spec"].get("volumeClaimTemplates") or []
     claims: dict[str, Obj] = {}

@@ -4,7 +4,8 @@
     Lose       nodes vanish at once with all their pods, and nobody asks budgets
     Change     objects, nodes and pods come; workloads roll from old pods to new ones
 
-After each step the scheduler works until nothing moves.
+After each step the scheduler works until nothing moves: pods that are evicted one after the other are also
+made again one after the other, in the order in which the API server lists them.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,11 +14,11 @@ from typing import Any, TypeAlias, assert_never
 
 from api.owners import controller_of
 from api.podspec import is_mirror, is_pod_ready
-from api.resource import Resource
+from api.resource import Resource, key_of
 from api.types.core_v1 import NODES, Node, Pod
 from api.types.policy_v1 import PODDISRUPTIONBUDGETS
 from scheduler.preempt import Budget
-from scheduler.whatif.world import World
+from scheduler.whatif.world import World, is_new
 
 
 class Impossible(ValueError):
@@ -111,9 +112,9 @@ def _drain(world: World, name: str) -> list[Held]:
                 held.append(Held(pod, why))
                 continue
             owed += _evict(world, pod, [key for key, _ in budgets])
+            world.settle()
         if len(world.departures) == before:
             return held
-        world.settle()
         owed = list(_repay(world, owed))
 
 
@@ -129,14 +130,14 @@ def _is_daemon(pod: Pod) -> bool:
 
 def _budgets_of(world: World, pod: Pod) -> Iterator[tuple[tuple[str, str], Budget]]:
     """Yield the budgets that an eviction is asked of. Pods that do not run yet may always go; those that are
-    not ready may, if nobody counts on them.
+    not ready may, if nobody counts on them. A pod that was made here runs as soon as it has a node.
 
     Source: pkg/registry/core/pod/storage/eviction.go (1.36).
     """
-    if not _is_new(pod) and (pod.get("status") or {}).get("phase") == "Pending":
+    if not is_new(pod) and (pod.get("status") or {}).get("phase") == "Pending":
         return
     for key, budget in world.cluster.budgets.items():
-        if budget.covers(pod) and (_is_new(pod) or is_pod_ready(pod) or _counts(world, key)):
+        if budget.covers(pod) and (is_new(pod) or is_pod_ready(pod) or _counts(world, key)):
             yield key, budget
 
 
@@ -148,11 +149,6 @@ def _counts(world: World, key: tuple[str, str]) -> bool:
     status = budget.get("status") or {}
     desired = status.get("desiredHealthy") or 0
     return not desired or (status.get("currentHealthy") or 0) < desired
-
-
-def _is_new(pod: Pod) -> bool:
-    """Say whether the pod was made here: then it runs as soon as it has a node."""
-    return pod["metadata"]["uid"].startswith("whatif-")
 
 
 def _refusal(budgets: list[tuple[tuple[str, str], Budget]]) -> str:
@@ -199,12 +195,12 @@ def _lose(world: World, label: str, value: str) -> list[Held]:
     lost = [node for node in world.all(NODES) if (node["metadata"].get("labels") or {}).get(label) == value]
     if not lost:
         raise Impossible(f"no node has the label {label}={value}")
-    gone = [pod for node in lost for pod in world.on_node(node["metadata"]["name"])]
+    gone = sorted((pod for node in lost for pod in world.on_node(node["metadata"]["name"])), key=key_of)
     for node in lost:
         world.drop(NODES, node)
     for pod in gone:
         world.remove(pod, "lost with its node")
-    world.settle()
+        world.settle()
     return []
 
 

@@ -25,6 +25,8 @@ from scheduler.sources import sources
 State: TypeAlias = Mapping[Resource[Any], Sequence[Any]]
 # Kinds of controllers that do not make a pod anew elsewhere.
 _BOUND_TO_NODES = ("DaemonSet", "Node")
+# How the uids of pods begin that were made here.
+_NEW = "whatif-"
 # Their pods keep their names.
 _NAMED = ("StatefulSet",)
 
@@ -88,7 +90,7 @@ class World:
     def add(self, pod: Pod) -> Pod:
         """Let a new pod come; returns it with the uid that it gets here."""
         self._made += 1
-        metadata: Any = {**pod["metadata"], "uid": f"whatif-{self._made}"}
+        metadata: Any = {**pod["metadata"], "uid": f"{_NEW}{self._made}"}
         if not metadata.get("name"):
             metadata["name"] = f"{metadata.get('generateName', 'pod-')}{self._made}"
         made: Any = {**pod, "metadata": metadata}
@@ -106,7 +108,8 @@ class World:
         return successor
 
     def on_node(self, name: str) -> list[Pod]:
-        return list(self.cluster.pods_on(name))
+        """Return the pods of a node in the order in which the API server lists them."""
+        return sorted(self.cluster.pods_on(name), key=key_of)
 
     # -- time
 
@@ -168,6 +171,11 @@ class World:
             if reason is not None:
                 return reason
         return self.refusals.get(pod["metadata"]["uid"], "it has not been tried")
+
+
+def is_new(pod: Pod) -> bool:
+    """Say whether the pod was made here."""
+    return pod["metadata"]["uid"].startswith(_NEW)
 
 
 def is_made_again(pod: Pod) -> bool:

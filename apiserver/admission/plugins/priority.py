@@ -14,7 +14,7 @@ from apiserver.registry import Registry
 
 DEFAULT_PREEMPTION = "PreemptLowerPriority"
 # Known even before the objects exist.
-_SYSTEM = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+SYSTEM = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
 
 
 class Priority:
@@ -65,8 +65,8 @@ class Priority:
 
     def _class(self, name: str) -> Obj | None:
         found = self._registry.cached(PRIORITYCLASSES, "", name)
-        if found is None and name in _SYSTEM:
-            return {"metadata": {"name": name}, "value": _SYSTEM[name]}
+        if found is None and name in SYSTEM:
+            return {"metadata": {"name": name}, "value": SYSTEM[name]}
         return found
 
 

@@ -91,7 +91,7 @@ class Planner:
         missing = max(replicas - len(there), 0)
         come = (self._new(owner, of),) * missing if missing else ()
         stay = len(there) - len(surplus)
-        return Rollout(str(manifest), replicas, come, (*surplus, *old), stay)
+        return Rollout(str(manifest), replicas, come, (*surplus, *_ranked(old, self.now)), stay)
 
     def _statefulset(self, manifest: Manifest, obj: Any) -> Planned:
         spec, start = obj["spec"], set_pods.start_of(obj)
@@ -175,6 +175,12 @@ _PLANS: Mapping[Resource[Any], Callable[[Planner, Manifest, Any], Planned]] = {
     DAEMONSETS: Planner._daemonset,
     JOBS: Planner._job,
 }
+
+
+def _ranked(pods: Sequence[Pod], now: datetime) -> list[Pod]:
+    """Return pods in the order in which they are missed least."""
+    first = to_delete(pods, (), len(pods) - 1, now) if pods else []
+    return [*first, *(pod for pod in pods if pod not in first)]
 
 
 def _same_template(manifest: Manifest) -> bool:

@@ -8,6 +8,7 @@ After each step the scheduler works until nothing moves: pods that are evicted o
 made again one after the other, in the order in which the API server lists them.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias, assert_never
@@ -229,7 +230,7 @@ def _roll(world: World, rollout: Rollout) -> list[Held]:
         world.settle()
         leave = [pod for pod in leave if pod["metadata"]["uid"] in world.pods]
         running = rollout.stay + sum(map(bool, map(world.node_of, new)))
-        going = _to_leave(world, leave, running - (rollout.size - rollout.unavailable))
+        going = _to_leave(world, leave, new, running - (rollout.size - rollout.unavailable))
         for pod in going:
             world.remove(world.pods[pod["metadata"]["uid"]], f"replaced by {rollout.name}", again=False)
         gone = {pod["metadata"]["uid"] for pod in going}
@@ -249,10 +250,16 @@ def _room(world: World, rollout: Rollout, leaving: int, new: list[str]) -> int:
     return min(room, 1) if all(map(world.node_of, new)) else 0
 
 
-def _to_leave(world: World, leave: list[Pod], spare: int) -> list[Pod]:
-    """Return the old pods that may go: all that do not run, and of the others what is to spare."""
+def _to_leave(world: World, leave: list[Pod], new: list[str], spare: int) -> list[Pod]:
+    """Return the old pods that may go: all that do not run, and of the others what is to spare, those first
+    that share their node with most pods of the workload.
+
+    Source: pkg/controller/controller_utils.go ActivePodsWithRanks (1.36).
+    """
     idle = [pod for pod in leave if not world.node_of(pod["metadata"]["uid"])]
     running = [pod for pod in leave if world.node_of(pod["metadata"]["uid"])]
+    crowd = Counter(world.node_of(uid) for uid in (*new, *(pod["metadata"]["uid"] for pod in running)))
+    running.sort(key=lambda pod: -crowd[world.node_of(pod["metadata"]["uid"])])
     return [*idle, *running[: max(spare + len(running), 0)]]
 
 

@@ -19,6 +19,7 @@ from api.types.core_v1 import PODS, Pod
 from scheduler.attempt import Attempts, MakeRoom, Outcome, Placed, Refused
 from scheduler.cluster import DEFAULT_SCHEDULER, Cluster
 from scheduler.framework import Profile
+from scheduler.queue import LONGEST_BACKOFF_S
 from scheduler.sources import sources
 
 # What a what-if is asked about: the objects of each resource in `sources`.
@@ -114,8 +115,13 @@ class World:
     # -- time
 
     def settle(self) -> None:
-        """Let the scheduler work until nothing moves any more."""
+        """Let the scheduler work until nothing moves any more.
+
+        Meanwhile so much time passes that whoever waited before is not held up by an earlier attempt: real
+        steps take as long as containers need to start.
+        """
         queue = self.cluster.queue
+        self._now += 2 * LONGEST_BACKOFF_S
         while True:
             entry = queue.pop(self._now)
             if entry is not None:

@@ -33,12 +33,19 @@ from kit.metrics import REGISTRY
 from kit.tasks import Tasks
 from scheduler.app import run_with as run_scheduler
 from scheduler.config import Config
+from scheduler.configuration.model import Configuration
 from scheduler.whatif.report import Report
 from tests.integration.in_process import serving, until
 
-CASES, FIRST = int(os.environ.get("WHATIF_CASES", "6")), int(os.environ.get("WHATIF_SEED", "0"))
+CASES, FIRST = int(os.environ.get("WHATIF_CASES", "4")), int(os.environ.get("WHATIF_SEED", "0"))
+# Enough of the controllers to make pods again and to keep budgets.
 CONTROLLERS = ("deployment-controller", "replicaset-controller", "disruption-controller")
 WATCHED: tuple[Resource[Any], ...] = (PODS, REPLICASETS, DEPLOYMENTS, PODDISRUPTIONBUDGETS, NODES)
+# Containers take longer to start than the scheduler rests after an attempt; that long nothing must move until
+# the cluster counts as settled.
+STARTS_IN_S, BACKOFF_S = 1.3, 1
+# Between two deletions, so that their order is the order of what comes of them.
+PAUSE_S = 0.2
 # Where each pod of a workload is: (workload, node), "" for no node.
 Places = Counter[tuple[str, str]]
 
@@ -49,6 +56,8 @@ class World:
     def __init__(self, client: Client, tasks: Tasks) -> None:
         self.client, self.tasks = client, tasks
         self.pods: Informer[Any] = Informer(client, PODS)
+        # When the test has first seen a pod on a node, by uid.
+        self._bound: dict[str, float] = {}
 
     async def start(self) -> None:
         await self.client.create(SERVICEACCOUNTS, {"metadata": {"name": "default", "namespace": "default"}})
@@ -59,7 +68,8 @@ class World:
             kubeconfig=Path("unused"), secure_port=0, leader_elect=False, controllers=CONTROLLERS
         )
         self.tasks.spawn(run_controllers(self.client, controllers), "controllers")
-        settings = Config(kubeconfig=Path("unused"), secure_port=0, leader_elect=False)
+        said = Configuration(pod_initial_backoff_s=BACKOFF_S, pod_max_backoff_s=BACKOFF_S)
+        settings = Config(kubeconfig=Path("unused"), secure_port=0, leader_elect=False, file=said)
         self.tasks.spawn(run_scheduler(self.client, settings), "scheduler")
 
     async def _run_pods(self) -> None:
@@ -74,6 +84,9 @@ class World:
         if "deletionTimestamp" in metadata:
             await self.client.delete(PODS, metadata["name"], "default", grace_period_s=0, uid=metadata["uid"])
         elif pod["spec"].get("nodeName") and status.get("phase") != "Running":
+            bound = self._bound.setdefault(metadata["uid"], clock.monotonic())
+            if clock.monotonic() < bound + STARTS_IN_S:
+                return
             ready = {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"}
             conditions = [c for c in status.get("conditions") or () if c["type"] != "Ready"]
             running = {"phase": "Running", "podIP": "10.1.0.1", "conditions": [*conditions, ready]}
@@ -82,8 +95,8 @@ class World:
     async def settled(self) -> None:
         """Wait until nothing has moved for some time, and the scheduler has nothing more to try."""
         quiet, before = 0, ""
-        while quiet < 12:
-            await clock.sleep(0.05)
+        while quiet * 0.1 < STARTS_IN_S:
+            await clock.sleep(0.1)
             now = orjson.dumps(
                 [
                     [obj["metadata"]["resourceVersion"] for obj in (await self.client.list(each)).items]
@@ -198,7 +211,7 @@ async def _populate(world: World, rng: random.Random) -> list[Any]:
             await client.create(PODDISRUPTIONBUDGETS, _budget(rng, deployment["metadata"]["name"]))
         # Admission may not have seen the new PriorityClass yet.
         await until(partial(client.create, DEPLOYMENTS, deployment))
-        await world.settled()
+    await world.settled()
     return deployments
 
 
@@ -231,6 +244,7 @@ async def _evict(client: Client, pod: Any) -> bool:
         return False
     except NotFound:
         pass
+    await clock.sleep(PAUSE_S)
     return True
 
 
@@ -246,6 +260,7 @@ async def _lose(world: World, rng: random.Random) -> tuple[list[str], Doing]:
         for pod in (await world.client.list(PODS)).items:
             if _node(pod) in names:
                 await world.client.delete(PODS, pod["metadata"]["name"], "default", grace_period_s=0)
+                await clock.sleep(PAUSE_S)
 
     return ["lose", f"zone={zone}"], do
 

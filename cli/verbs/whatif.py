@@ -13,13 +13,15 @@ import orjson
 from api.errors import StatusError
 from api.resource import Key
 from api.types.core_v1 import NODES
-from cli.verbs.connection import add_connection, asking, complain, endpoint_of
+from cli.printers.whatif import render
+from cli.verbs.connection import add_connection, endpoint_of
 from cli.whatif.fetch import fetch
 from cli.whatif.hypothesis import applied, more_nodes
 from cli.whatif.live import Live
 from cli.whatif.manifests import BadManifest
-from cli.whatif.table import render
-from client.kubeconfig import KubeconfigError
+from client.api import Client
+from client.http import HTTPTransport
+from client.kubeconfig import Endpoint, KubeconfigError
 from client.transport import Unreachable
 from kit import clock
 from scheduler.config import Config
@@ -51,10 +53,10 @@ def main(verb: str, argv: Sequence[str]) -> int:
     try:
         settings = settings_of(args)
         endpoint = endpoint_of(args)
-        live = asyncio.run(asking(endpoint, fetch))
+        live = asyncio.run(_listed(endpoint))
         answer = ask(args, live, settings, args.namespace or endpoint.namespace)
     except (StatusError, Unreachable, KubeconfigError, BadManifest, Impossible, OSError, ValueError) as error:
-        complain(f"{verb} {args.what}", error)
+        print(f"pelamis {verb} {args.what}: {error}", file=sys.stderr)
         return 2
     for note in answer.notes:
         print(f"not looked at: {note}", file=sys.stderr)
@@ -63,6 +65,14 @@ def main(verb: str, argv: Sequence[str]) -> int:
     else:
         print(render(answer.report), end="")
     return 0 if answer.report.fits else 1
+
+
+async def _listed(endpoint: Endpoint) -> Live:
+    client = Client(HTTPTransport(endpoint))
+    try:
+        return await fetch(client)
+    finally:
+        await client.close()
 
 
 def ask(args: argparse.Namespace, live: Live, settings: Config, namespace: str) -> Answer:

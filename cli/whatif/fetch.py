@@ -25,10 +25,12 @@ async def fetch(client: Client) -> Live:
 
     Raises `StatusError`, also when something may not be listed, and `Unreachable`.
     """
-    wanted = [*sources(Cluster({})), *(Source(each, lambda old, new, now: None) for each in _MORE)]
+    cluster = Cluster({})
+    cluster.groups.followed = True
+    wanted = [*sources(cluster), *(Source(each, lambda old, new, now: None) for each in _MORE)]
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def one(source: Source) -> list[Any]:
+    async def one(source: Source) -> list[Any] | None:
         async with gate:
             return await _list(client, source)
 
@@ -38,11 +40,12 @@ async def fetch(client: Client) -> Live:
     except ExceptionGroup as errors:
         # What one of them has met, the others would have met, too.
         raise errors.exceptions[0] from None
-    return Live({resource: task.result() for resource, task in tasks.items()})
+    found = {resource: task.result() for resource, task in tasks.items()}
+    return Live({resource: objects for resource, objects in found.items() if objects is not None})
 
 
-async def _list(client: Client, source: Source) -> list[Any]:
-    """Return all objects; none of a kind that the server does not have."""
+async def _list(client: Client, source: Source) -> list[Any] | None:
+    """Return all objects; None if the server does not have their kind."""
     found: list[Any] = []
     token = ""
     while True:
@@ -55,7 +58,7 @@ async def _list(client: Client, source: Source) -> list[Any]:
                 continue_token=token,
             )
         except NotFound:
-            return []
+            return None
         found += page.items
         token = page.continue_token
         if not token:

@@ -9,17 +9,19 @@ do about it is done here at once:
 Time is made up: it jumps to the next moment at which the queue has something to try.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from api.owners import controller_of
 from api.resource import Key, Resource, key_of
 from api.types.core_v1 import PODS, Pod
+from api.types.scheduling_v1alpha2 import PODGROUPS
 from scheduler.attempt import Attempts, MakeRoom, Outcome, Placed, Refused
 from scheduler.cluster import DEFAULT_SCHEDULER, Cluster
 from scheduler.framework import Profile
-from scheduler.queue import LONGEST_BACKOFF_S
+from scheduler.gang import GroupAttempts
+from scheduler.queue import LONGEST_BACKOFF_S, Entry
 from scheduler.sources import sources
 
 # What a what-if is asked about: the objects of each resource in `sources`.
@@ -55,7 +57,10 @@ class World:
         # By uid, why the pods that wait could not be placed when they were last tried.
         self.refusals: dict[str, str] = {}
         self.departures: list[Departure] = []
+        # Without PodGroups in the state there are none in the cluster, and pods that name one are alone.
+        self.cluster.groups.followed = PODGROUPS in state
         self._attempts = Attempts(self.cluster, seed)
+        self._groups = GroupAttempts(self._attempts, _note_nothing)
         self._now = 0.0
         self._made = 0
         self._takes = {source.resource: source.take for source in sources(self.cluster)}
@@ -125,12 +130,18 @@ class World:
         while True:
             entry = queue.pop(self._now)
             if entry is not None:
-                self._perform(self._attempts.attempt(entry, self._now))
+                for outcome in self._decide(entry):
+                    self._perform(outcome)
                 continue
             due = queue.next_due()
             if due is None:
                 return
             self._now = max(self._now, due)
+
+    def _decide(self, entry: Entry) -> Sequence[Outcome]:
+        if self.cluster.groups.followed and "schedulingGroup" in entry.pod["spec"]:
+            return [outcome for _, outcome in self._groups.attempt(entry, self._now).pods]
+        return [self._attempts.attempt(entry, self._now)]
 
     def _perform(self, outcome: Outcome) -> None:
         pod = outcome.cycle.pod
@@ -143,8 +154,10 @@ class World:
             case MakeRoom(plan=plan, message=message):
                 self.refusals[uid] = message
                 self.cluster.nominate(pod, plan.node)
-                for victim in plan.victims:
-                    self.remove(self.pods[victim["metadata"]["uid"]], f"preempted by {key_of(pod)}")
+                # Several pods of a group may want the same ones to go.
+                here = [self.pods.get(victim["metadata"]["uid"]) for victim in plan.victims]
+                for victim in filter(None, here):
+                    self.remove(victim, f"preempted by {key_of(pod)}")
             case Refused(message=message):
                 self.refusals[uid] = message
                 if uid in self.cluster.nominations:
@@ -177,6 +190,10 @@ class World:
             if reason is not None:
                 return reason
         return self.refusals.get(pod["metadata"]["uid"], "it has not been tried")
+
+
+def _note_nothing(entry: Entry, outcome: Outcome) -> Callable[[str], None]:
+    return lambda reason: None
 
 
 def is_new(pod: Pod) -> bool:

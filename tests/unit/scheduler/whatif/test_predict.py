@@ -8,6 +8,7 @@ import pytest
 from api.types.apps_v1 import REPLICASETS
 from api.types.core_v1 import NODES, PODS
 from api.types.policy_v1 import PODDISRUPTIONBUDGETS
+from api.types.scheduling_v1alpha2 import PODGROUPS
 from scheduler.whatif.hypotheses import Change, Drain, Impossible, Lose, Rollout, new_nodes
 from scheduler.whatif.report import Report, predict, summary, to_json
 from tests.unit.scheduler.build import PROFILES, node, pod
@@ -321,3 +322,19 @@ def test_nothing_that_was_given_is_changed():
     before = repr((nodes, pods))
     ask(Drain("n1"), nodes, pods, budget(1))
     assert repr((nodes, pods)) == before
+
+
+@pytest.mark.parametrize(("offered", "placed"), [("4", 2), ("3", 0)])
+def test_groups_come_together_or_not_at_all(offered, placed):
+    group = {
+        "metadata": {"name": "g", "namespace": "default"},
+        "spec": {"schedulingPolicy": {"gang": {"minCount": 2}}},
+    }
+    wanted = tuple(
+        pod(f"m{number}", requests={"cpu": "2"}, schedulingGroup={"podGroupName": "g"}) for number in range(2)
+    )
+    state: Any = {NODES: [node("n1", offers={"cpu": offered})], PODGROUPS: [group]}
+    report = predict(state, Change(pods=wanted), PROFILES)
+    assert (len(report.placements), len(report.waiting)) == (placed, 2 - placed)
+    del state[PODGROUPS]
+    assert len(predict(state, Change(pods=wanted), PROFILES).placements) == max(placed, 1)

@@ -2,7 +2,7 @@
 
 from api.types.core_v1 import NODES, PODS
 from api.types.policy_v1 import PODDISRUPTIONBUDGETS
-from cli.whatif.table import render
+from cli.printers.whatif import render
 from scheduler.whatif.hypotheses import Change, Drain, Rollout
 from scheduler.whatif.report import predict
 from tests.unit.scheduler.build import PROFILES, node, pod

@@ -211,6 +211,9 @@ def _lose(world: World, label: str, value: str) -> list[Held]:
 def _change(world: World, change: Change) -> list[Held]:
     for resource, obj in change.objects:
         world.put(resource, obj)
+        if resource is NODES:
+            # One after the other, as machines come up: the first is full before the next is there.
+            world.settle()
     for pod in change.pods:
         world.add(pod)
     world.settle()

@@ -338,3 +338,10 @@ def test_groups_come_together_or_not_at_all(offered, placed):
     assert (len(report.placements), len(report.waiting)) == (placed, 2 - placed)
     del state[PODGROUPS]
     assert len(predict(state, Change(pods=wanted), PROFILES).placements) == max(placed, 1)
+
+
+def test_new_nodes_come_one_after_the_other():
+    wanted = tuple(replica(f"a{number}") for number in range(3))
+    made = new_nodes(node("n1", offers={"cpu": "2"}), 2, ["n1"])
+    report = ask(Change(tuple((NODES, each) for each in made)), [node("n1", offers={"cpu": "0"})], wanted)
+    assert moves(report) == {"a0": "n1-new-1", "a1": "n1-new-1", "a2": "n1-new-2"}

@@ -107,8 +107,9 @@ def read_filter(extender: ExtenderConfig, reply: Reply, before: Collection[str])
         left = [str(name) for name in names]
     elif nodes is not None:
         left = [str(_get(_get(node, "metadata"), "name")) for node in _get(nodes, "items") or ()]
+    known = frozenset(before)
     for name in left:
-        if name not in before:
+        if name not in known:
             raise ExtenderError(
                 f'extender "{extender.url_prefix}" claims a filtered node "{name}" which is not found in the '
                 "input node list"

@@ -97,6 +97,7 @@ n1 is the nearest to it: Insufficient cpu; node(s) had untolerated taint(s)
         pytest.param(
             {
                 **META, "outcome": "Preempting", "time": "T", "attempts": 1, "node": "n1",
+                "message": "0/2 nodes ...",
                 "victims": {"pods": ["default/low"]}, "now": {"nodeCount": 2, "feasibleCount": 1, "refused": [
                     {**TAINT, "nodes": 1, "examples": ["n2"]}]},
             },
@@ -104,7 +105,8 @@ n1 is the nearest to it: Insufficient cpu; node(s) had untolerated taint(s)
 pod default/web: no node would do; room is being made on n1 (at T)
 It waits for these pods to end: default/low
 
-By now 1 node would do; it is tried again in a moment.
+By now 1 node would do. When it was tried last:
+  0/2 nodes ...
 
 1 of 2 nodes refuse it:
   1   node(s) had untolerated taint(s)   TaintToleration   n2

@@ -1,6 +1,8 @@
 """What users are told: of placed pods, of pending ones, of one node, of pods that are gone."""
 
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -14,9 +16,10 @@ from scheduler.cluster import Cluster
 from scheduler.explain.decisions import Decisions
 from scheduler.explain.explainer import Explainer, Inquiry
 from scheduler.explain.story import Doc
+from scheduler.framework import Cycle
 from scheduler.gang import GroupAttempts
 from scheduler.queue import Entry
-from tests.unit.scheduler.build import PROFILE, World, node, pod
+from tests.unit.scheduler.build import PROFILE, World, node, pod, spread
 from tests.unit.scheduler.clusters import FEATURES, clusters, examples
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -379,3 +382,44 @@ def test_a_group_that_is_not_there() -> None:
     found = desk.ask("a", uid="a")
     assert found["podGroup"] == {"name": "g", "message": "it is not there"}
     assert found["outcome"] == "Gated"
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A filter, and how often it has been asked."""
+
+    inner: Any
+    asked: Counter[str]
+
+    @property
+    def name(self) -> str:
+        return str(self.inner.name)
+
+    @property
+    def hints(self) -> Any:
+        return self.inner.hints
+
+    def filter(self, cycle: Cycle) -> Any:
+        self.asked[self.name] += 1
+        return self.inner.filter(cycle)
+
+
+def questions(nodes: int, *pods: Any, **more: Any) -> int:
+    """Return how many times filters are asked for an answer about the last of these pods."""
+    asked = Counter[str]()
+    desk = Desk(*(node(f"n{number}", {"zone": f"z{number % 3}"}) for number in range(nodes)))
+    profile = replace(PROFILE, filters=tuple(Counted(plugin, asked) for plugin in PROFILE.filters))
+    desk.cluster.profiles = {PROFILE.name: profile}
+    desk.schedule(*pods)
+    asked.clear()
+    desk.ask(pods[-1]["metadata"]["name"], **more)
+    return asked.total()
+
+
+def test_answers_do_not_go_through_nodes_one_by_one() -> None:
+    """As many questions for a thousand nodes as for ten; none for a pod whose decision is kept."""
+    placed = [pod(f"p{number}") for number in range(3)]
+    assert questions(1000, *placed) <= len(PROFILE.filters)
+    stuck = big(nodeSelector={"disk": "ssd"}, topologySpreadConstraints=[spread("zone")])
+    for more in ({}, {"node": "n7"}):
+        assert 0 < questions(1000, stuck, **more) <= questions(10, stuck, **more)

@@ -19,6 +19,7 @@ from scheduler.framework import Trace
 from scheduler.snapshot import Mask
 
 T = TypeVar("T")
+UNKNOWN = -2
 # What the objects around the arrays take, about: the record, its strings, the arrays' headers.
 _OVERHEAD_BYTES = 700
 # A decision that only refers to another one.
@@ -50,7 +51,7 @@ class Nodes:
 @dataclass(eq=False, slots=True)
 class Packed:
     """One decision, never changed. `scores` is plugins by slots, `refused` reasons by slots (bits),
-    `runner_up` the best slot but the chosen one (-1 if there is none).
+    `runner_up` the best slot but the chosen one (-1 if there is none, UNKNOWN if nobody has looked).
     """
 
     nodes: Nodes
@@ -101,11 +102,11 @@ def pack(trace: Trace, nodes: Nodes, slot: int) -> Packed:
 
 
 def _runner_up(trace: Trace, nodes: Nodes, slot: int) -> int:
-    assert trace.total is not None, "there are scores"
-    totals = trace.total[: len(nodes.names)]
     if trace.rejected or not nodes.gapless:
-        totals = totals * trace.feasible[: len(nodes.names)]
-    return next_best(totals, slot)
+        # Totals of refused nodes would have to be left out: not here, where every decision pays for it.
+        return UNKNOWN
+    assert trace.total is not None, "there are scores"
+    return next_best(trace.total[: len(nodes.names)], slot)
 
 
 def unpack(packed: Packed) -> Detail:

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.decide import find_feasible, schedule
+from scheduler.explain.decisions import summarise
 from scheduler.explain.detail import Detail, Verdict
-from scheduler.explain.packed import Batch, Nodes, Packed, SlotChange, pack, unpack
+from scheduler.explain.packed import UNKNOWN, Batch, Nodes, Packed, SlotChange, pack, unpack
 from scheduler.framework import Cycle, Placement
 from tests.unit.scheduler.build import PROFILE, World, node, pod
 from tests.unit.scheduler.clusters import FEATURES, NAMESPACES, clusters, examples
@@ -76,10 +77,10 @@ def test_the_best_and_the_next_best(data: st.DataObject) -> None:
     assert best[0].node == choice.node
     others = sorted((total for name, total in totals.items() if name != choice.node), reverse=True)
     assert [each.total for each in best] == [totals[choice.node], others[0]]
-    if others[0]:
-        assert totals[kept.nodes.names[kept.runner_up]] == others[0]
-    else:
-        assert kept.runner_up == -1
+    summary = summarise(kept, slot)
+    assert summary.winner == best[0]
+    assert (summary.runner_up.total if summary.runner_up is not None else 0) == others[0]
+    assert (kept.runner_up == UNKNOWN) == (len(totals) < len(found))
 
 
 def test_a_batch_reads_as_if_each_had_been_kept_whole() -> None:
@@ -123,7 +124,9 @@ def test_gone_nodes_have_no_say() -> None:
     assert [each.node for each in detail.best(5)] == ["a", "c"]
     assert detail.slot("b") is None
     assert detail.slot("") is None
-    assert kept.nodes.names[kept.runner_up] in ("a", "c")
+    runner_up = summarise(kept, 0).runner_up
+    assert runner_up is not None
+    assert runner_up.node == "c"
 
 
 def test_a_pod_at_fault_is_refused_everywhere() -> None:

@@ -131,8 +131,9 @@ def _pending(doc: Doc) -> Iterator[str]:
         yield from [] if _is_not_about_nodes(doc) else ["", doc.get("message", "")]
         return
     if now["feasibleCount"]:
-        yield from ["", f"By now {_nodes(now['feasibleCount'])} would do. When it was tried last:"]
-        yield f"  {doc.get('message', '')}"
+        yield from ["", f"By now {_nodes(now['feasibleCount'])} would do; it is tried again in a moment."]
+        # What is told below is so now.
+        yield from [] if _is_not_about_nodes(doc) else [f"When it was tried last: {doc.get('message', '')}"]
     elif not now["nodeCount"]:
         yield from ["", "There are no nodes."]
     yield from _refused(now["refused"], _who_refuses(now["nodeCount"], now["feasibleCount"]))

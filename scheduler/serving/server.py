@@ -79,7 +79,7 @@ def _known(found: Doc | None, name: str) -> Doc:
 @asynccontextmanager
 async def serving(client: Client, config: Config, authority: bytes) -> AsyncIterator[Desk]:
     """Serve within the block; port 0 serves nothing. `authority` (PEM) has signed clients' certificates as
-    long as nothing better is known. Raises `OSError`.
+    long as nothing better is known. Raises `OSError`, `ValueError`.
     """
     if not config.secure_port:
         yield Desk()
@@ -104,6 +104,8 @@ async def serving(client: Client, config: Config, authority: bytes) -> AsyncIter
 
 
 def _certificate(config: Config) -> tls.KeyPair:
+    if (config.tls_cert_file is None) != (config.tls_private_key_file is None):
+        raise ValueError("--tls-cert-file and --tls-private-key-file go together")
     if config.tls_cert_file is not None and config.tls_private_key_file is not None:
         return tls.KeyPair(config.tls_cert_file.read_bytes(), config.tls_private_key_file.read_bytes())
     return tls.self_signed(_SERVER_NAME, (_SERVER_NAME, "localhost", _host(config)))

@@ -320,6 +320,19 @@ async def test_what_the_scheduler_itself_shows(place: Site) -> None:
     assert (await place.direct(decision, Authorization=bearer))[0] == 403
 
 
+async def test_a_given_serving_certificate(place: Site, tmp_path: Path) -> None:
+    """It need not bear the address, nor be known to anybody but by the announcement."""
+    tls.issue(tls.new_ca("other"), "scheduler", server_names=("scheduler.example",)).save(tmp_path / "own")
+    cert = tmp_path / "own.crt"
+    with pytest.raises(ValueError, match="--tls-cert-file and --tls-private-key-file go together"):
+        await place.start(tls_cert_file=cert)
+    place.start(tls_cert_file=cert, tls_private_key_file=tmp_path / "own.key")
+    await place.cluster.add_pod("web")
+    assert (await place.until_why("web"))["outcome"] in ("Unschedulable", "Waiting")
+    lease: Any = await place.cluster.client.get(LEASES, "kube-scheduler", "kube-system")
+    assert orjson.loads(lease["metadata"]["annotations"][ANNOTATION])["certificate"] == cert.read_text()
+
+
 async def test_columns(place: Site) -> None:
     place.start()
     for number in range(3):

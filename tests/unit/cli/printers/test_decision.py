@@ -105,8 +105,8 @@ n1 is the nearest to it: Insufficient cpu; node(s) had untolerated taint(s)
 pod default/web: no node would do; room is being made on n1 (at T)
 It waits for these pods to end: default/low
 
-By now 1 node would do. When it was tried last:
-  0/2 nodes ...
+By now 1 node would do; it is tried again in a moment.
+When it was tried last: 0/2 nodes ...
 
 1 of 2 nodes refuse it:
   1   node(s) had untolerated taint(s)   TaintToleration   n2

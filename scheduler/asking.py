@@ -18,7 +18,7 @@ from typing import TypeAlias
 import numpy as np
 
 from api.types.core_v1 import Node, Pod
-from scheduler.attempt import Attempts, Outcome, Refused
+from scheduler.attempt import SCHEDULER_ERROR, Attempts, Outcome, Refused
 from scheduler.configuration.model import ExtenderConfig
 from scheduler.decide import EXTENDER, Outside, find_feasible
 from scheduler.extenders import (
@@ -39,7 +39,6 @@ from scheduler.preempt import Preemption, cost
 from scheduler.queue import Entry
 from scheduler.shape import Shape
 
-SCHEDULER_ERROR = "SchedulerError"
 _NO_CANDIDATE = "no candidate node for preemption"
 # Woken by whatever happens: extenders do not say what may change their minds.
 _ANYTHING = frozenset(("",))

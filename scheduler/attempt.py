@@ -17,7 +17,8 @@ from scheduler.queue import Entry
 from scheduler.ranked import priority_of
 from scheduler.run import After, Run, start
 
-UNSCHEDULABLE = "Unschedulable"
+# Reasons of the condition: no node will do; it could not be found out.
+UNSCHEDULABLE, SCHEDULER_ERROR = "Unschedulable", "SchedulerError"
 
 
 @dataclass(frozen=True)

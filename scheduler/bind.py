@@ -24,7 +24,7 @@ from client.transport import Unreachable
 from kit import clock, log, rand
 from kit.metrics import REGISTRY
 from kit.tasks import Tasks
-from scheduler.attempt import UNSCHEDULABLE, Placed, unreserve
+from scheduler.attempt import SCHEDULER_ERROR, UNSCHEDULABLE, Placed, unreserve
 from scheduler.cluster import DEFAULT_SCHEDULER, Cluster
 from scheduler.extenders import ExtenderError
 from scheduler.framework import Change, Create, Cycle, Delete, Failed, PreBindPlugin, UndoPlugin, Wait, Write
@@ -291,7 +291,7 @@ class Binder:
 
         Room that had been made for the pod was not enough: its nomination ends, unless it still waits.
         """
-        _attempts.add(("unschedulable",))
+        _attempts.add(("error" if reason == SCHEDULER_ERROR else "unschedulable",))
         uid = pod["metadata"]["uid"]
         if uid in self._cluster.nominations and not self._cluster.is_awaiting_room(pod):
             self._cluster.denominate(uid)

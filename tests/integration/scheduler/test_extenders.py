@@ -13,6 +13,7 @@ from aiohttp import web
 from api.types.core_v1 import NODES, PODS
 from api.types.scheduling_v1 import PRIORITYCLASSES
 from kit import clock
+from kit.metrics import REGISTRY
 from kit.tls import issue, new_ca, server_context
 from scheduler.configuration.load import load
 from scheduler.configuration.model import Configuration
@@ -78,6 +79,12 @@ async def extender() -> AsyncIterator[Extender]:
 async def nodes(cluster: Any) -> None:
     for name in ("n1", "n2", "n3"):
         await cluster.add_node(name)
+
+
+def _errors() -> float:
+    head = b'scheduler_schedule_attempts_total{result="error"} '
+    found = [line for line in REGISTRY.render().splitlines() if line.startswith(head)]
+    return float(found[0].removeprefix(head)) if found else 0.0
 
 
 def _nodes(body: Any) -> list[Any]:
@@ -151,12 +158,14 @@ async def test_pods_wait_until_the_extender_is_there(cluster: Any, extender: Ext
     extender.verbs = {"filter": refuse_n1}
     await extender.start()
     await extender.stop()
+    errors = _errors()
     cluster.start(file=extender.said(filterVerb="filter"))
     await cluster.add_pod("web")
     condition = await cluster.condition("web", "PodScheduled", "False")
     assert condition["reason"] == "SchedulerError"
     assert f'Post "http://127.0.0.1:{extender.port}/filter"' in condition["message"]
     assert (await cluster.event("web", "FailedScheduling"))["message"] == condition["message"]
+    assert _errors() > errors
     await extender.start()
     assert (await cluster.placed("web"))["web"] in ("n2", "n3")
 

@@ -104,7 +104,7 @@ class Scheduler:
         self.cluster = Cluster(self._all_profiles(), queue)
         self._attempts = Attempts(self.cluster, config.seed, clock.now)
         self._decisions = Decisions(config.decisions_memory_mb << 20)
-        self.explainer = Explainer(self.cluster, self._attempts, self._decisions)
+        self.explainer = Explainer(self.cluster, self._attempts, self._decisions, said.extenders)
         self._asking = AskingAttempts(self._attempts, said.extenders)
         self._extenders = ExtenderClient(said.extenders)
         # The next pod, about which extenders are to be asked first.

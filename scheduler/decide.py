@@ -53,6 +53,7 @@ def schedule(
     trace.scores = weigh(cycle, profile, feasible)
     if outside is not None:
         trace.scores += [(who, 1, _by_slot(cycle, scores)) for who, scores in outside.scores]
+        trace.wide = bool(outside.scores)
     total = trace.total = total_of(trace.scores, feasible)
     best = best_slots(cycle, total, feasible)
     slot = int(best[draw(name, seed, len(best))])
@@ -94,7 +95,7 @@ def find_feasible(
     everywhere = cycle.snapshot.alive if among is None else among
     feasible = everywhere.copy()
     rejected: list[tuple[str, Reject, Mask]] = []
-    for name, reject in _narrowed(cycle, profile):
+    for name, reject in narrowed(cycle, profile):
         hit = reject.nodes & everywhere
         if reject.of_pod:
             return np.zeros_like(feasible), [(name, reject, everywhere)]
@@ -116,7 +117,7 @@ def find_feasible(
     return feasible, rejected
 
 
-def _narrowed(cycle: Cycle, profile: Profile) -> list[tuple[str, Reject]]:
+def narrowed(cycle: Cycle, profile: Profile) -> list[tuple[str, Reject]]:
     """Return what plugins leave out beforehand: the first of them tells of the nodes, all are to blame."""
     names: frozenset[str] | None = None
     plugins: list[str] = []

@@ -29,6 +29,8 @@ from scheduler.shape import Shape
 from scheduler.snapshot import Ints, Mask, Snapshot
 
 MAX_SCORE = 100
+# In `Cycle.state` when nobody is to be placed: somebody only wants to know.
+IN_THOUGHT = "in thought"
 # The time of attempts for which time does not matter.
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 A = TypeVar("A", Ints, Mask)
@@ -59,6 +61,8 @@ class Trace:
     rejected: Sequence[tuple[str, Reject, Mask]] = ()
     scores: Sequence[tuple[str, int, Ints]] = ()
     total: Ints | None = None
+    # Whether scores may be above 100, as those of extenders.
+    wide: bool = False
 
 
 @dataclass

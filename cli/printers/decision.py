@@ -18,7 +18,7 @@ def why(doc: Doc) -> list[str]:
         lines += _pending(doc)
     else:
         lines += _refused(doc.get("refused") or (), "Refused the pod then")
-    lines += [*_group(doc), *_advice(doc)]
+    lines += [*_group(doc), *_advice(doc), *_not_asked(doc)]
     for each in doc.get("earlier") or ():
         lines += ["", f"before, at {each['time']}: {_outcome(each)}"]
         lines += [f"  {each['message']}"] if each.get("message") else []
@@ -43,7 +43,7 @@ def why_not(doc: Doc) -> list[str]:
         lines += ["", "What was said of single nodes then is no longer kept."]
     if now is not None:
         lines += ["", f"Now {node} {_verdict(now, _NOW)}", *_at(now)]
-    return [*lines, *_needs(told)]
+    return [*lines, *_needs(told), *_not_asked(doc)]
 
 
 def _name(doc: Doc) -> str:
@@ -174,6 +174,11 @@ def _group(doc: Doc) -> list[str]:
     if group is None or doc["outcome"] == "Scheduled" or not group["message"]:
         return []
     return ["", f"Pod group {group['name']}: {group['message']}"]
+
+
+def _not_asked(doc: Doc) -> list[str]:
+    extenders = doc.get("notAsked")
+    return ["", f"Not asked again: {', '.join(extenders)}"] if extenders else []
 
 
 def _advice(doc: Doc) -> Iterator[str]:

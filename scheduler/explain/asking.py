@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from api.types.core_v1 import Node, Pod
-from scheduler.decide import find_feasible, weigh
+from scheduler.decide import find_feasible, narrowed, weigh
 from scheduler.explain.detail import Detail, Verdict
-from scheduler.framework import Cycle, Profile
+from scheduler.framework import IN_THOUGHT, Cycle, Profile, Reject
 from scheduler.kept import Kept
 from scheduler.shape import Shape, new_shape, shape_key
 from scheduler.snapshot import Mask, Snapshot
@@ -56,7 +56,11 @@ class Question:
 
     def feasible(self, among: Mask | None = None) -> Mask:
         """Return the nodes (`among` some, or all) that every plugin lets pass."""
-        return find_feasible(replace(self.cycle, state={}, trace=None), self.profile, among)[0]
+        return find_feasible(self.fresh(), self.profile, among)[0]
+
+    def fresh(self) -> Cycle:
+        """Return a cycle in which nothing has been asked yet."""
+        return replace(self.cycle, state={IN_THOUGHT: True}, trace=None)
 
     def _with(self, shape: Shape, pod: Pod) -> "Question":
         return replace(self, cycle=replace(self.cycle, pod=pod, shape=shape, kept=self.tries))
@@ -64,17 +68,27 @@ class Question:
 
 def ask_all(question: Question) -> Detail:
     """Ask every filter about every node, also about those that another one has refused, and score what is
-    left.
+    left. A plugin that has narrowed the choice has no more to say of the nodes that it left out.
     """
-    cycle, snapshot = replace(question.cycle, state={}, trace=None), question.snapshot
+    cycle, snapshot = question.fresh(), question.snapshot
     feasible, refused = snapshot.alive.copy(), dict[Verdict, Mask]()
+
+    def refuse(plugin: str, reject: Reject, among: Mask) -> None:
+        hit = among if reject.of_pod else reject.nodes & among
+        if hit.any():
+            verdict = Verdict(plugin, reject.reason, reject.final or reject.of_pod)
+            refused[verdict] = refused[verdict] | hit if verdict in refused else hit
+
+    out: dict[str, Mask] = {}
+    for name, reject in narrowed(cycle, question.profile):
+        refuse(name, reject, snapshot.alive)
+        out[name] = reject.nodes
     for plugin in question.profile.filters:
+        among = snapshot.alive & ~out[plugin.name] if plugin.name in out else snapshot.alive
         for reject in plugin.filter(cycle):
-            verdict = Verdict(plugin.name, reject.reason, reject.final or reject.of_pod)
-            hit = snapshot.alive if reject.of_pod else reject.nodes & snapshot.alive
-            if hit.any():
-                refused[verdict] = refused[verdict] | hit if verdict in refused else hit
-                feasible &= ~hit
+            refuse(plugin.name, reject, among)
+    for mask in refused.values():
+        feasible &= ~mask
     scores = weigh(cycle, question.profile, feasible) if feasible.any() else []
     size = snapshot.size
     matrix = np.empty((len(scores), size), dtype=np.uint8)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scheduler.snapshot import Mask
 
 Bytes: TypeAlias = NDArray[np.uint8]
+# Bytes, unless somebody gives more than 255 points.
+Scores: TypeAlias = NDArray[np.uint8] | NDArray[np.int32]
 Totals: TypeAlias = NDArray[np.int32]
 # (name, weight) of the plugins that saw a difference between the feasible nodes.
 Weights: TypeAlias = tuple[tuple[str, int], ...]
@@ -43,7 +45,7 @@ class Detail:
 
     names: Sequence[str]
     plugins: Weights
-    scores: Bytes
+    scores: Scores
     refused: dict[Verdict, Mask]
     feasible: Mask
     _totals: Totals | None = None
@@ -102,7 +104,7 @@ class Detail:
         return [self.scored(int(slot)) for slot in slots[np.argsort(-keys, kind="stable")[:most]]]
 
 
-def weighted(plugins: Weights, scores: Bytes, slot: int) -> tuple[int, tuple[int, ...]]:
+def weighted(plugins: Weights, scores: Scores, slot: int) -> tuple[int, tuple[int, ...]]:
     """Return what the scores of a slot add up to, and the scores."""
     column, total = scores[:, slot].tolist(), 0
     for (_, weight), value in zip(plugins, column, strict=True):

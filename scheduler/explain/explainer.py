@@ -2,7 +2,7 @@
 Called by `scheduler.serving`; pure but for looking at the cluster, which is as before between two steps.
 """
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from api.types.core_v1 import Pod
 from scheduler.attempt import Attempts
 from scheduler.cluster import Cluster
+from scheduler.configuration.model import ExtenderConfig
 from scheduler.explain import story
 from scheduler.explain.advice import Advice, advise
 from scheduler.explain.asking import Question, ask_all, pods_away
@@ -17,6 +18,7 @@ from scheduler.explain.cures import cure, gather
 from scheduler.explain.decisions import SCHEDULED, Decisions, Record
 from scheduler.explain.facts import fact
 from scheduler.explain.story import Asker, Doc
+from scheduler.extenders import interested
 from scheduler.groups import group_of
 
 T = TypeVar("T")
@@ -40,8 +42,17 @@ class Inquiry:
 
 
 class Explainer:
-    def __init__(self, cluster: Cluster, attempts: Attempts, decisions: Decisions) -> None:
+    """`extenders` are only told of: they are not asked again."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        attempts: Attempts,
+        decisions: Decisions,
+        extenders: Sequence[ExtenderConfig] = (),
+    ) -> None:
         self._cluster = cluster
+        self._extenders = extenders
         self._attempts = attempts
         self._decisions = decisions
 
@@ -111,6 +122,8 @@ class Explainer:
             doc["queue"] = entry.where
             if (gate := self._gate(pod)) is not None:
                 doc |= {"outcome": "Gated", "message": gate}
+        if unasked := interested(self._extenders, pod):
+            doc["notAsked"] = [extender.url_prefix for extender in unasked]
         yield
         question = self._question(pod)
         with self._aside(pod):

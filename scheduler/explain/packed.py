@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from scheduler.explain.detail import Bytes, Detail, Verdict, Weights, next_best
+from scheduler.explain.detail import Bytes, Detail, Scores, Verdict, Weights, next_best
 from scheduler.framework import Trace
 from scheduler.snapshot import Mask
 
@@ -56,7 +56,7 @@ class Packed:
 
     nodes: Nodes
     plugins: Weights
-    scores: Bytes
+    scores: Scores
     runner_up: int
     verdicts: tuple[Verdict, ...]
     refused: tuple[Bytes, ...]
@@ -83,10 +83,11 @@ def _shared(value: T) -> T:
 
 def pack(trace: Trace, nodes: Nodes, slot: int) -> Packed:
     """Return the trace as bytes; `slot` is the chosen one, -1 if none. Scores must be 0-100 for feasible
-    nodes; those of others are not read.
+    nodes, unless the trace is `wide`; those of others are not read.
     """
     size, given, rejected = len(nodes.names), trace.scores, trace.rejected
-    scores = np.empty((len(given), size), dtype=np.uint8)
+    shape = len(given), size
+    scores: Scores = np.empty(shape, np.int32) if trace.wide else np.empty(shape, np.uint8)
     for number, (_, _, values) in enumerate(given):
         scores[number] = values[:size]
     verdicts = tuple([Verdict(name, each.reason, each.final or each.of_pod) for name, each, _ in rejected])

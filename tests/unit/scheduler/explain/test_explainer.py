@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from scheduler.attempt import Attempts, Outcome
 from scheduler.cluster import Cluster
+from scheduler.configuration.model import ExtenderConfig, ManagedResource
 from scheduler.explain.decisions import Decisions
 from scheduler.explain.explainer import Explainer, Inquiry
 from scheduler.explain.story import Doc
@@ -23,6 +24,7 @@ from tests.unit.scheduler.build import PROFILE, World, node, pod, spread
 from tests.unit.scheduler.clusters import FEATURES, clusters, examples
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+GPU = ManagedResource("example.com/gpu")
 CORDON = ("node.kubernetes.io/unschedulable", "NoSchedule")
 
 
@@ -423,3 +425,31 @@ def test_answers_do_not_go_through_nodes_one_by_one() -> None:
     stuck = big(nodeSelector={"disk": "ssd"}, topologySpreadConstraints=[spread("zone")])
     for more in ({}, {"node": "n7"}):
         assert 0 < questions(1000, stuck, **more) <= questions(10, stuck, **more)
+
+
+def test_a_choice_that_is_narrowed_to_one_node() -> None:
+    """The pods of a DaemonSet name their node: others are left out, and refuse for no second reason."""
+    desk = Desk(node("a"), node("b", taints=[("team", "NoSchedule")]), node("c", offers={"cpu": "1"}))
+    term = {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["c"]}]}
+    required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [term]}}
+    desk.schedule(big(affinity={"nodeAffinity": required}))
+    told = desk.ask("big", node="b")
+    reasons = [(each["plugin"], each["reason"]) for each in told["onNode"]["now"]["refused"]]
+    assert reasons == [
+        ("NodeAffinity", "node(s) didn't satisfy plugin(s) [NodeAffinity]"),
+        ("TaintToleration", "node(s) had untolerated taint(s)"),
+    ]
+    assert told["now"]["feasibleCount"] == 0
+    advice = [each["text"] for each in desk.ask("big")["advice"]]
+    assert advice[:2] == [
+        "lower the cpu request of container main from 3 to 1",
+        "drop the required node affinity",
+    ]
+
+
+def test_extenders_are_told_of() -> None:
+    desk = Desk(node("a"))
+    extenders = (ExtenderConfig(url_prefix="http://far"), ExtenderConfig(managed_resources=(GPU,)))
+    desk.explainer = Explainer(desk.cluster, desk.attempts, desk.decisions, extenders)
+    desk.schedule(pod("web", requests={"cpu": "9"}))
+    assert desk.ask("web")["notAsked"] == ["http://far"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.decide import find_feasible, schedule
+from scheduler.decide import Outside, find_feasible, schedule
 from scheduler.explain.decisions import summarise
 from scheduler.explain.detail import Detail, Verdict
 from scheduler.explain.packed import UNKNOWN, Batch, Nodes, Packed, SlotChange, pack, unpack
@@ -137,3 +137,16 @@ def test_a_pod_at_fault_is_refused_everywhere() -> None:
     assert detail.counts() == {verdict: 2}
     assert detail.examples(verdict, 1) == ["a"]
     assert cycle.trace is not None
+
+
+def test_extenders_give_more_points_than_a_byte_holds() -> None:
+    world = World([node("a"), node("b")])
+    cycle = world.cycle(pod("p", requests={"cpu": "1"}))
+    outside = Outside(frozenset("ab"), scores=[("http://far", {"a": 300, "b": 5000})])
+    choice = schedule(cycle, PROFILE, "p", 0, outside)
+    assert isinstance(choice, Placement)
+    assert cycle.trace is not None
+    kept = pack(cycle.trace, Nodes(tuple(world.snapshot.names)), world.snapshot.index[choice.node])
+    best = unpack(kept).best(2)
+    assert [(each.node, each.scores[-1]) for each in best] == [("b", 5000), ("a", 300)]
+    assert best[0].total == choice.score

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from scheduler.explain.asking import Question
 from scheduler.framework import Cycle, Profile
 from scheduler.python_plugins.contain import Containment
 from scheduler.python_plugins.failures import LIMIT, Failures
@@ -109,6 +110,19 @@ def test_a_success_ends_the_series(world):
         label = "bad" if number % 2 else f"good{number}"
         found = plugin.score(world.cycle(pod("p", labels={"app": label})), world.snapshot.alive)
         assert (found is None) == (label == "bad")
+
+
+@pytest.mark.parametrize(
+    ("wild", "is_off"), [(lambda: 1 // 0, False), (_hang, True)], ids=["raises", "hangs"]
+)
+def test_questions_switch_off_only_what_holds_up_the_scheduler(world, wild, is_off):
+    """Whoever asks why a pod waits asks about many pods that are not there."""
+    guard = Containment(0.01, Told())
+    plugin = PythonFilter(_plugin(lambda pod, node: wild(), "filter"), guard)
+    question = Question(world.cycle(pod("p")), Profile("p", (plugin,), ()))
+    for _ in range(LIMIT):
+        assert question.feasible().any()
+    assert guard.is_out(plugin.plugin, world.cycle(pod("q"))) == is_off
 
 
 def test_others_are_not_affected(world):

@@ -27,7 +27,18 @@ from kit.tasks import Tasks
 from scheduler.attempt import SCHEDULER_ERROR, UNSCHEDULABLE, Placed, unreserve
 from scheduler.cluster import DEFAULT_SCHEDULER, Cluster
 from scheduler.extenders import ExtenderError
-from scheduler.framework import Change, Create, Cycle, Delete, Failed, PreBindPlugin, UndoPlugin, Wait, Write
+from scheduler.framework import (
+    Change,
+    Create,
+    Cycle,
+    Delete,
+    Failed,
+    PreBindPlugin,
+    UndoPlugin,
+    Wait,
+    Write,
+    serves,
+)
 from scheduler.preempt import Preemption
 
 # Answers that do not tell whether the write has happened.
@@ -205,10 +216,11 @@ class Binder:
     def _give_back(self, placed: Placed) -> None:
         unreserve(placed.cycle, placed.profile, placed.node)
         for plugin in reversed(placed.profile.pre_binds):
-            if isinstance(plugin, UndoPlugin):
+            if serves(plugin, UndoPlugin):
                 self.relieve(placed.cycle, plugin.undo(placed.cycle, placed.node))
 
-    def _undo(self, placed: Placed, reason: str) -> None:
+    def _undo(self, placed: Placed, reason: str, tell: bool = True) -> None:
+        """Take everything back, and let the pod try anew; tell users why, unless they need not know."""
         pod, node = placed.cycle.pod, placed.node
         self._give_back(placed)
         if not self._cluster.is_assumed(pod["metadata"]["uid"], node):
@@ -216,7 +228,8 @@ class Binder:
         self._cluster.undo(pod, clock.monotonic())
         _attempts.add(("error",))
         _log.warning("binding given up", pod=_name(pod), node=node, reason=reason)
-        self._announce(pod, "Warning", "FailedScheduling", reason)
+        if tell:
+            self._announce(pod, "Warning", "FailedScheduling", reason)
 
     async def _is_bound_outside(self, placed: Placed) -> bool:
         """Let an extender bind the pod; False if there is none that does. It is asked once: if it does not
@@ -254,7 +267,9 @@ class Binder:
                 if not self._cluster.is_assumed(uid, node):
                     return
             except StatusError as error:
-                self._refused(placed, error)
+                # Deleted, or bound by somebody else: the watch will tell.
+                tell = error.code not in (404, 409)
+                self._undo(placed, f"binding rejected: {error.message}", tell)
                 return
         self._tell_bound(placed)
 
@@ -273,18 +288,6 @@ class Binder:
         await self._client.create(
             PODS, binding, metadata["namespace"], subresource="binding", name=metadata["name"]
         )
-
-    def _refused(self, placed: Placed, error: StatusError) -> None:
-        pod, node = placed.cycle.pod, placed.node
-        self._give_back(placed)
-        if not self._cluster.is_assumed(pod["metadata"]["uid"], node):
-            return
-        self._cluster.undo(pod, clock.monotonic())
-        _attempts.add(("error",))
-        _log.warning("binding refused", pod=_name(pod), node=node, error=error.message)
-        if error.code not in (404, 409):
-            text = f"binding rejected: {error.message}"
-            self._announce(pod, "Warning", "FailedScheduling", text)
 
     def report_failure(self, pod: Pod, message: str, reason: str = UNSCHEDULABLE) -> None:
         """Tell users that no node will do: an Event each time, the condition when it changes.

@@ -27,6 +27,7 @@ from kit import clock, log
 
 FINALIZER = "kubernetes"
 _PAGE = 500
+_LATER = (429, 500, 503, 504)
 _METADATA = ("name", "deletionTimestamp", "finalizers")
 # Lists under way at a time for one namespace.
 _PARALLEL = 16
@@ -230,7 +231,8 @@ async def _delete_collection(
             # The answer has all that was deleted: the less of it the better.
             headers={"Content-Type": "application/json", "Accept": METADATA_LIST},
         )
-        if response.status < 300:
+        # What took too long, or was too much, goes on with the next round.
+        if response.status < 300 or response.status in _LATER:
             return
     for item in found:
         try:

@@ -96,7 +96,8 @@ class GarbageCollector:
             if resource.path() in present:
                 continue
             full = context.informers.full(resource)
-            informer = full or context.informers.of(resource, metadata_only=True)
+            # An informer without objects is false.
+            informer = full if full is not None else context.informers.of(resource, metadata_only=True)
             self._caches[resource] = informer
             informer.subscribe(partial(self._saw, resource))
 

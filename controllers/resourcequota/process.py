@@ -206,10 +206,11 @@ class ResourceQuotaController:
     def _follow(self, kind: str, resource: Resource[Any], context: Context) -> Informer[Any]:
         """Return the copy to count in, and be told of its changes. Others may have dropped the last one."""
         informers = context.informers
-        if resource in MEASURED:
+        full = informers.full(resource)
+        if full is not None or resource in MEASURED:
             informer = informers.of(resource)
         else:
-            informer = informers.full(resource) or informers.of(resource, metadata_only=True)
+            informer = informers.of(resource, metadata_only=True)
         if self._followed.get(kind) is not informer:
             self._followed[kind] = informer
             informer.subscribe(partial(self._object_changed, kind))

@@ -4,9 +4,12 @@ from typing import Any
 
 import pytest
 
-from api.types.core_v1 import PODS
+from api.types.core_v1 import PODS, SECRETS
+from client.informer import Informers
+from controllers.framework.process import Context
 from controllers.garbage_collector.decide import DropOwners, Keep, Remove, Unblock, decide
 from controllers.garbage_collector.graph import Graph, Look, Node, Orphan
+from controllers.garbage_collector.process import GarbageCollector
 
 
 def obj(uid: str, *owners: str, going: str = "", blocks: bool = True) -> dict[str, Any]:
@@ -93,3 +96,13 @@ def test_decisions(states: Any, finalizers: list[str], dependents: list[bool], e
         node.dependents.add(uid)
     metadata = {**obj("x", *states)["metadata"], "finalizers": finalizers}
     assert decide(graph, node, states, metadata) == expected
+
+
+def test_a_copy_that_others_have_is_shared_even_if_it_is_still_empty() -> None:
+    nothing: Any = None
+    context = Context(nothing, Informers(nothing), nothing, nothing)
+    whole = context.informers.of(PODS)
+    collector = GarbageCollector()
+    collector._adopt([PODS, SECRETS], context)
+    assert collector._caches[PODS] is whole
+    assert collector._caches[SECRETS] is context.informers.of(SECRETS, metadata_only=True)

@@ -13,6 +13,7 @@ from apiserver.admission.plugin import AdmissionRequest
 from apiserver.http.message import APISERVER, Handler, Request, User
 from apiserver.rest.strategy import Strategy
 from apiserver.watchcache.cache import Cache
+from apiserver.watchcache.entry import shared_labels
 from apiserver.watchcache.feed import Feed, Own
 from apiserver.watchcache.gate import Gate
 from apiserver.watchcache.lane import Lane
@@ -264,7 +265,7 @@ class Hub:
         `served`."""
         known = None
         if collection.translation is None or not collection.translation.asks:
-            known = (obj["metadata"].get("labels") or {}, collection.strategy.fields(obj))
+            known = (shared_labels(obj["metadata"].get("labels")), collection.strategy.fields(obj))
         self.feed.pending[key] = Own(value, collection.cache, served, known)
 
 

@@ -11,6 +11,18 @@ from apiserver.watchcache.layout import decode
 FieldsOf: TypeAlias = Callable[[Obj], dict[str, str]]
 
 _NO_LABELS: Mapping[str, str] = {}
+# Labels by what is in them: most objects have theirs in common with others.
+_SHARED: dict[tuple[tuple[str, str], ...], Mapping[str, str]] = {}
+_MOST_SHARED = 8192
+
+
+def shared_labels(labels: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Return equal labels that others have, too. They must not be changed."""
+    if not labels:
+        return _NO_LABELS
+    if len(_SHARED) >= _MOST_SHARED:
+        _SHARED.clear()
+    return _SHARED.setdefault(tuple(labels.items()), labels)
 
 
 class Entry:
@@ -54,7 +66,7 @@ class Entry:
 
     def _inspect(self) -> None:
         obj = decode(self.data)
-        self._labels = obj["metadata"].get("labels") or _NO_LABELS
+        self._labels = shared_labels(obj["metadata"].get("labels"))
         self._fields = self._fields_of(obj)
 
     def moved(self, revision: int, data: bytes) -> "Entry":

@@ -16,6 +16,7 @@ of any resource needs no notice of its own from the store.
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from sys import intern
 from typing import Protocol, TypeAlias
 
 from api.resource import Key
@@ -364,4 +365,4 @@ def _split(key: str) -> tuple[Stored, Key]:
     """Take a store key apart: `/registry/<group or core>/<plural>/[<namespace>/]<name>`."""
     parts = key.split("/")
     group = "" if parts[2] == "core" else parts[2]
-    return (group, parts[3]), Key(parts[4] if len(parts) > 5 else "", parts[-1])
+    return (group, parts[3]), Key(intern(parts[4]) if len(parts) > 5 else "", parts[-1])

@@ -4,6 +4,7 @@ Source: pkg/registry/core/pod/strategy.go (1.36).
 """
 
 from datetime import datetime
+from sys import intern
 
 from api.core.pod_label_keys import with_label_keys
 from api.core.pod_warnings import spec_warnings
@@ -32,13 +33,14 @@ class PodStrategy(Strategy):
         metadata, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
         return {
             "metadata.name": metadata.get("name", ""),
-            "metadata.namespace": metadata.get("namespace", ""),
-            "spec.nodeName": spec.get("nodeName") or "",
-            "spec.restartPolicy": spec.get("restartPolicy") or "",
-            "spec.schedulerName": spec.get("schedulerName") or "",
-            "spec.serviceAccountName": spec.get("serviceAccountName") or "",
+            "metadata.namespace": intern(metadata.get("namespace", "")),
+            # Held as long as the pod, and the same for many.
+            "spec.nodeName": intern(spec.get("nodeName") or ""),
+            "spec.restartPolicy": intern(spec.get("restartPolicy") or ""),
+            "spec.schedulerName": intern(spec.get("schedulerName") or ""),
+            "spec.serviceAccountName": intern(spec.get("serviceAccountName") or ""),
             "spec.hostNetwork": "true" if spec.get("hostNetwork") else "false",
-            "status.phase": status.get("phase") or "",
+            "status.phase": intern(status.get("phase") or ""),
             "status.podIP": status.get("podIP") or "",
             "status.nominatedNodeName": status.get("nominatedNodeName") or "",
         }

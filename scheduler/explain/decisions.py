@@ -18,7 +18,7 @@ import numpy as np
 from api.types.core_v1 import Pod
 from scheduler.attempt import MakeRoom, Outcome, Placed, Refused
 from scheduler.explain.detail import Detail, Scored, Verdict, Weights, next_best
-from scheduler.explain.packed import UNKNOWN, Batch, Follower, Nodes, Packed, SlotChange, pack, unpack
+from scheduler.explain.packed import Batch, Follower, Nodes, Packed, SlotChange, pack, unpack
 from scheduler.framework import Trace
 from scheduler.plugins.gang_scheduling import NAME as GANG_SCHEDULING
 from scheduler.queue import Entry
@@ -232,9 +232,8 @@ def summarise(kept: Kept, slot: int) -> Summary:
     feasible, counts = int(np.count_nonzero(detail.feasible)), detail.counts()
     if slot < 0 or not detail.plugins:
         return Summary(feasible, counts, detail.plugins, None, None)
-    other = kept.runner_up if isinstance(kept, Packed) else UNKNOWN
-    if other == UNKNOWN:
-        other = next_best(detail.totals, slot)
+    # Packed, it was found in passing; to add the scores up again would cost three times as much.
+    other = kept.runner_up if isinstance(kept, Packed) else next_best(detail.totals, slot)
     second = detail.scored(other) if other >= 0 else None
     return Summary(feasible, counts, detail.plugins, detail.scored(slot), second)
 

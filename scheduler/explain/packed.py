@@ -19,7 +19,6 @@ from scheduler.framework import Trace
 from scheduler.snapshot import Mask
 
 T = TypeVar("T")
-UNKNOWN = -2
 # What the objects around the arrays take, about: the record, its strings, the arrays' headers.
 _OVERHEAD_BYTES = 700
 # A decision that only refers to another one.
@@ -51,7 +50,7 @@ class Nodes:
 @dataclass(eq=False, slots=True)
 class Packed:
     """One decision, never changed. `scores` is plugins by slots, `refused` reasons by slots (bits),
-    `runner_up` the best slot but the chosen one (-1 if there is none, UNKNOWN if nobody has looked).
+    `runner_up` the best slot but the chosen one (-1 if there is none).
     """
 
     nodes: Nodes
@@ -103,11 +102,11 @@ def pack(trace: Trace, nodes: Nodes, slot: int) -> Packed:
 
 
 def _runner_up(trace: Trace, nodes: Nodes, slot: int) -> int:
-    if trace.rejected or not nodes.gapless:
-        # Totals of refused nodes would have to be left out: not here, where every decision pays for it.
-        return UNKNOWN
     assert trace.total is not None, "there are scores"
-    return next_best(trace.total[: len(nodes.names)], slot)
+    totals = trace.total[: len(nodes.names)]
+    if trace.rejected or not nodes.gapless:
+        totals = totals * trace.feasible[: len(nodes.names)]
+    return next_best(totals, slot)
 
 
 def unpack(packed: Packed) -> Detail:

@@ -31,7 +31,6 @@ from scheduler.framework import Cycle, Placement
 from scheduler.objects import Objects
 from scheduler.profiles import default_profile
 from scheduler.queue import Entry
-from scheduler.shape import Shapes
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SMALL_BYTES = 1 << 20
@@ -102,17 +101,16 @@ def following(times: Times, decisions: Decisions, record: Record, spread: bool) 
 def memory(nodes: int, pods: int) -> None:
     """How much memory kept decisions take, as Python counts it and as the budget counts it."""
     pure, decisions = Pure(nodes), Decisions(budget_bytes=1 << 40, limit=1 << 40)
+    # The pods are the informers', not the decisions'; their shapes have been seen.
+    waiting = [new_pod(number, False) for number in range(pods)]
+    shapes = [pure.shapes.of(pod) for pod in waiting]
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    for number in range(pods):
-        pod = new_pod(number, False)
-        cycle = Cycle(pod, pure.shapes.of(pod), pure.snapshot, pure.kept, Objects())
+    for pod, shape in zip(waiting, shapes, strict=True):
+        cycle = Cycle(pod, shape, pure.snapshot, pure.kept, Objects())
         found = schedule(cycle, pure.profile, pod["metadata"]["name"], 0)
         assert isinstance(found, Placement)
         decisions.note(Placed(cycle, pure.profile, found.node), 1, NOW)
-    # The pods are the informers', not the decisions'.
-    pure.shapes = Shapes()
-    del pod, cycle, found
     used = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     say("memory", unit="bytes", nodes=nodes, value=round(used / pods), counted=round(decisions.nbytes / pods))

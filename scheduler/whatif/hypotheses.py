@@ -21,6 +21,9 @@ from api.types.policy_v1 import PODDISRUPTIONBUDGETS
 from scheduler.preempt import Budget
 from scheduler.whatif.world import World, is_new
 
+# A rollout takes about so many steps at most.
+_AT_A_TIME = 50
+
 
 class Impossible(ValueError):
     """The hypothesis is about something that is not there."""
@@ -217,53 +220,71 @@ def _change(world: World, change: Change) -> list[Held]:
     for pod in change.pods:
         world.add(pod)
     world.settle()
-    return [held for rollout in change.rollouts for held in _roll(world, rollout)]
+    return [held for rollout in change.rollouts for held in _Roll(world, rollout).run()]
 
 
-def _roll(world: World, rollout: Rollout) -> list[Held]:
-    """Add new pods and take old ones away, in turns, as far as surge and availability allow.
+class _Roll:
+    """New pods come and old ones leave, in turns, as far as surge and availability allow; when neither can,
+    time passes until one more of the new pods runs. Of large workloads, several at a time.
 
     Source: pkg/controller/deployment/rolling.go (1.36).
     """
-    come, leave, new = list(rollout.come), list(rollout.leave), list[str]()
-    while come or leave:
-        added = [world.add(pod) for pod in come[: _room(world, rollout, len(leave), new)]]
-        new += [pod["metadata"]["uid"] for pod in added]
-        del come[: len(added)]
-        world.settle()
-        leave = [pod for pod in leave if pod["metadata"]["uid"] in world.pods]
-        running = rollout.stay + sum(map(bool, map(world.node_of, new)))
-        going = _to_leave(world, leave, new, running - (rollout.size - rollout.unavailable))
+
+    def __init__(self, world: World, rollout: Rollout) -> None:
+        self._world, self._rollout = world, rollout
+        self._come, self._leave = list(rollout.come), list(rollout.leave)
+        # The uids of the pods that have come, and of those of them that run.
+        self._new: list[str] = []
+        self._running: set[str] = set()
+
+    def run(self) -> list[Held]:
+        """Go on as long as anything moves. Returns the pods that never come."""
+        while (self._come or self._leave) and (self._add() or self._take_away() or self._pass_time()):
+            pass
+        why = f"the rollout of {self._rollout.name} does not get that far"
+        return [Held(pod, why) for pod in self._come]
+
+    def _add(self) -> bool:
+        rollout = self._rollout
+        room = rollout.size + rollout.surge - rollout.stay - len(self._leave) - len(self._new)
+        if rollout.in_order:
+            room = min(room, 1) if len(self._running) == len(self._new) else 0
+        added = [self._world.add(pod) for pod in self._come[: max(room, 0)]]
+        self._new += [pod["metadata"]["uid"] for pod in added]
+        del self._come[: len(added)]
+        self._world.settle()
+        return bool(added)
+
+    def _take_away(self) -> bool:
+        going = self._to_leave()
         for pod in going:
-            world.remove(world.pods[pod["metadata"]["uid"]], f"replaced by {rollout.name}", again=False)
-        gone = {pod["metadata"]["uid"] for pod in going}
-        leave = [pod for pod in leave if pod["metadata"]["uid"] not in gone]
-        if not added and not going:
-            break
-        world.settle()
-    why = f"the rollout of {rollout.name} does not get that far"
-    return [Held(pod, why) for pod in come]
+            self._world.remove(pod, f"replaced by {self._rollout.name}", again=False)
+        self._leave = [pod for pod in self._leave if pod["metadata"]["uid"] in self._world.pods]
+        self._world.settle()
+        return bool(going)
 
+    def _to_leave(self) -> list[Pod]:
+        """Return the old pods that may go: all that do not run, and of the others what is to spare, those
+        first that share their node with most pods of the workload.
 
-def _room(world: World, rollout: Rollout, leaving: int, new: list[str]) -> int:
-    """Return how many pods may come now."""
-    room = max(rollout.size + rollout.surge - rollout.stay - leaving - len(new), 0)
-    if not rollout.in_order:
-        return room
-    return min(room, 1) if all(map(world.node_of, new)) else 0
+        Source: pkg/controller/controller_utils.go ActivePodsWithRanks (1.36).
+        """
+        rollout, node_of = self._rollout, self._world.node_of
+        # As they are now: some may have found a node meanwhile, others may have been ended.
+        there = [self._world.pods.get(pod["metadata"]["uid"]) for pod in self._leave]
+        old = [pod for pod in there if pod is not None]
+        idle = [pod for pod in old if not pod["spec"].get("nodeName")]
+        running = [pod for pod in old if pod["spec"].get("nodeName")]
+        crowd = Counter(node_of(uid) for uid in (*self._new, *(pod["metadata"]["uid"] for pod in running)))
+        running.sort(key=lambda pod: -crowd[pod["spec"]["nodeName"]])
+        available = rollout.stay + len(self._running) + len(running)
+        spare = available - (rollout.size - rollout.unavailable)
+        return [*idle, *running[: max(spare, 0)]]
 
-
-def _to_leave(world: World, leave: list[Pod], new: list[str], spare: int) -> list[Pod]:
-    """Return the old pods that may go: all that do not run, and of the others what is to spare, those first
-    that share their node with most pods of the workload.
-
-    Source: pkg/controller/controller_utils.go ActivePodsWithRanks (1.36).
-    """
-    idle = [pod for pod in leave if not world.node_of(pod["metadata"]["uid"])]
-    running = [pod for pod in leave if world.node_of(pod["metadata"]["uid"])]
-    crowd = Counter(world.node_of(uid) for uid in (*new, *(pod["metadata"]["uid"] for pod in running)))
-    running.sort(key=lambda pod: -crowd[world.node_of(pod["metadata"]["uid"])])
-    return [*idle, *running[: max(spare + len(running), 0)]]
+    def _pass_time(self) -> bool:
+        starting = [uid for uid in self._new if uid not in self._running and self._world.node_of(uid)]
+        self._running.update(starting[: max(1, self._rollout.size // _AT_A_TIME)])
+        return bool(starting)
 
 
 def new_nodes(template: Node, count: int, taken: Iterable[str]) -> list[Node]:

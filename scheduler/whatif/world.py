@@ -223,8 +223,7 @@ def _anew(pod: Pod) -> Pod:
     return made  # type: ignore[no-any-return]
 
 
-def _arrival(pod: Pod) -> tuple[bool, str, int]:
-    """Sort those that have a node first, then as they have come."""
+def _arrival(pod: Pod) -> tuple[bool, str, Key]:
+    """Sort those that have a node first, then as they have come; those of one second as they are listed."""
     metadata = pod["metadata"]
-    created, revision = metadata.get("creationTimestamp") or "", metadata.get("resourceVersion") or "0"
-    return not pod["spec"].get("nodeName"), created, int(revision)
+    return not pod["spec"].get("nodeName"), metadata.get("creationTimestamp") or "", key_of(pod)

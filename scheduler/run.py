@@ -89,6 +89,9 @@ def _refused(cycle: Cycle, profile: Profile, slots: Ints) -> dict[int, list[tupl
 
 def _is_lonely(cycle: Cycle, profile: Profile) -> bool:
     """Say whether a pod on one node changes nothing for the others."""
+    shape = cycle.shape
+    if shape.spread or shape.preferred or shape.affinity or shape.anti_affinity:
+        return False
     filters = all(
         serves(plugin, Local) or (serves(plugin, StaticFilter) and plugin.filter_is_static(cycle))
         for plugin in profile.filters

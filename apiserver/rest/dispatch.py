@@ -28,6 +28,8 @@ from kit.apart import apart
 
 # Answers a request to a subresource, whatever its method.
 Sub: TypeAlias = Callable[[Hub, Collection, Request], Awaitable[Answer]]
+# How many objects that were deleted make one piece of the answer.
+_BLOCK = 128
 
 
 class Dispatch:
@@ -185,7 +187,9 @@ async def _deletecollection(hub: Hub, collection: Collection, request: Request) 
     gone = await delete_entries(hub, collection, entries, deletion, operation)
     metadata = {"resourceVersion": str(revision)}
     if form.plain:
-        return Response(200, plain_list(collection, gone, metadata))
+        # As few pieces as lists of the cache have: each is written for itself.
+        blocks = [b",".join(gone[start : start + _BLOCK]) for start in range(0, len(gone), _BLOCK)]
+        return Response(200, plain_list(collection, blocks, metadata))
     include, now = render.include_of(request), hub.now()
 
     def other() -> Response:

@@ -384,6 +384,6 @@ async def test_what_was_predicted_happens(tmp_path: Path) -> None:
         f"{moved} pods moved, {elsewhere} elsewhere; who waits was foreseen in {same} of {len(found)} cases"
     )
     assert moved > len(found)
-    # With a few cases, one race that is won by the other side must not count as a fault.
-    assert elsewhere <= max(2, 0.05 * moved)
+    # With a few cases, a race or two that the other side wins must not count as a fault.
+    assert elsewhere <= max(4, 0.05 * moved)
     assert len(found) - same <= max(1, 0.05 * len(found))

@@ -30,8 +30,9 @@ from kit import clock, log
 
 _log = log.get("scheduler.serving")
 _CONFIGMAP, _NAMESPACE = "extension-apiserver-authentication", "kube-system"
-# How often the authorities are read again, and how soon after a failure.
-_REFRESH_S, _RETRY_S = 60.0, 5.0
+# How often the authorities are read again; how soon after a failure, at first (a new cluster has not written
+# them yet) and later.
+_REFRESH_S, _FIRST_RETRY_S, _RETRY_S = 60.0, 0.1, 5.0
 # How long an answer about a right is believed. Source: DelegatingAuthorizationOptions.
 _BELIEVED_S = 10.0
 _MOST = 1024
@@ -114,14 +115,15 @@ class Access:
 
     async def follow(self) -> None:
         """Keep the authorities up to date, until cancelled."""
+        retry = _FIRST_RETRY_S
         while True:
             try:
                 found: Any = await self._client.get(CONFIGMAPS, _CONFIGMAP, _NAMESPACE)
                 self._take(found.get("data") or {})
-                pause = _REFRESH_S
+                pause, retry = _REFRESH_S, _FIRST_RETRY_S
             except (StatusError, Unreachable, ValueError, ssl.SSLError) as error:
                 _log.debug("authorities not read", error=str(error))
-                pause = _RETRY_S
+                pause, retry = retry, min(_RETRY_S, retry * 2)
             await clock.sleep(pause)
 
     def _take(self, data: Mapping[str, str]) -> None:

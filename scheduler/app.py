@@ -245,5 +245,6 @@ class Scheduler:
                 self._binder.relieve(cycle, changes)
 
     def _count(self) -> None:
-        for where, count in {"active": 0, "backoff": 0, "unschedulable": 0, "gated": 0}.items():
-            _pending.set(self.cluster.queue.counts().get(where, count), (where,))
+        counts = self.cluster.queue.counts()
+        for where in ("active", "backoff", "unschedulable", "gated"):
+            _pending.set(counts.get(where, 0), (where,))

@@ -12,7 +12,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from api import podspec
 from api.errors import InternalError, NotFound, ServiceUnavailable, StatusError, Timeout, TooManyRequests
@@ -41,6 +41,7 @@ from scheduler.framework import (
 )
 from scheduler.preempt import Preemption
 
+T = TypeVar("T")
 # Answers that do not tell whether the write has happened.
 _UNCLEAR = (Unreachable, InternalError, ServiceUnavailable, Timeout, TooManyRequests)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
@@ -95,7 +96,7 @@ class Binder:
         self._telling: asyncio.Task[None] | None = None
         # Statuses are written some at a time: servers turn away who asks for thousands at once.
         # uid -> what is to be written, the newest only.
-        self._writing = asyncio.Semaphore(limit)
+        self._writing, self._ending = asyncio.Semaphore(limit), asyncio.Semaphore(limit)
         self._statuses: dict[str, Mapping[str, Any]] = {}
         # Replaced whenever an object has changed, for those who wait for that.
         self._stirred = asyncio.Event()
@@ -180,16 +181,33 @@ class Binder:
         """Do what can be done twice until it is known to be done, as long as anybody waits for it: what has
         been written counts, even if nobody has heard of that.
         """
-        pause, uid = _FIRST_PAUSE_S, cycle.pod["metadata"]["uid"]
+        pod = cycle.pod
+        return await self._insist(
+            pod,
+            "plugin's change",
+            lambda: self._change(change),
+            lambda: not isinstance(change, Create) and pod["metadata"]["uid"] in self._cluster.assumed,
+        )
+
+    async def _insist(
+        self, pod: Pod, what: str, send: Callable[[], Awaitable[T]], is_wanted: Callable[[], bool]
+    ) -> T:
+        """Return the answer, asking again until there is one, as long as it is wanted.
+
+        Raises what the answer was last, if it is a refusal or nobody wants another.
+        """
+        pause = _FIRST_PAUSE_S
         while True:
             try:
-                return await self._change(change)
+                return await send()
             except _UNCLEAR as error:
-                if isinstance(change, Create) or uid not in self._cluster.assumed:
-                    raise
-                _log.warning("plugin's change unanswered", pod=_name(cycle.pod), error=str(error))
-            await clock.sleep(rand.jitter(pause))
-            pause = min(_LONGEST_PAUSE_S, pause * 2)
+                unanswered = error
+            if is_wanted():
+                _log.info("unanswered", what=what, pod=_name(pod), error=str(unanswered))
+                await clock.sleep(rand.jitter(pause))
+                pause = min(_LONGEST_PAUSE_S, pause * 2)
+            if not is_wanted():
+                raise unanswered
 
     async def _change(self, change: Change) -> Any:
         match change:
@@ -255,22 +273,19 @@ class Binder:
     async def _bind_until_answered(self, placed: Placed) -> None:
         pod, node = placed.cycle.pod, placed.node
         uid = pod["metadata"]["uid"]
-        pause = _FIRST_PAUSE_S
-        while True:
-            try:
-                await self._post(pod, node)
-                break
-            except _UNCLEAR as error:
-                _log.warning("binding unanswered", pod=_name(pod), node=node, error=str(error))
-                await clock.sleep(rand.jitter(pause))
-                pause = min(_LONGEST_PAUSE_S, pause * 2)
-                if not self._cluster.is_assumed(uid, node):
-                    return
-            except StatusError as error:
-                # Deleted, or bound by somebody else: the watch will tell.
-                tell = error.code not in (404, 409)
-                self._undo(placed, f"binding rejected: {error.message}", tell)
-                return
+        try:
+            await self._insist(
+                pod,
+                "binding",
+                lambda: self._post(pod, node),
+                lambda: self._cluster.is_assumed(uid, node),
+            )
+        except _UNCLEAR:
+            return
+        except StatusError as error:
+            # Deleted, or bound by somebody else: the watch will tell.
+            self._undo(placed, f"binding rejected: {error.message}", error.code not in (404, 409))
+            return
         self._tell_bound(placed)
 
     async def _post(self, pod: Pod, node: str) -> None:
@@ -341,19 +356,17 @@ class Binder:
 
     async def _write_status(self, pod: Pod, body: Mapping[str, Any]) -> None:
         """Write a status until there is an answer, while it is the newest and the pod waits for a node."""
-        uid, pause = pod["metadata"]["uid"], _FIRST_PAUSE_S
+        uid = pod["metadata"]["uid"]
+
+        def is_wanted() -> bool:
+            return self._statuses.get(uid) is body and self._cluster.is_waiting(uid)
+
         async with self._writing:
-            while self._statuses.get(uid) is body and self._cluster.is_waiting(uid):
+            if is_wanted():
                 try:
-                    await self._patch_status(pod, body)
-                    break
-                except _UNCLEAR as error:
-                    _log.debug("status unanswered", pod=_name(pod), error=str(error))
-                    await clock.sleep(rand.jitter(pause))
-                    pause = min(_LONGEST_PAUSE_S, pause * 2)
-                except StatusError as error:
+                    await self._insist(pod, "status", lambda: self._patch_status(pod, body), is_wanted)
+                except (StatusError, Unreachable) as error:
                     _log.debug("status not written", pod=_name(pod), error=str(error))
-                    break
         if self._statuses.get(uid) is body:
             del self._statuses[uid]
 
@@ -382,26 +395,28 @@ class Binder:
 
     async def _mark_and_delete(self, victim: Pod, body: Mapping[str, Any], preemptor: str) -> bool:
         """Ask until there is an answer, while the preemptor (its uid) waits; say whether the victim goes."""
-        metadata, pause = victim["metadata"], _FIRST_PAUSE_S
-        uid, victims = metadata["uid"], self._cluster.victims
-        async with self._writing:
-            while uid in victims and self._cluster.is_waiting(preemptor):
-                try:
-                    await self._patch_status(victim, body)
-                    await self._client.delete(PODS, metadata["name"], metadata["namespace"], uid=uid)
-                    return True
-                except NotFound:
-                    return False
-                except _UNCLEAR as error:
-                    _log.debug("victim unanswered", pod=_name(victim), error=str(error))
-                    await clock.sleep(rand.jitter(pause))
-                    pause = min(_LONGEST_PAUSE_S, pause * 2)
-                except StatusError as error:
-                    _log.warning("victim not ended", pod=_name(victim), error=str(error))
-                    break
-        # The preemptor asks again when it is tried next.
-        victims.discard(uid)
-        return False
+        metadata, victims = victim["metadata"], self._cluster.victims
+        uid = metadata["uid"]
+
+        async def send() -> None:
+            await self._patch_status(victim, body)
+            await self._client.delete(PODS, metadata["name"], metadata["namespace"], uid=uid)
+
+        def is_wanted() -> bool:
+            return uid in victims and self._cluster.is_waiting(preemptor)
+
+        try:
+            # Not behind the statuses of thousands that wait: somebody more important needs the room.
+            async with self._ending:
+                await self._insist(victim, "preemption", send, is_wanted)
+        except NotFound:
+            return False
+        except (StatusError, Unreachable) as error:
+            # The preemptor asks again when it is tried next.
+            victims.discard(uid)
+            _log.warning("victim not ended", pod=_name(victim), error=str(error))
+            return False
+        return True
 
     def _announce(self, pod: Pod, kind: str, reason: str, message: str, reporter: str = "") -> None:
         """Record an Event by the pod's scheduler, or another; many of them bit by bit, since the recorder

@@ -54,6 +54,7 @@ class Cluster:
         self.groups = self.objects.derived(Groups)
         self.spreading = Spreading()
         self._hints = _by_event(profiles.values())
+        self._keys = _keys(profiles.values())
         # uid -> node of pods whose binding is under way or not yet seen on the watch.
         self.assumed: dict[str, str] = {}
         # uid -> where room has been or is being made for a pod. While it is not on its way there itself, the
@@ -72,7 +73,7 @@ class Cluster:
     def set_profiles(self, profiles: Mapping[str, Profile], now: float) -> None:
         """Decide by other plugins from now on, for the same schedulers: who was refused may try again."""
         self.profiles = profiles
-        self._hints = _by_event(profiles.values())
+        self._hints, self._keys = _by_event(profiles.values()), _keys(profiles.values())
         # Nothing decided so far says anything about the next pod.
         self.snapshot.revision += 1
         self.queue.stir_all(now)
@@ -96,8 +97,9 @@ class Cluster:
         """Take in a change of another object that placement depends on."""
         self.objects.changed(resource, old, new)
         self._stir(resource.kind, old, new, now)
-        for pod in self.queue.gated():
-            self._enqueue(pod, now)
+        if resource.kind in self._keys:
+            for pod in self.queue.gated():
+                self._enqueue(pod, now)
 
     def _enqueue(self, pod: Pod, now: float) -> None:
         spec, profile = pod["spec"], self.profile_of(pod)
@@ -149,22 +151,19 @@ class Cluster:
     def budget_changed(self, old: Any, new: Any, now: float) -> None:
         metadata = (new or old)["metadata"]
         key = (metadata["namespace"], metadata["name"])
-        self.ranked.touch_all(self.snapshot.index)
-        if new is None:
-            self.budgets.pop(key, None)
-            return
-        status = new.get("status") or {}
-        self.budgets[key] = Budget(
-            metadata["namespace"],
-            from_label_selector(new["spec"].get("selector")),
-            status.get("disruptionsAllowed") or 0,
-            frozenset(status.get("disruptedPods") or ()),
-        )
+        before, after = self.budgets.pop(key, None), _new_budget(new) if new is not None else None
+        if after is not None:
+            self.budgets[key] = after
+        # How many of its pods may go changes all the time, and matters only when somebody is to go.
+        if before is None or after is None or not before.covers_the_same(after):
+            self.ranked.touch_all(self.snapshot.index)
 
     def pod_changed(self, old: Pod | None, new: Pod | None, now: float) -> None:
         pod = new or old
         if pod is None:
             return
+        if old is not None:
+            self.shapes.forget(old)
         self._note(old, None)
         if "schedulingGroup" in pod["spec"]:
             self._member_changed(pod, new, now)
@@ -382,9 +381,25 @@ class Cluster:
         self._stir(hints.POD_GONE, pod, None, now)
 
 
+def _new_budget(obj: Any) -> Budget:
+    status = obj.get("status") or {}
+    return Budget(
+        obj["metadata"]["namespace"],
+        from_label_selector(obj["spec"].get("selector")),
+        status.get("disruptionsAllowed") or 0,
+        frozenset(status.get("disruptedPods") or ()),
+    )
+
+
 def _ghost(uid: str) -> str:
     """Return the name under which a nominated pod is counted."""
     return f"nominated/{uid}"
+
+
+def _keys(profiles: Iterable[Profile]) -> frozenset[str]:
+    """Return the kinds of objects that may let a pod in that is held back."""
+    plugins = (plugin for profile in profiles for plugin in profile.pre_enqueues)
+    return frozenset(kind for plugin in plugins for kind in plugin.hints)
 
 
 def _by_event(profiles: Iterable[Profile]) -> dict[str, list[tuple[str, hints.Hint | None]]]:

@@ -55,7 +55,7 @@ def schedule(
         trace.scores += [(who, 1, _by_slot(cycle, scores)) for who, scores in outside.scores]
         trace.wide = bool(outside.scores)
     total = trace.total = total_of(trace.scores, feasible)
-    best = best_slots(cycle, total, feasible)
+    best = trace.best = best_slots(cycle, total, feasible)
     slot = int(best[draw(name, seed, len(best))])
     return Placement(cycle.snapshot.names[slot], int(total[slot]), count)
 

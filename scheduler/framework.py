@@ -61,6 +61,8 @@ class Trace:
     rejected: Sequence[tuple[str, Reject, Mask]] = ()
     scores: Sequence[tuple[str, int, Ints]] = ()
     total: Ints | None = None
+    # The slots that are best and equal, one of which is drawn.
+    best: Ints | None = None
     # Whether scores may be above 100, as those of extenders.
     wide: bool = False
 

@@ -37,6 +37,11 @@ class Budget:
     allowed: int
     disrupted: frozenset[str]
 
+    def covers_the_same(self, other: "Budget") -> bool:
+        """Say whether both are about the same pods."""
+        mine = self.namespace, self.selector, self.disrupted
+        return mine == (other.namespace, other.selector, other.disrupted)
+
     def covers(self, pod: Pod) -> bool:
         """Say whether the budget is about a pod that is not on its way yet."""
         metadata = pod["metadata"]

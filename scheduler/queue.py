@@ -65,6 +65,7 @@ class SchedulingQueue:
     ) -> None:
         self._backoff_limits = first_backoff_s, longest_backoff_s
         self._entries: dict[str, Entry] = {}
+        self._gated: dict[str, Entry] = {}
         self._active: list[tuple[int, float, int, str]] = []
         self._backoff: list[tuple[float, int, str]] = []
         # Pods that no node would take, and their groups by each plugin that refused them.
@@ -116,6 +117,7 @@ class SchedulingQueue:
         """Forget a pod: bound, or deleted."""
         entry = self._entries.pop(uid, None)
         if entry is not None:
+            self._gated.pop(uid, None)
             self._leave(entry, now)
 
     def pop(self, now: float) -> Entry | None:
@@ -192,7 +194,7 @@ class SchedulingQueue:
 
     def gated(self) -> list[Pod]:
         """Return the pods that may not be tried yet."""
-        return [entry.pod for entry in self._entries.values() if entry.where == "gated"]
+        return [entry.pod for entry in self._gated.values()]
 
     def stir(self, plugins: Iterable[tuple[str, Callable[[Pod], bool] | None]], now: float) -> None:
         """Something has happened that may help pods which these plugins refused: of each plugin's those for
@@ -204,6 +206,8 @@ class SchedulingQueue:
         for plugin, look in (*told, *((name, None) for name in _ANY)):
             for key in list(self._parked.get(plugin, ())):
                 group = self._groups[key]
+                if group.awake:
+                    continue
                 if look is None or look(next(iter(group.members.values())).pod):
                     self._wake_one(group, now)
 
@@ -240,7 +244,9 @@ class SchedulingQueue:
     def _place(self, entry: Entry, gated: bool) -> None:
         if gated:
             entry.where = "gated"
+            self._gated[entry.uid] = entry
         else:
+            self._gated.pop(entry.uid, None)
             self._activate(entry)
 
     def _wake_one(self, group: _Group, now: float) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from scheduler.decide import best_slots, draw
+from scheduler.decide import draw
 from scheduler.framework import Cycle, Local, Profile, Reject, StaticFilter, StaticScore, serves
 from scheduler.queue import Entry
 from scheduler.snapshot import Ints
@@ -63,9 +63,9 @@ class Run:
 def start(entry: Entry, cycle: Cycle, profile: Profile, slot: int) -> Run | None:
     """Return the run that begins with the decision just made, for `slot`; None if there cannot be one."""
     trace = cycle.trace
-    if trace is None or trace.total is None or not _is_lonely(cycle, profile):
+    if trace is None or trace.total is None or trace.best is None or not _is_lonely(cycle, profile):
         return None
-    slots = best_slots(cycle, trace.total, trace.feasible)
+    slots = trace.best
     later, plugins = replace(cycle, copies=2), {plugin.name: plugin for plugin, _ in profile.scores}
     total, scores = np.zeros(len(slots), dtype=np.int64), []
     for name, weight, values in trace.scores:
@@ -89,6 +89,7 @@ def _refused(cycle: Cycle, profile: Profile, slots: Ints) -> dict[int, list[tupl
 
 def _is_lonely(cycle: Cycle, profile: Profile) -> bool:
     """Say whether a pod on one node changes nothing for the others."""
+    # The plugins about such pods would say so; most pods that are not lonely are told apart here, at once.
     shape = cycle.shape
     if shape.spread or shape.preferred or shape.affinity or shape.anti_affinity:
         return False

@@ -104,6 +104,10 @@ class Shapes:
         self._recent[id(pod)] = pod, shape
         return shape
 
+    def forget(self, pod: Pod) -> None:
+        """The pod has been replaced, or is gone: it need not be held any more."""
+        self._recent.pop(id(pod), None)
+
     def _find(self, pod: Pod) -> Shape:
         key = shape_key(pod)
         shape = self._known.get(key)

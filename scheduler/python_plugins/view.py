@@ -2,10 +2,11 @@
 can be kept for. The promises are those of `pelamis.plugins`, word for word.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import orjson
@@ -18,6 +19,7 @@ from scheduler.shape import Shape
 from scheduler.snapshot import Ints, Mask, Snapshot
 
 Floats = NDArray[np.float64]
+A = TypeVar("A", float, Floats)
 # Parts of a spec that do not differ between the pods of one controller and may matter to placement.
 _SPEC = (
     "nodeSelector", "affinity", "tolerations", "overhead", "topologySpreadConstraints", "resources",
@@ -96,7 +98,32 @@ class PlacedView:
         return _amount(resource, self._shape.requests.get(resource, 0))
 
 
-class NodeView:
+class _Amounts(ABC, Generic[A]):
+    """What nodes offer and what is used of it: a number for one node, a column for several."""
+
+    __slots__ = ()
+    _snapshot: Snapshot
+    _node_only: bool
+
+    @abstractmethod
+    def _of(self, table: Mapping[str, Ints], resource: str) -> A:
+        """Return what a table of columns holds of a resource; 0 if there is no such column."""
+
+    def allocatable(self, resource: str) -> A:
+        return self._of(self._snapshot.allocatable, resource)
+
+    def used(self, resource: str) -> A:
+        if self._node_only:
+            raise NotKept("used")
+        return self._of(self._snapshot.requested, resource)
+
+    def free(self, resource: str) -> A:
+        if self._node_only:
+            raise NotKept("free")
+        return self.allocatable(resource) - self.used(resource)
+
+
+class NodeView(_Amounts[float]):
     """See `pelamis.plugins.Node`."""
 
     __slots__ = ("_node", "_node_only", "_slot", "_snapshot")
@@ -132,25 +159,12 @@ class NodeView:
         records = self._snapshot.pods_at[self._slot].values()
         return tuple(PlacedView(record.shape, record.terminating) for record in records)
 
-    def allocatable(self, resource: str) -> float:
-        return self._cell(self._snapshot.allocatable, resource)
-
-    def used(self, resource: str) -> float:
-        if self._node_only:
-            raise NotKept("used")
-        return self._cell(self._snapshot.requested, resource)
-
-    def free(self, resource: str) -> float:
-        if self._node_only:
-            raise NotKept("free")
-        return self.allocatable(resource) - self.used(resource)
-
-    def _cell(self, table: Mapping[str, Ints], resource: str) -> float:
+    def _of(self, table: Mapping[str, Ints], resource: str) -> float:
         column = table.get(resource)
         return _amount(resource, int(column[self._slot])) if column is not None else 0.0
 
 
-class NodesView:
+class NodesView(_Amounts[Floats]):
     """See `pelamis.plugins.Nodes`. Entries are the slots that hold a node, in their order.
 
     `feasible` is None where there is nothing to be said of it: in filters, where all nodes are asked about.
@@ -198,19 +212,6 @@ class NodesView:
         ids, names = self._domains(key)
         return np.array([*(_number(name, missing) for name in names), missing], dtype=np.float64)[ids]
 
-    def allocatable(self, resource: str) -> Floats:
-        return self._column(self._snapshot.allocatable, resource)
-
-    def used(self, resource: str) -> Floats:
-        if self._node_only:
-            raise NotKept("used")
-        return self._column(self._snapshot.requested, resource)
-
-    def free(self, resource: str) -> Floats:
-        if self._node_only:
-            raise NotKept("free")
-        return self.allocatable(resource) - self.used(resource)
-
     def count(self, match: Callable[[PlacedView], bool]) -> Ints:
         if self._node_only:
             raise NotKept("count")
@@ -238,7 +239,7 @@ class NodesView:
         domains = self._snapshot.domains(key)
         return domains.ids[self.slots], [domains.name(number) for number in range(domains.count)]
 
-    def _column(self, table: Mapping[str, Ints], resource: str) -> Floats:
+    def _of(self, table: Mapping[str, Ints], resource: str) -> Floats:
         column = table.get(resource)
         if column is None:
             return np.zeros(len(self.slots), dtype=np.float64)

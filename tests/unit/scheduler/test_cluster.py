@@ -171,7 +171,7 @@ def test_gates_end_when_an_object_comes() -> None:
 @dataclass(frozen=True)
 class WantsClaim:
     name: str = "WantsClaim"
-    hints: ClassVar[Hints] = {}
+    hints: ClassVar[Hints] = {PERSISTENTVOLUMECLAIMS.kind: None}
 
     def pre_enqueue(self, each: Any, objects: Objects) -> str | None:
         found = objects.get(PERSISTENTVOLUMECLAIMS, "default", each["metadata"]["name"])

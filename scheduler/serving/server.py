@@ -70,12 +70,6 @@ class Desk:
             raise ServiceUnavailable(f"the answer takes longer than {_PATIENCE_S:g} s")
 
 
-def _known(found: Doc | None, name: str) -> Doc:
-    if found is None:
-        raise NotFound(f'the scheduler knows no decision about pod "{name}"')
-    return found
-
-
 @asynccontextmanager
 async def serving(client: Client, config: Config, authority: bytes) -> AsyncIterator[Desk]:
     """Serve within the block; port 0 serves nothing. `authority` (PEM) has signed clients' certificates as

@@ -14,6 +14,7 @@ from tests.unit.scheduler.reference.facts import (
     Pod,
     World,
     constraints,
+    counts_for,
     domain_sums,
     has_keys,
     labels,
@@ -167,7 +168,9 @@ def _by_default(world: World, pod: Pod, feasible: Sequence[Node]) -> Scores:
         for key, skew in ((HOST, 3), ("topology.kubernetes.io/zone", 5)):
             if key not in labels(node):
                 continue
-            near = [node] if key == HOST else world.together(key, node)
+            near = [node]
+            if key != HOST:
+                near = [each for each in world.together(key, node) if counts_for(pod, each, {})]
             pods = sum(matching(world, pod, each, world.spreads) for each in near)
             # Nodes without the label are one more domain.
             domains = {labels(each).get(key) for each in feasible}

@@ -30,7 +30,7 @@ class RawResponse:
 
 @dataclass(slots=True)
 class RawRequest:
-    """One call. `path` is not percent-encoded;
+    """One call, of any method but HEAD. `path` is not percent-encoded.
 
     `timeout_s` limits the whole call, or a stream's wait for headers.
     """

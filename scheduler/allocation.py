@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from api.core.pod_resources import is_extended
 from scheduler.framework import MAX_SCORE, Cycle
 from scheduler.kept import Where
-from scheduler.snapshot import Ints
+from scheduler.snapshot import Ints, Mask
 
 # Resources that every node offers; of others a node is scored only for pods that ask for them.
 _STANDARD = ("cpu", "memory", "ephemeral-storage")
@@ -76,39 +76,60 @@ def score(cycle: Cycle, where: Where, strategy: Strategy) -> Ints:
         if columns is None:
             continue
         offered, taken = columns
-        scores = _score_one(strategy, offered, taken, divisor(cycle, name)[where])
+        scores = _score_one(strategy, offered, taken, divisor(cycle, where, name))
         # A resource that a node does not offer does not count towards its average.
         counts = scores > 0 if strategy.kind is Kind.RATIO else offered > 0
         total = _add(total, weight, scores)
-        weights = _add(weights, weight, counts.astype(np.int64))
+        weights = _add(weights, weight, counts)
     if total is None or weights is None:
-        return np.zeros(len(cycle.snapshot.alive[where]), dtype=np.int64)
+        return np.zeros(np.shape(cycle.snapshot.alive[where]), dtype=np.int64)
+    weights = at_least(weights, 1)
     if strategy.kind is Kind.RATIO:
-        return np.floor(total / np.maximum(weights, 1) + 0.5).astype(np.int64)
-    weights = np.maximum(weights, 1)
+        return np.floor(total / weights + 0.5).astype(np.int64)
     # Division by one number is four times as fast as by a column.
-    average: Ints = total // (weights[0] if (weights == weights[0]).all() else weights)
+    if isinstance(weights, np.ndarray) and (weights == weights[0]).all():
+        weights = weights[0]
+    average: Ints = total // weights
     return average
 
 
-def divisor(cycle: Cycle, name: str) -> Floats:
-    """Return what all slots offer of a resource to divide by: as floats, and 1 where that is nothing.
+def divisor(cycle: Cycle, where: Where, name: str) -> Floats:
+    """Return what slots offer of a resource to divide by: as floats, and 1 where that is nothing.
 
     Dividing floats is three times as fast, and exact for less than 2**45 of anything.
     """
     offered = cycle.snapshot.allocatable[name]
-    return cycle.shared(f"allocation/{name}", lambda: np.maximum(offered, 1).astype(np.float64))
+    if isinstance(where, int):
+        alone: Floats = at_least(offered[where], 1)
+        return alone
+    every = cycle.shared(f"allocation/{name}", lambda: np.maximum(offered, 1).astype(np.float64))
+    return every[where]
 
 
-def _add(total: Ints | None, weight: int, values: Ints) -> Ints:
-    weighed = values if weight == 1 else weight * values
+def at_least(values: Any, least: float) -> Any:
+    """Return the greater of both; of single numbers in a fifth of the time that `np.maximum` takes."""
+    return np.maximum(values, least) if isinstance(values, np.ndarray) else max(values, least)
+
+
+def at_most(values: Any, most: float) -> Any:
+    """Return the lesser of both, as above."""
+    return np.minimum(values, most) if isinstance(values, np.ndarray) else min(values, most)
+
+
+def whole(values: Any) -> Any:
+    """Return what is in front of the point, as above."""
+    return values.astype(np.int64) if isinstance(values, np.ndarray) else int(values)
+
+
+def _add(total: Ints | None, weight: int, values: Ints | Mask) -> Ints:
+    weighed: Ints = weight * values
     return weighed if total is None else total + weighed
 
 
 def _score_one(strategy: Strategy, offered: Ints, taken: Ints, by: Floats) -> Ints:
     """Return the scores of one resource; 0 where nothing is offered."""
     if strategy.kind is Kind.LEAST:
-        return _per_cent(np.maximum(offered - taken, 0), by)
+        return _per_cent(at_least(offered - taken, 0), by)
     used = _per_cent(np.minimum(taken, offered), by)
     if strategy.kind is Kind.MOST:
         return used
@@ -118,7 +139,8 @@ def _score_one(strategy: Strategy, offered: Ints, taken: Ints, by: Floats) -> In
 def _per_cent(part: Ints, by: Floats) -> Ints:
     share = part * float(MAX_SCORE)
     share /= by
-    return share.astype(np.int64)
+    per_cent: Ints = whole(share)
+    return per_cent
 
 
 def offered_and_taken(cycle: Cycle, where: Where, name: str, scored: bool) -> tuple[Ints, Ints] | None:

@@ -16,8 +16,8 @@ import numpy as np
 from scheduler.changes import Changes
 from scheduler.snapshot import Ints, Mask, Snapshot
 
-# Slots of the snapshot: some, or all.
-Where: TypeAlias = slice | Ints
+# Slots of the snapshot: some, all, or one, for which a number stands where there would be an array.
+Where: TypeAlias = slice | Ints | int
 A = TypeVar("A", Ints, Mask)
 T = TypeVar("T")
 
@@ -33,8 +33,9 @@ class _Array:
 class Kept:
     LIMIT = 1024
     ARRAYS = 192
-    # With more changed slots than this it is cheaper to compute all.
-    FEW = 256
+    # With more changed slots than this it is cheaper to compute all; up to so many, one by one: short arrays
+    # cost ten times as much as numbers.
+    FEW, SINGLE = 256, 6
 
     def __init__(self) -> None:
         self._version = -1
@@ -82,19 +83,22 @@ class Kept:
             values = compute(slice(None))
         else:
             values = kept.values
-            if changed:
-                slots = np.array(changed, dtype=np.int64)
+            if len(changed) <= self.SINGLE:
+                for slot in changed:
+                    values[slot] = compute(slot)
+            else:
+                slots = np.array(list(changed), dtype=np.int64)
                 values[slots] = compute(slots)
         self._arrays[key] = _Array(values, snapshot.changed_nodes.now, snapshot.changed_pods.now)
         return values
 
 
-def _changed(logs: Iterable[tuple[Changes[int], int]], limit: int) -> list[int] | None:
+def _changed(logs: Iterable[tuple[Changes[int], int]], limit: int) -> set[int] | None:
     """Return the slots that have changed; None if those are many, or not known."""
-    found: list[int] = []
+    found: set[int] = set()
     for log, place in logs:
         slots = log.since(place)
         if slots is None or len(slots) > limit:
             return None
-        found += slots
+        found.update(slots)
     return found

@@ -63,15 +63,17 @@ class Snapshot:
 
     # -- nodes
 
-    def slots(self, where: slice | Ints) -> Iterable[int]:
+    def slots(self, where: slice | Ints | int) -> Iterable[int]:
         """Return the slots that `where` means: all that have ever been in use, or the given ones."""
+        if isinstance(where, int):
+            return (where,)
         return range(self.size) if isinstance(where, slice) else map(int, where)
 
-    def taints_of(self, where: slice | Ints) -> Iterable[tuple[int, list[Taint]]]:
+    def taints_of(self, where: slice | Ints | int) -> Iterable[tuple[int, list[Taint]]]:
         """Return (slot, taints) of the nodes with taints among some or all slots."""
         if isinstance(where, slice):
             return self.taints.items()
-        return [(slot, self.taints[slot]) for slot in map(int, where) if slot in self.taints]
+        return [(slot, self.taints[slot]) for slot in self.slots(where) if slot in self.taints]
 
     @property
     def node_count(self) -> int:

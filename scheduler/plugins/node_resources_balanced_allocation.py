@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from scheduler.allocation import Floats, divisor, offered_and_taken
+from scheduler.allocation import Floats, at_most, divisor, offered_and_taken, whole
 from scheduler.framework import MAX_SCORE, Cycle, Reject
 from scheduler.kept import Where
 from scheduler.snapshot import Ints, Mask
@@ -40,25 +40,18 @@ def _balance(cycle: Cycle, where: Where, resources: Sequence[str]) -> Ints:
     for name in resources:
         if (columns := offered_and_taken(cycle, where, name, scored=False)) is not None:
             present.append(columns[0] > 0)
-            fractions.append(_fraction(columns[1], divisor(cycle, name)[where]))
+            fractions.append(at_most(columns[1] / divisor(cycle, where, name), 1.0))
     if len(fractions) == 2:
         # The standard deviation of two values is half their distance; of one value it is 0.
-        deviation = np.abs(fractions[0] - fractions[1]) * 0.5
-        if not (both := present[0] & present[1]).all():
-            deviation[~both] = 0.0
+        deviation = abs(fractions[0] - fractions[1]) * 0.5
+        deviation *= present[0] & present[1]
     else:
-        deviation = _deviation(fractions, present, len(cycle.snapshot.alive[where]))
-    balance = 1 - deviation
-    balance *= MAX_SCORE
-    return balance.astype(np.int64)
+        deviation = _deviation(fractions, present, np.shape(cycle.snapshot.alive[where]))
+    balance: Ints = whole((1 - deviation) * MAX_SCORE)
+    return balance
 
 
-def _fraction(taken: Ints, by: Floats) -> Floats:
-    share: Floats = taken / by
-    return np.minimum(share, 1.0, out=share)
-
-
-def _deviation(fractions: Sequence[Floats], present: Sequence[Mask], slots: int) -> Floats:
+def _deviation(fractions: Sequence[Floats], present: Sequence[Mask], slots: tuple[int, ...]) -> Floats:
     """Return the standard deviation over the resources that each node offers."""
     count, total, squares = np.zeros(slots), np.zeros(slots), np.zeros(slots)
     least, most = np.ones(slots), np.zeros(slots)

@@ -44,7 +44,7 @@ class NodeResourcesFit:
         wanted, backed = self.demands(cycle), _backed(cycle)
         key = f"{self.name}/{' '.join(sorted(backed))}" if backed else self.name
         faults = cycle.local(key, lambda where: _faults(cycle, wanted, backed, where), cycle.shape.size)
-        return tuple(_explain(wanted, faults)) if faults.any() else ()
+        return tuple(_explain(wanted, faults)) if np.count_nonzero(faults) else ()
 
     def demands(self, cycle: Cycle) -> Mapping[str, int]:
         """Return what a node must have for the pod, by resource."""
@@ -82,8 +82,10 @@ def _backed(cycle: Cycle) -> frozenset[str]:
 def _faults(cycle: Cycle, wanted: Mapping[str, int], backed: frozenset[str], where: Where) -> Ints:
     """Usually there are none at all, so that is found out first."""
     bad = _is_short(cycle, wanted, backed, where)
-    faults = np.zeros(len(bad), dtype=np.int64)
-    if bad.any():
+    faults = np.zeros(np.shape(bad), dtype=np.int64)
+    if isinstance(where, int):
+        return _name_faults(cycle, wanted, backed, where) if bad else faults
+    if np.count_nonzero(bad):
         slots = np.flatnonzero(bad)
         some = slots if isinstance(where, slice) else where[slots]
         faults[slots] = _name_faults(cycle, wanted, backed, some)
@@ -105,7 +107,7 @@ def _is_short(cycle: Cycle, wanted: Mapping[str, int], backed: frozenset[str], w
     return bad
 
 
-def _name_faults(cycle: Cycle, wanted: Mapping[str, int], backed: frozenset[str], slots: Ints) -> Ints:
+def _name_faults(cycle: Cycle, wanted: Mapping[str, int], backed: frozenset[str], slots: Where) -> Ints:
     snapshot, copies = cycle.snapshot, cycle.copies
     crowded = snapshot.requested["pods"][slots] + copies > snapshot.allocatable["pods"][slots]
     faults: Ints = crowded * np.int64(_CROWDED)

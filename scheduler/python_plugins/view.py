@@ -254,7 +254,7 @@ def _count(snapshot: Snapshot, shape: Shape, where: Where) -> Ints:
     if isinstance(where, slice):
         records = snapshot.counts.alike(shape)
     else:
-        records = [record for slot in where for record in snapshot.pods_at[slot].values()]
+        records = [record for slot in snapshot.slots(where) for record in snapshot.pods_at[slot].values()]
     for record in records:
         if record.shape.base == shape.base and not record.terminating:
             counts[record.slot] += 1

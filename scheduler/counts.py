@@ -63,17 +63,41 @@ class LabelIndex(Generic[T]):
 
 
 class Vector:
-    """Pods per node slot, and on demand per domain of a label."""
+    """Pods per node slot, and on demand per domain of a label.
+
+    While the pods are on few nodes only those are held: thousands of vectors are about a pod or two.
+    """
+
+    FEW = 32
 
     def __init__(self, slots: int) -> None:
-        self.values: Ints = np.zeros(slots, dtype=np.int64)
+        self._slots = slots
         self.total = 0
+        self._few: dict[int, int] = {}
+        # Once there were more.
+        self._many: Ints | None = None
         # By label: the version of the domains that the sums are of, and the sums.
         self._sums: dict[int, tuple[Domains, int, Ints]] = {}
 
+    @property
+    def values(self) -> Ints:
+        """Pods per slot. Not to be written to."""
+        if self._many is not None:
+            return self._many
+        values = np.zeros(self._slots, dtype=np.int64)
+        for slot, pods in self._few.items():
+            values[slot] = pods
+        return values
+
     def add(self, slot: int, sign: int) -> None:
-        self.values[slot] += sign
         self.total += sign
+        if self._many is not None:
+            self._many[slot] += sign
+        else:
+            if pods := self._few.pop(slot, 0) + sign:
+                self._few[slot] = pods
+            if len(self._few) > self.FEW:
+                self._many = self.values
         for domains, version, sums in self._sums.values():
             if version == domains.version:
                 sums[domains.ids[slot]] += sign
@@ -83,16 +107,19 @@ class Vector:
         kept = self._sums.get(id(domains))
         if kept is not None and kept[1] == domains.version:
             return kept[2]
-        # Id -1 is moved to the front by the addition, and then to the end.
-        counted = np.bincount(domains.ids + 1, weights=self.values, minlength=domains.count + 1)
-        sums: Ints = np.roll(counted.astype(np.int64), -1)
+        sums = np.zeros(domains.count + 1, dtype=np.int64)
+        if self.total:
+            # Id -1 is moved to the front by the addition, and then to the end.
+            counted = np.bincount(domains.ids + 1, weights=self.values, minlength=len(sums))
+            sums = np.roll(counted.astype(np.int64), -1)
         self._sums[id(domains)] = (domains, domains.version, sums)
         return sums
 
     def over(self, domains: Domains) -> Ints:
         """Return, per node, the pods in its domain; 0 for nodes without the label."""
         if domains.unique:
-            return self.values if domains.complete else np.where(domains.ids >= 0, self.values, 0)
+            values = self.values
+            return values if domains.complete else np.where(domains.ids >= 0, values, 0)
         sums = self.sums(domains)
         if sums[-1]:
             sums = np.append(sums[:-1], 0)
@@ -100,7 +127,9 @@ class Vector:
         return found
 
     def grow(self, extra: int) -> None:
-        self.values = np.concatenate([self.values, np.zeros(extra, dtype=np.int64)])
+        self._slots += extra
+        if self._many is not None:
+            self._many = np.concatenate([self._many, np.zeros(extra, dtype=np.int64)])
 
 
 @dataclass(eq=False)

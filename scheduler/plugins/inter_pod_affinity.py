@@ -69,6 +69,8 @@ class InterPodAffinity:
         if self.ignore_preferred and not cycle.shape.preferred:
             return None
         for weight, term, vector in _wishes(cycle, self.hard_weight):
+            if not vector.total:
+                continue
             near = weight * vector.over(cycle.snapshot.domains(term.topology_key))
             raw = near if raw is None else raw + near
         if raw is None:

@@ -110,7 +110,7 @@ def find_feasible(
                 # Upstream asks every PreFilter before any Filter.
                 return np.zeros_like(feasible), [(plugin.name, reject, everywhere)]
             hit = reject.nodes & feasible
-            if hit.any():
+            if np.count_nonzero(hit):
                 rejected.append((plugin.name, reject, hit))
                 passed = passed & ~reject.nodes
         feasible = passed
@@ -160,10 +160,10 @@ def best_slots(cycle: Cycle, total: Ints, feasible: Mask) -> Ints:
     """Return the best nodes, in order of slots: of those with the highest score the ones with the fewest pods
     (upstream draws at once, and so piles pods up).
     """
-    masked = np.where(feasible, total, -1)
-    best = np.flatnonzero(masked == masked.max())
+    highest = np.maximum.reduce(total, where=feasible, initial=-1)
+    best = np.flatnonzero((total == highest) & feasible)
     pods = cycle.snapshot.requested["pods"][best]
-    fewest: Ints = best[pods == pods.min()]
+    fewest: Ints = best[pods == np.minimum.reduce(pods)]
     return fewest
 
 

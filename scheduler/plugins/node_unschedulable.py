@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from api.taints import NO_SCHEDULE, tolerates
 from api.types.core_v1 import Taint
 from scheduler import hints
@@ -23,6 +25,6 @@ class NodeUnschedulable:
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         cordoned = cycle.snapshot.unschedulable
-        if not cordoned.any() or tolerates(cycle.shape.spec.get("tolerations"), _TAINT):
+        if not np.count_nonzero(cordoned) or tolerates(cycle.shape.spec.get("tolerations"), _TAINT):
             return ()
         return (Reject("node(s) were unschedulable", cordoned, final=True),)

@@ -73,14 +73,14 @@ class PodTopologySpread:
         hard = self._constraints(cycle, hard=True)
         if not hard:
             return ()
-        if len(hard) == 1:
-            return _refused_by(cycle, hard, 0)
         missing = np.zeros(len(cycle.snapshot.alive), dtype=bool)
         skewed = missing.copy()
         for number in range(len(hard)):
-            lacking, crowded = _refused_by(cycle, hard, number)
-            missing |= lacking.nodes & ~skewed
-            skewed |= crowded.nodes & ~missing
+            domains, too_full = _too_full(cycle, hard, number)
+            if not domains.complete:
+                missing |= (domains.ids < 0) & ~skewed
+            if np.count_nonzero(too_full):
+                skewed |= too_full.take(domains.ids, mode="wrap") & ~missing
         return (Reject(_MISSING, missing, final=True), Reject(_SKEWED, skewed))
 
     def score_is_static(self, cycle: Cycle) -> bool:
@@ -147,8 +147,10 @@ def _sums(domains: Domains, pods: Vector, eligible: _Eligible) -> Ints:
     return np.roll(sums.astype(np.int64), -1)
 
 
-def _refused_by(cycle: Cycle, hard: Sequence[Spread], number: int) -> tuple[Reject, Reject]:
-    """Return the nodes without the label of a constraint, and those where a pod more would be too many."""
+def _too_full(cycle: Cycle, hard: Sequence[Spread], number: int) -> tuple[Domains, Mask]:
+    """Return the domains of a constraint, and in which of them a pod more would be too many; the last cell is
+    for nodes without the label, of which that is not said.
+    """
     constraint, eligible = hard[number], _eligible(cycle, "hard", number, hard)
     domains = cycle.snapshot.domains(constraint.topology_key)
     sums = _sums(domains, _matching(cycle, constraint), eligible)
@@ -157,9 +159,7 @@ def _refused_by(cycle: Cycle, hard: Sequence[Spread], number: int) -> tuple[Reje
     own = int(constraint.selector.matches(cycle.shape.labels))
     too_full = sums > constraint.max_skew + least - own
     too_full[-1] = False
-    missing = domains.ids < 0
-    skewed: Mask = too_full.take(domains.ids, mode="wrap")
-    return Reject(_MISSING, missing, final=True), Reject(_SKEWED, skewed)
+    return domains, too_full
 
 
 def _cost(cycle: Cycle, constraint: Spread, counted: Mask, eligible: _Eligible) -> Floats:

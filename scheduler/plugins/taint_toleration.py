@@ -27,14 +27,16 @@ class TaintToleration:
 
     def filter(self, cycle: Cycle) -> Sequence[Reject]:
         refused = refusing_nodes(cycle)
-        return (Reject("node(s) had untolerated taint(s)", refused, final=True),) if refused.any() else ()
+        if not np.count_nonzero(refused):
+            return ()
+        return (Reject("node(s) had untolerated taint(s)", refused, final=True),)
 
     def score_is_static(self, cycle: Cycle) -> bool:
         return not self._soft(cycle).any()
 
     def score(self, cycle: Cycle, feasible: Mask) -> Ints | None:
         counts = self._soft(cycle)
-        return normalise(counts, feasible, reverse=True) if counts.any() else None
+        return normalise(counts, feasible, reverse=True) if np.count_nonzero(counts) else None
 
     def _soft(self, cycle: Cycle) -> Ints:
         return cycle.of_nodes(

@@ -26,8 +26,8 @@ T = TypeVar("T")
 class _Array:
     values: Any
     # Places in the snapshot's logs of changed nodes and of changed pods.
-    nodes: int
-    pods: int
+    nodes: int = 0
+    pods: int = 0
 
 
 class Kept:
@@ -80,17 +80,16 @@ class Kept:
         if kept is None or changed is None:
             if key not in self._arrays and len(self._arrays) >= self.ARRAYS:
                 self._arrays.clear()
-            values = compute(slice(None))
+            kept = self._arrays[key] = _Array(compute(slice(None)))
+        elif len(changed) <= self.SINGLE:
+            for slot in changed:
+                kept.values[slot] = compute(slot)
         else:
-            values = kept.values
-            if len(changed) <= self.SINGLE:
-                for slot in changed:
-                    values[slot] = compute(slot)
-            else:
-                slots = np.array(list(changed), dtype=np.int64)
-                values[slots] = compute(slots)
-        self._arrays[key] = _Array(values, snapshot.changed_nodes.now, snapshot.changed_pods.now)
-        return values
+            slots = np.array(list(changed), dtype=np.int64)
+            kept.values[slots] = compute(slots)
+        kept.nodes, kept.pods = snapshot.changed_nodes.now, snapshot.changed_pods.now
+        found: A = kept.values
+        return found
 
 
 def _changed(logs: Iterable[tuple[Changes[int], int]], limit: int) -> set[int] | None:

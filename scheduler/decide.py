@@ -15,6 +15,8 @@ from scheduler.snapshot import Ints, Mask
 
 # Upstream's name for all extenders, where plugins are named.
 EXTENDER = "Extender"
+# More pods than any node has; a rank below all others.
+_PODS, _NEVER = 1 << 20, np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True)
@@ -160,11 +162,11 @@ def best_slots(cycle: Cycle, total: Ints, feasible: Mask) -> Ints:
     """Return the best nodes, in order of slots: of those with the highest score the ones with the fewest pods
     (upstream draws at once, and so piles pods up).
     """
-    highest = np.maximum.reduce(total, where=feasible, initial=-1)
-    best = np.flatnonzero((total == highest) & feasible)
-    pods = cycle.snapshot.requested["pods"][best]
-    fewest: Ints = best[pods == np.minimum.reduce(pods)]
-    return fewest
+    rank = total * _PODS
+    rank -= cycle.snapshot.requested["pods"]
+    rank[~feasible] = _NEVER
+    best: Ints = np.flatnonzero(rank == np.maximum.reduce(rank))
+    return best
 
 
 def draw(name: str, seed: int, count: int) -> int:

@@ -7,6 +7,7 @@ not depend on volumes: it is kept by `Shape.base`.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -136,15 +137,11 @@ def _volumes_key(uses: tuple[Use, ...]) -> bytes:
 
 def _base_key(pod: Pod) -> bytes:
     metadata, spec = pod["metadata"], pod["spec"]
-    containers = [
-        [container.get(name) for name in _CONTAINER_KEYS]
-        for container in (*spec["containers"], None, *(spec.get("initContainers") or ()))
-        if container is not None
-    ]
-    parts = [spec.get(name) for name in _SPEC_KEYS]
-    inits = len(spec.get("initContainers") or ())
+    inits = spec.get("initContainers") or ()
+    containers = [list(map(container.get, _CONTAINER_KEYS)) for container in (*spec["containers"], *inits)]
+    parts = list(map(spec.get, _SPEC_KEYS))
     own = _owner(pod), _volume_images(spec), _resize(pod)
-    return orjson.dumps([metadata["namespace"], metadata.get("labels"), own, inits, containers, parts])
+    return orjson.dumps([metadata["namespace"], metadata.get("labels"), own, len(inits), containers, parts])
 
 
 def _volume_images(spec: PodSpec) -> list[str]:
@@ -272,16 +269,30 @@ def _with_label_keys(selector: Any, keys: Any, labels: Mapping[str, str]) -> Sel
     own = {key: labels[key] for key in keys or () if key in labels}
     if selector is not None and own:
         selector = {**selector, "matchLabels": {**(selector.get("matchLabels") or {}), **own}}
-    return from_label_selector(selector)
+    return _selector(orjson.dumps(selector))
+
+
+@lru_cache(4096)
+def _selector(text: bytes) -> Selector:
+    """Return the selector of JSON, compiled once: the terms of a pod mostly have the same."""
+    return from_label_selector(orjson.loads(text))
 
 
 def _scored(pod: Pod, requests: Mapping[str, int]) -> Mapping[str, int]:
     """Return amounts as scores count cpu and memory: containers that ask for nothing still weigh something,
     unless the pod asks for it as a whole.
     """
-    level = (pod["spec"].get("resources") or {}).get("requests")
+    spec = pod["spec"]
+    containers = (*spec["containers"], *(spec.get("initContainers") or ()))
+    if all(_LEAST.keys() <= _asked(each).keys() for each in containers) and _resize(pod) is None:
+        return requests
+    level = (spec.get("resources") or {}).get("requests")
     least = {name: amount for name, amount in _LEAST.items() if not level or name not in requests}
     return placed_requests(pod, least) if least else requests
+
+
+def _asked(container: Any) -> Mapping[str, Any]:
+    return (container.get("resources") or {}).get("requests") or {}
 
 
 def _features(spec: PodSpec) -> Iterator[str]:

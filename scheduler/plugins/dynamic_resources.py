@@ -126,7 +126,7 @@ class DynamicResources:
         if self.name in cycle.state:
             found: _State | None = cycle.state[self.name]
             return found
-        state: _State | None = _State()
+        state: _State | None = None
         # The resources of a pod mostly have plain names.
         if cycle.pod["spec"].get("resourceClaims") or any("/" in name for name in cycle.shape.requests):
             devices = cycle.objects.derived(Devices)
@@ -136,8 +136,6 @@ class DynamicResources:
                 state = _State(needs) if needs is not None else None
             except ClaimError as error:
                 state = _State(fault=str(error))
-        else:
-            state = None
         cycle.state[self.name] = state
         return state
 

@@ -73,14 +73,14 @@ class PodTopologySpread:
         hard = self._constraints(cycle, hard=True)
         if not hard:
             return ()
+        judged = [_too_full(cycle, hard, number) for number in range(len(hard))]
+        if all(domains.complete and not np.count_nonzero(full) for domains, full in judged):
+            return ()
         missing = np.zeros(len(cycle.snapshot.alive), dtype=bool)
         skewed = missing.copy()
-        for number in range(len(hard)):
-            domains, too_full = _too_full(cycle, hard, number)
-            if not domains.complete:
-                missing |= (domains.ids < 0) & ~skewed
-            if np.count_nonzero(too_full):
-                skewed |= too_full.take(domains.ids, mode="wrap") & ~missing
+        for domains, full in judged:
+            missing |= (domains.ids < 0) & ~skewed
+            skewed |= full.take(domains.ids, mode="wrap") & ~missing
         return (Reject(_MISSING, missing, final=True), Reject(_SKEWED, skewed))
 
     def score_is_static(self, cycle: Cycle) -> bool:

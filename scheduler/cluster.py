@@ -118,6 +118,8 @@ class Cluster:
         self.queue.put(pod, now, self._is_gated(pod), alike)
 
     def _stir(self, event: str, old: Any, new: Any, now: float) -> None:
+        if self.queue.is_calm:
+            return
         looks = [
             (plugin, (lambda pod, hint=hint: hint(pod, old, new)) if hint is not None else None)
             for plugin, hint in self._hints.get(event, ())

@@ -196,6 +196,11 @@ class SchedulingQueue:
         """Return the pods that may not be tried yet."""
         return [entry.pod for entry in self._gated.values()]
 
+    @property
+    def is_calm(self) -> bool:
+        """Whether no event can matter: nobody was refused, and no attempt is under way that takes time."""
+        return self._missed is None and not any(self._parked.values())
+
     def stir(self, plugins: Iterable[tuple[str, Callable[[Pod], bool] | None]], now: float) -> None:
         """Something has happened that may help pods which these plugins refused: of each plugin's those for
         which the closer look says yes (all, without one).

@@ -5,7 +5,7 @@ kind are in `api/codec/columns/`. Source: pkg/printers, k8s.io/apiserver/pkg/end
 (1.36).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -38,41 +38,52 @@ def columns_of(resource: Resource[Any]) -> list[Obj]:
 
 def to_table(
     resource: Resource[Any],
-    objects: Sequence[Mapping[str, Any]],
+    objects: Iterable[Mapping[str, Any]],
     now: datetime,
     include: str = "Metadata",
     layout: Layout | None = None,
+    version: str = "v1",
 ) -> Obj:
-    """Return a `meta.k8s.io/v1` Table; `include` says what each row carries: `None`, `Metadata` or `Object`.
+    """Return a `meta.k8s.io` Table; `include` says what each row carries: `None`, `Metadata` or `Object`.
 
-    `layout`: the columns of a custom resource.
+    Each object is let go as soon as its row is made. `layout`: the columns of a custom resource.
     """
     chosen = layout or layout_of(resource)
-    rows = [_row(resource, dict(obj), chosen, now, include) for obj in objects]
     return {
         "kind": "Table",
-        "apiVersion": "meta.k8s.io/v1",
+        "apiVersion": f"meta.k8s.io/{version}",
         "metadata": {},
         "columnDefinitions": [dict(column) for column in chosen.columns],
-        "rows": rows,
+        "rows": [_row(resource, dict(obj), chosen, now, include, version) for obj in objects],
     }
 
 
-def _row(resource: Resource[Any], obj: Obj, layout: Layout, now: datetime, include: str) -> Obj:
+def _row(resource: Resource[Any], obj: Obj, layout: Layout, now: datetime, include: str, version: str) -> Obj:
     row: Obj = {"cells": layout.cells(obj, now)}
     if resource.plural == "pods" and not resource.group:
         conditions = row_conditions(obj)
         if conditions:
             row["conditions"] = conditions
-    carried = _carried(obj, include)
-    if carried is not None:
-        row["object"] = carried
+    row["object"] = _carried(obj, include, version)
     return row
 
 
-def _carried(obj: Obj, include: str) -> Obj | None:
+def _carried(obj: Obj, include: str, version: str) -> Obj | None:
     if include == "Object":
         return obj
     if include == "None":
         return None
-    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
+    return {
+        "kind": "PartialObjectMetadata",
+        "apiVersion": f"meta.k8s.io/{version}",
+        "metadata": _shown(obj["metadata"]),
+    }
+
+
+def _shown(metadata: Obj) -> Obj:
+    """Return the metadata that a row carries.
+
+    DEVIATION: upstream's have managedFields, which nobody looks for in a table, but which take most of the
+    time that kubectl needs to read one of thousands of rows.
+    """
+    return {key: value for key, value in metadata.items() if key != "managedFields"}

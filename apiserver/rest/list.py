@@ -5,7 +5,7 @@ Spec: k8s.io/apiserver/pkg/storage/cacher GetList, apis/meta/internalversion/val
 """
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -52,13 +52,16 @@ class ListOptions:
     # The client gave "0": anything the cache has.
     any_version: bool = False
     exact: bool = False
+    # The answer is made of one object after the other: none is joined with others.
+    singly: bool = False
 
 
 @dataclass(frozen=True)
 class Found:
-    """Objects in order at a revision, and where the list goes on. `pieces`: the same as joined bytes."""
+    """Objects in order at a revision, and where the list goes on."""
 
     revision: int
+    # Bytes of one object each, or of several joined by commas.
     pieces: Sequence[bytes]
     token: str = ""
     remaining: int | None = None
@@ -67,9 +70,10 @@ class Found:
 async def handle_list(hub: Hub, collection: Collection, request: Request) -> Response:
     """Answer a list request."""
     form = render.form_of(request, render.LIST_VIEWS)
-    options = options_of(collection, request)
+    shows = collection.strategy.shown is not None
+    options = replace(options_of(collection, request), singly=not form.plain and not shows)
     found = await find(hub, collection, options)
-    if collection.strategy.shown is not None:
+    if shows:
         found = await _shown(hub, collection, found)
     metadata = _metadata(found)
     if form.plain:
@@ -211,54 +215,37 @@ async def reach(hub: Hub, revision: int) -> None:
 
 
 async def _from_cache(collection: Collection, options: ListOptions, after: Key | None) -> Found:
-    cache, match = collection.cache, options.match
-    if not options.limit or not match.everything:
-        await cache.prepare(match)
-    if match.everything and after is None and not options.limit:
+    cache, match, limit = collection.cache, options.match, options.limit
+    await _prepare(collection, options)
+    if match.everything and after is None and not limit and not options.singly:
         pieces = [block.joined() for space in cache.spaces(match.namespace) for block in space.blocks]
         return Found(cache.revision, pieces)
-    if match.everything and after is None:
-        taken = list(islice(cache.scan(match.namespace), options.limit))
-        return _page(collection, options, taken, cache.count(match.namespace) - len(taken))
     if match.everything:
-        return _chunk(collection, options, cache.scan(match.namespace, after))
-    found = cache.select(options.selection, match)
-    if after is not None:
-        found = [entry for entry in found if _order(entry.key) > _order(after)]
-    if not options.limit:
-        return Found(cache.revision, _joined(found))
-    return _chunk(collection, options, iter(found))
+        found = list(islice(cache.scan(match.namespace, after), limit or None))
+        return _page(collection, options, found, cache.count(match.namespace, after) - len(found))
+    found = cache.select(options.selection, match, after, limit + 1 if limit else None)
+    taken = found[: limit or None]
+    return _page(collection, options, taken, len(found) - len(taken))
 
 
-def _order(key: Key) -> tuple[str, str]:
-    return (key.namespace + "/", key.name)
+async def _prepare(collection: Collection, options: ListOptions) -> None:
+    """Let the cache be ready for what is asked; for single objects, and pages, of everything it is."""
+    if not (options.match.everything and (options.limit or options.singly)):
+        await collection.cache.prepare(options.match)
 
 
-def _joined(entries: Sequence[Entry]) -> list[bytes]:
-    return [b",".join([entry.data for entry in entries])] if entries else []
-
-
-def _chunk(collection: Collection, options: ListOptions, entries: Iterator[Entry]) -> Found:
-    """Take one chunk of entries; the token that goes on is for the revision of the cache."""
-    match = options.match
-    taken: list[Entry] = []
-    rest = 0
-    for entry in entries:
-        if options.limit and len(taken) == options.limit:
-            rest += 1
-            if not match.everything:
-                break
-            continue
-        taken.append(entry)
-    return _page(collection, options, taken, rest)
+def _pieces(options: ListOptions, entries: Sequence[Entry]) -> list[bytes]:
+    pieces = [entry.data for entry in entries]
+    return pieces if options.singly or not pieces else [b",".join(pieces)]
 
 
 def _page(collection: Collection, options: ListOptions, taken: list[Entry], rest: int) -> Found:
+    """Return one chunk of entries; the token that goes on is for the revision of the cache."""
     revision = collection.cache.revision
     if rest <= 0:
-        return Found(revision, _joined(taken))
+        return Found(revision, _pieces(options, taken))
     token = _token(collection, options, taken[-1].key, revision)
-    return Found(revision, _joined(taken), token, rest if options.match.everything else None)
+    return Found(revision, _pieces(options, taken), token, rest if options.match.everything else None)
 
 
 def _token(collection: Collection, options: ListOptions, last: Key, revision: int) -> str:
@@ -280,7 +267,7 @@ async def _continued(hub: Hub, collection: Collection, options: ListOptions) -> 
     cached = collection.lane is None or await collection.lane.complete()
     if cached:
         # Now, so that nothing comes between what is asked next and the answer.
-        await collection.cache.prepare(options.match)
+        await _prepare(collection, options)
     if cached and collection.cache.changed <= token.revision <= collection.cache.revision:
         # Nothing has changed since: the cache is what the store held then.
         found = await _from_cache(collection, options, _key_of(collection, token.after))
@@ -337,11 +324,13 @@ async def _at(
         else:
             if page.remaining and page.items:
                 continue
-            return Found(revision, _joined(taken))
+            return Found(revision, _pieces(options, taken))
         if not remaining:
-            return Found(revision, _joined(taken))
+            return Found(revision, _pieces(options, taken))
         token = encode_continue(position, space, revision)
-        return Found(revision, _joined(taken), token, remaining if options.match.everything else None)
+        return Found(
+            revision, _pieces(options, taken), token, remaining if options.match.everything else None
+        )
 
 
 async def _page_of(hub: Hub, space: str, size: int, position: str, revision: int, after: str | None) -> Page:
@@ -393,7 +382,8 @@ def plain_list(
 def _other(
     collection: Collection, request: Request, form: Form, found: Found, metadata: dict[str, Any], hub: Hub
 ) -> Response:
-    # One piece after the other: decoded, all of them may take more than a gigabyte.
+    # One piece after the other: decoded, all of them may take more than a gigabyte, and what is let go before
+    # the next is decoded stays in the processor's cache.
     items = (obj for piece in found.pieces for obj in orjson.loads(b"[" + piece + b"]"))
     include = render.include_of(request)
     return render.list_response(form, collection.resource, items, metadata, include, hub.now())

@@ -4,7 +4,7 @@ but for `now`.
 Source: k8s.io/apiserver/pkg/endpoints/handlers transformResponseObject (1.36).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -93,36 +93,14 @@ def partial(obj: Obj, version: str = "v1") -> Obj:
 def table(
     form: Form,
     resource: Resource[Any],
-    objects: Sequence[Obj],
+    objects: Iterable[Obj],
     include: str,
     now: datetime,
     metadata: dict[str, Any],
 ) -> Obj:
     """Return objects as rows, in the columns of their kind."""
     layout = resource.columns if isinstance(resource, CustomResource) else None
-    made = dict(to_table(resource, list(objects), now, layout=layout))
-    made["apiVersion"] = f"{META_GROUP}/{form.version}"
-    made["metadata"] = metadata
-    made["rows"] = [
-        {**row, "object": _carried(obj, include, form.version)}
-        for row, obj in zip(made.get("rows") or [], objects, strict=True)
-    ]
-    return made
-
-
-def _carried(obj: Obj, include: str, version: str) -> Obj | None:
-    if include == "None":
-        return None
-    return obj if include == "Object" else partial({"metadata": _shown(obj)}, version)
-
-
-def _shown(obj: Obj) -> Obj:
-    """Return the metadata that a row carries.
-
-    DEVIATION: upstream's have managedFields, which nobody looks for in a table, but which take most of the
-    time that kubectl needs to read one of thousands of rows.
-    """
-    return {key: value for key, value in (obj.get("metadata") or {}).items() if key != "managedFields"}
+    return {**to_table(resource, objects, now, include, layout, form.version), "metadata": metadata}
 
 
 def list_view(
@@ -141,11 +119,10 @@ def list_view(
             "metadata": metadata,
             "items": [partial(obj, form.version) for obj in items],
         }
-    objects = list(items)
     if form.view == "Table":
-        return table(form, resource, objects, include, now, metadata)
+        return table(form, resource, items, include, now, metadata)
     kind = resource.list_kind or f"{resource.kind}List"
-    return {"kind": kind, "apiVersion": resource.group_version, "metadata": metadata, "items": objects}
+    return {"kind": kind, "apiVersion": resource.group_version, "metadata": metadata, "items": list(items)}
 
 
 def list_response(

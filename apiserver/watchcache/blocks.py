@@ -4,8 +4,9 @@ few slices.
 A change touches one block and drops only that block's joined bytes.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from itertools import islice
 
 from apiserver.watchcache.entry import Entry
 
@@ -86,14 +87,22 @@ class Blocks:
         """Yield the entries whose names follow `name`."""
         if not self.blocks:
             return
-        number = self._find(name)
-        block = self.blocks[number]
-        at = bisect_left(block.names, name)
-        if at < len(block.names) and block.names[at] == name:
-            at += 1
-        yield from block.entries[at:]
-        for later in self.blocks[number + 1 :]:
+        number, at = self._behind(name)
+        yield from self.blocks[number].entries[at:]
+        for later in islice(self.blocks, number + 1, None):
             yield from later.entries
+
+    def count_after(self, name: str) -> int:
+        """Return how many names follow `name`."""
+        if not self.blocks:
+            return 0
+        number, at = self._behind(name)
+        return sum(len(block.names) for block in islice(self.blocks, number, None)) - at
+
+    def _behind(self, name: str) -> tuple[int, int]:
+        """Return the block, and the place in it, of the first name that follows `name`."""
+        number = self._find(name)
+        return number, bisect_right(self.blocks[number].names, name)
 
     def _find(self, name: str) -> int:
         low = bisect_left(self._firsts, name)

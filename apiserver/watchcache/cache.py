@@ -5,9 +5,11 @@ Lists come from blocks of joined bytes, selections from label and field indexes 
 asked for.
 """
 
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import islice
 from typing import Any, Protocol
 
 from api.resource import Key, Obj, Resource
@@ -120,29 +122,32 @@ class Cache:
 
     def spaces(self, namespace: str) -> list[Blocks]:
         """Return the blocks of a namespace, or of all of them in the order of the store's keys."""
-        if namespace:
-            blocks = self._spaces.get(namespace)
-            return [blocks] if blocks else []
-        if self._ordered_spaces is None:
-            self._ordered_spaces = sorted(self._spaces, key=lambda name: name + "/")
-        return [self._spaces[name] for name in self._ordered_spaces]
+        return [blocks for _, blocks in self._spaces_from(namespace, None)]
 
-    def count(self, namespace: str) -> int:
-        return sum(blocks.size for blocks in self.spaces(namespace))
+    def count(self, namespace: str, after: Key | None = None) -> int:
+        """Return how many entries `scan` yields, without looking at them."""
+        return sum(
+            blocks.size if after is None or name != after.namespace else blocks.count_after(after.name)
+            for name, blocks in self._spaces_from(namespace, after)
+        )
 
     def scan(self, namespace: str, after: Key | None = None) -> Iterator[Entry]:
         """Yield the entries of a namespace (all: "") in the order of keys, those beyond `after`."""
-        if after is None:
-            for blocks in self.spaces(namespace):
-                yield from blocks
-            return
-        for name in [namespace] if namespace else self._names_from(after.namespace):
-            blocks = self._spaces.get(name, Blocks())
-            yield from blocks.after(after.name) if name == after.namespace else blocks
+        for name, blocks in self._spaces_from(namespace, after):
+            yield from blocks if after is None or name != after.namespace else blocks.after(after.name)
 
-    def _names_from(self, first: str) -> list[str]:
-        self.spaces("")
-        return [name for name in self._ordered_spaces or [] if name + "/" >= first + "/"]
+    def _spaces_from(self, namespace: str, after: Key | None) -> Iterator[tuple[str, Blocks]]:
+        """Yield the namespaces in which what is beyond `after` lies, in the order of keys."""
+        if self._ordered_spaces is None:
+            self._ordered_spaces = sorted(self._spaces, key=_space_order)
+        names = self._ordered_spaces
+        if namespace:
+            names = [namespace] if namespace in self._spaces else []
+        first = (
+            bisect_left(names, _space_order(after.namespace), key=_space_order) if after is not None else 0
+        )
+        for name in islice(names, first, None):
+            yield name, self._spaces[name]
 
     async def prepare(self, match: Match) -> None:
         """Do in turns, between which others are served, what `select` or a list of all would do at once.
@@ -169,17 +174,23 @@ class Cache:
                         joined = 0
                         await clock.sleep(0)
 
-    def select(self, selection: Selection, match: Match) -> list[Entry]:
-        """Return the matching entries in the order of keys."""
+    def select(
+        self, selection: Selection, match: Match, after: Key | None = None, most: int | None = None
+    ) -> list[Entry]:
+        """Return the matching entries in the order of keys, those beyond `after`, at most so many."""
         if match.name and (selection.namespace or not self.resource.namespaced):
             entry = self._entries.get(Key(selection.namespace, match.name))
-            return [entry] if entry is not None and match(entry) else []
+            beyond = entry is not None and (after is None or _order(entry.key) > _order(after))
+            return [entry] if entry is not None and beyond and match(entry) else []
         candidates = self._indexed(selection, match)
-        if candidates is None:
-            return [entry for entry in self.scan(selection.namespace) if match(entry)]
+        if candidates is None or (most is not None and len(candidates) > len(self) // 2):
+            return list(islice(filter(match, self.scan(selection.namespace, after)), most))
         found = [entry for entry in candidates.values() if match(entry)]
-        found.sort(key=lambda entry: (entry.key.namespace + "/", entry.key.name))
-        return found
+        if after is not None:
+            bound = _order(after)
+            found = [entry for entry in found if _order(entry.key) > bound]
+        found.sort(key=lambda entry: _order(entry.key))
+        return found[:most]
 
     def _indexed(self, selection: Selection, match: Match) -> dict[Key, Entry] | None:
         for path, value in match.field_terms().items():
@@ -390,6 +401,14 @@ class Cache:
                 for value in values:
                     found.extend(shelf.get(value, ()))
         return found
+
+
+def _space_order(namespace: str) -> str:
+    return namespace + "/"
+
+
+def _order(key: Key) -> tuple[str, str]:
+    return _space_order(key.namespace), key.name
 
 
 def _field(path: str, one: Entry) -> str:

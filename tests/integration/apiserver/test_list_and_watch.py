@@ -3,7 +3,9 @@
 import asyncio
 
 import orjson
+import pytest
 
+TABLE = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
 CMS = "/api/v1/namespaces/default/configmaps"
 
 
@@ -59,6 +61,23 @@ async def test_chunks_of_a_selection(api):
     assert [name for page in found for name in names(page)] == ["c001", "c004", "c007", "c010"]
 
 
+@pytest.mark.parametrize("query", [{}, {"labelSelector": "mod!=1"}, {"labelSelector": "mod=1"}])
+async def test_pages_of_rows_are_pages_of_objects(api, query):
+    await fill(api, 12)
+    await api.ok("POST", "/api/v1/namespaces", {"metadata": {"name": "default-2"}})
+    await api.ok("POST", CMS.replace("default", "default-2"), {"metadata": {"name": "before"}})
+    query |= {"limit": "3"}
+    while True:
+        plain = await api.ok("GET", "/api/v1/configmaps", **query)
+        table = await api.ok("GET", "/api/v1/configmaps", headers=TABLE, **query)
+        assert [row["cells"][0] for row in table["rows"]] == names(plain)
+        assert table["metadata"] == plain["metadata"]
+        if "continue" not in plain["metadata"]:
+            break
+        query["continue"] = plain["metadata"]["continue"]
+    assert names(plain)
+
+
 async def test_an_expired_token_comes_with_a_fresh_one(api, server):
     await fill(api, 6)
     first = await api.ok("GET", CMS, limit="2")
@@ -96,7 +115,7 @@ async def test_a_future_revision_times_out(api, monkeypatch):
 
 async def test_tables_and_metadata(api):
     await fill(api, 2)
-    table = await api.ok("GET", CMS, headers={"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"})
+    table = await api.ok("GET", CMS, headers=TABLE)
     assert table["kind"] == "Table"
     assert [row["cells"][0] for row in table["rows"]] == ["c000", "c001"]
     assert table["rows"][0]["object"]["kind"] == "PartialObjectMetadata"
@@ -188,8 +207,7 @@ async def test_many_watchers_see_one_order(api):
 async def test_a_table_watch(api):
     await fill(api, 1)
     path = f"{CMS}?watch=true&timeoutSeconds=1"
-    headers = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
-    answer = await api.ask("GET", path, headers=headers)
+    answer = await api.ask("GET", path, headers=TABLE)
     event = orjson.loads(answer.body.splitlines()[0])
     assert event["object"]["kind"] == "Table"
     assert event["object"]["rows"][0]["cells"][0] == "c000"
@@ -205,10 +223,9 @@ async def test_health_version_metrics(api):
 
 async def test_rows_carry_metadata_without_who_owns_fields(api):
     await fill(api, 1)
-    table = {"Accept": "application/json;as=Table;v=v1;g=meta.k8s.io"}
-    row = (await api.ok("GET", CMS, None, table))["rows"][0]["object"]
+    row = (await api.ok("GET", CMS, None, TABLE))["rows"][0]["object"]
     assert row["kind"] == "PartialObjectMetadata"
     assert row["metadata"]["labels"] == {"mod": "0"}
     assert "managedFields" not in row["metadata"]
-    whole = (await api.ok("GET", CMS, None, table, includeObject="Object"))["rows"][0]["object"]
+    whole = (await api.ok("GET", CMS, None, TABLE, includeObject="Object"))["rows"][0]["object"]
     assert whole["metadata"]["managedFields"]

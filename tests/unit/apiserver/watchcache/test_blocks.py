@@ -28,7 +28,9 @@ def test_as_a_sorted_map(steps):
     assert blocks.size == len(model)
     joined = b",".join(block.joined() for block in blocks.blocks)
     assert joined == b",".join(f"{name}:{revision}".encode() for name, revision in expected)
-    assert [one.key.name for one in blocks.after("n200")] == [name for name, _ in expected if name > "n200"]
+    beyond = [name for name, _ in expected if name > "n200"]
+    assert [one.key.name for one in blocks.after("n200")] == beyond
+    assert blocks.count_after("n200") == len(beyond)
 
 
 def test_blocks_stay_small():

@@ -180,3 +180,52 @@ async def test_selection(cache, selection, expected):
     for _ in range(2):  # once to build the index, once to use it
         chosen = Selection(**selection)
         assert [str(one.key) for one in cache.select(chosen, chosen.compiled())] == expected
+
+
+# A namespace whose name goes on after another's comes first: keys are compared with the slash behind it.
+SPREAD = [(space, name) for space in ("a-b", "a", "b") for name in ("one", "three", "two")]
+
+
+@pytest.fixture
+def spread(cache):
+    for revision, (space, name) in enumerate(SPREAD, 11):
+        labels, node = {"x": "1"} if name != "three" else {}, "n1" if name == "two" else ""
+        cache.put(Key(space, name), revision, value(name, labels, node, namespace=space), None)
+    return cache
+
+
+@pytest.mark.parametrize(
+    ("namespace", "after", "expected"),
+    [
+        pytest.param("", None, SPREAD, id="all"),
+        pytest.param("", Key("a-b", "two"), SPREAD[3:], id="beyond-a-namespace"),
+        pytest.param("", Key("a", "one"), SPREAD[4:], id="beyond-an-object"),
+        pytest.param("", Key("a", "p"), SPREAD[4:], id="beyond-one-that-is-gone"),
+        pytest.param("", Key("aa", "one"), SPREAD[6:], id="beyond-a-namespace-that-is-gone"),
+        pytest.param("", Key("b", "two"), [], id="beyond-all"),
+        pytest.param("a", Key("a", "one"), SPREAD[4:6], id="in-a-namespace"),
+        pytest.param("none", None, [], id="no-such-namespace"),
+    ],
+)
+def test_what_is_beyond_a_key(spread, namespace, after, expected):
+    assert [one.key for one in spread.scan(namespace, after)] == expected
+    assert spread.count(namespace, after) == len(expected)
+
+
+@pytest.mark.parametrize("most", [None, 1, 3, 9])
+@pytest.mark.parametrize("after", [None, Key("a-b", "two"), Key("a", "one"), Key("b", "two")])
+@pytest.mark.parametrize(
+    "selection",
+    [
+        pytest.param(Selection(labels_text="x=1"), id="index-of-most"),
+        pytest.param(Selection(labels_text="x!=1"), id="no-index"),
+        pytest.param(Selection(namespace="a", labels_text="x=1"), id="namespace"),
+        pytest.param(Selection(fields_text="metadata.name=two"), id="name"),
+        pytest.param(Selection(namespace="a", fields_text="metadata.name=two"), id="one-object"),
+        pytest.param(Selection(fields_text="spec.nodeName=n1"), id="index-of-few"),
+    ],
+)
+def test_a_part_of_a_selection_is_a_part_of_the_whole(spread, selection, after, most):
+    match = selection.compiled()
+    beyond = [one for one in spread.scan(selection.namespace, after) if match(one)]
+    assert spread.select(selection, match, after, most) == beyond[:most]

@@ -116,8 +116,8 @@ async def test_a_dry_run_claims_nothing(servers, backend):
 
 async def test_what_a_killed_server_left_is_mended(servers, backend, monkeypatch):
     server = servers[0]
-    made = await create(server, service("a", "NodePort"))
-    address, port = made["spec"]["clusterIP"], str(made["spec"]["ports"][0]["nodePort"])
+    address, port = "10.7.0.22", "30003"
+    await create(server, service("a", "NodePort", int(port), clusterIP=address))
     # Claims without service, and a service without claims.
     monkeypatch.setattr(repair, "GRACE", -repair.GRACE)
     claims = list(server._claims.values())

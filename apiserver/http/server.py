@@ -12,7 +12,8 @@ import gzip
 import re
 import socket
 import ssl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -161,7 +162,7 @@ class _Server(web.Server):
 
 async def _request(http: web.BaseRequest, streams: Callable[[str], bool]) -> Request:
     url = http.rel_url
-    query = parse_qs(url.raw_query_string, keep_blank_values=True) if url.raw_query_string else {}
+    query = _query(url.raw_query_string) if url.raw_query_string else {}
     body, upload = b"", None
     if http.body_exists:
         if streams(url.path):
@@ -182,6 +183,12 @@ async def _request(http: web.BaseRequest, streams: Callable[[str], bool]) -> Req
     return request
 
 
+@lru_cache(maxsize=1024)
+def _query(text: str) -> Mapping[str, list[str]]:
+    """Return the parameters of a query; most requests of a client have the same."""
+    return parse_qs(text, keep_blank_values=True)
+
+
 async def _body(http: web.BaseRequest) -> bytes:
     length = http.content_length
     if length is not None and length > BODY_LIMIT:
@@ -189,6 +196,9 @@ async def _body(http: web.BaseRequest) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
+        if length is not None and http.content.is_eof() and "Content-Encoding" not in http.headers:
+            # It came with the headers, as small ones do: nothing to wait for, nothing to count.
+            return http.content.read_nowait()
         async with asyncio.timeout(BODY_S):
             async for part in http.content.iter_any():
                 size += len(part)

@@ -27,17 +27,20 @@ async def create(hub: Hub, collection: Collection, namespace: str, body: Obj, op
     generated = bool(metadata.get("generateName")) and not metadata.get("name")
     for _ in range(NAME_ATTEMPTS - 1 if generated else 0):
         try:
-            return await _once(hub, collection, namespace, body, operation)
+            return await _once(hub, collection, namespace, body, operation, rand.suffix())
         except errors.AlreadyExists:
             continue
-    return await _once(hub, collection, namespace, body, operation)
+    suffix = rand.suffix() if generated else ""
+    return await _once(hub, collection, namespace, body, operation, suffix)
 
 
-async def _once(hub: Hub, collection: Collection, namespace: str, body: Obj, operation: Operation) -> Stored:
+async def _once(
+    hub: Hub, collection: Collection, namespace: str, body: Obj, operation: Operation, suffix: str
+) -> Stored:
     resource, strategy = collection.resource, collection.strategy
     strategy.check_create()
     weight = operation.weight * strategy.dearness
-    fresh = meta.for_create(resource, body, namespace, hub.now(), rand.uid(), rand.suffix())
+    fresh = meta.for_create(resource, body, namespace, hub.now(), rand.uid(), suffix)
     obj = await apart(weight, strategy.defaults, fresh)
     if not obj["metadata"]["name"]:
         raise meta.name_required(resource)

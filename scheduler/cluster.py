@@ -10,7 +10,7 @@ synchronous and time is passed in, so the whole can be driven by a test.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -310,13 +310,16 @@ class Cluster:
             for other in self.pods_on(self.nominated(pod["metadata"]["uid"]))
         )
 
-    @contextmanager
-    def reserved(self, pod: Pod) -> Iterator[None]:
+    def reserved(self, pod: Pod) -> AbstractContextManager[None]:
         """Within the block, only nominated pods of the same or higher priority count, and not the pod itself.
 
         DEVIATION: upstream asks filters with and without them; so here a nominated pod may satisfy a required
         affinity before it is there.
         """
+        return self._hidden(pod) if self._ghosts else nullcontext()
+
+    @contextmanager
+    def _hidden(self, pod: Pod) -> Iterator[None]:
         own = pod["metadata"]["uid"]
         hidden = self._below(priority_of(pod))
         if own in self._ghosts and own not in hidden:

@@ -88,7 +88,7 @@ class Shape:
 class Shapes:
     """The shapes seen lately. When a table is full it starts anew: shapes in use live on."""
 
-    LIMIT = 4096
+    LIMIT, RECENT = 4096, 32_768
 
     def __init__(self) -> None:
         self._known: dict[bytes, Shape] = {}
@@ -99,7 +99,7 @@ class Shapes:
         recent = self._recent.get(id(pod))
         if recent is not None:
             return recent[1]
-        if len(self._recent) >= self.LIMIT:
+        if len(self._recent) >= self.RECENT:
             self._recent.clear()
         shape = self._find(pod)
         self._recent[id(pod)] = pod, shape

@@ -16,12 +16,13 @@ from scheduler.allocation import LEAST_ALLOCATED, Strategy
 from scheduler.devices.extended import backed as backed_by_devices
 from scheduler.framework import Cycle, Reject
 from scheduler.hints import Hints
-from scheduler.kept import Where
+from scheduler.kept import Where, at
 from scheduler.snapshot import Ints, Mask
 
 # What is wrong with a node is a number: bit 0, too many pods; bits 2i+1 and 2i+2, too little of the pod's
 # resource i now, and ever.
 _CROWDED = 1
+_FAULTLESS: Ints = np.zeros((), dtype=np.int64)
 _NONE: frozenset[str] = frozenset()
 
 
@@ -82,9 +83,9 @@ def _backed(cycle: Cycle) -> frozenset[str]:
 def _faults(cycle: Cycle, wanted: Mapping[str, int], backed: frozenset[str], where: Where) -> Ints:
     """Usually there are none at all, so that is found out first."""
     bad = _is_short(cycle, wanted, backed, where)
-    faults = np.zeros(np.shape(bad), dtype=np.int64)
     if isinstance(where, int):
-        return _name_faults(cycle, wanted, backed, where) if bad else faults
+        return _name_faults(cycle, wanted, backed, where) if bad else _FAULTLESS
+    faults = np.zeros(len(bad), dtype=np.int64)
     if np.count_nonzero(bad):
         slots = np.flatnonzero(bad)
         some = slots if isinstance(where, slice) else where[slots]
@@ -94,16 +95,17 @@ def _faults(cycle: Cycle, wanted: Mapping[str, int], backed: frozenset[str], whe
 
 def _is_short(cycle: Cycle, wanted: Mapping[str, int], backed: frozenset[str], where: Where) -> Mask:
     snapshot, copies = cycle.snapshot, cycle.copies
-    bad: Mask = snapshot.requested["pods"][where] + copies > snapshot.allocatable["pods"][where]
+    bad: Mask = at(snapshot.requested["pods"], where) + copies > at(snapshot.allocatable["pods"], where)
     for resource, amount in wanted.items():
         offered = snapshot.allocatable.get(resource)
         if offered is None:
             if resource in backed:
                 continue
             return snapshot.alive[where]
-        short = snapshot.requested[resource][where] + amount * copies > offered[where]
-        bad |= short & (offered[where] > 0) if resource in backed else short
-    bad &= snapshot.alive[where]
+        offers = at(offered, where)
+        short = at(snapshot.requested[resource], where) + amount * copies > offers
+        bad |= short & (offers > 0) if resource in backed else short
+    bad &= at(snapshot.alive, where)
     return bad
 
 

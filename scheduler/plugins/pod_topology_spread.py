@@ -79,7 +79,8 @@ class PodTopologySpread:
         missing = np.zeros(len(cycle.snapshot.alive), dtype=bool)
         skewed = missing.copy()
         for domains, full in judged:
-            missing |= (domains.ids < 0) & ~skewed
+            if not domains.complete:
+                missing |= (domains.ids < 0) & ~skewed
             skewed |= full.take(domains.ids, mode="wrap") & ~missing
         return (Reject(_MISSING, missing, final=True), Reject(_SKEWED, skewed))
 
@@ -155,7 +156,7 @@ def _too_full(cycle: Cycle, hard: Sequence[Spread], number: int) -> tuple[Domain
     domains = cycle.snapshot.domains(constraint.topology_key)
     sums = _sums(domains, _matching(cycle, constraint), eligible)
     enough = len(eligible.present) >= max(constraint.min_domains, 1)
-    least = int(sums[eligible.present].min()) if enough else 0
+    least = int(np.minimum.reduce(sums[eligible.present])) if enough else 0
     own = int(constraint.selector.matches(cycle.shape.labels))
     too_full = sums > constraint.max_skew + least - own
     too_full[-1] = False

@@ -155,7 +155,7 @@ class Snapshot:
         return slot
 
     def _grow(self) -> None:
-        extra = max(_FIRST_SLOTS, len(self.alive) // 4)
+        extra = max(_FIRST_SLOTS, len(self.alive) // 16)
         for mask in ("alive", "unschedulable"):
             setattr(self, mask, np.concatenate([getattr(self, mask), np.zeros(extra, dtype=bool)]))
         for table in (self.allocatable, self.requested):

@@ -10,6 +10,7 @@ run against that API server, and it must not taint new nodes: `pelamis up --node
 
 import argparse
 import asyncio
+import gc
 import json
 import time
 from collections import Counter
@@ -142,6 +143,10 @@ def main() -> None:
     parser.add_argument("--pods", type=int, default=4000)
     parser.add_argument("--spread", action="store_true", help="P6b: zone spread and host anti-affinity")
     args = parser.parse_args()
+    # As the process itself is run (`kit.tasks.run`): else a figure holds a collection of all modules, or not.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     if args.kubeconfig is None:
         pure(args.nodes or 5000, args.pods)
         return

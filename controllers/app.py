@@ -55,7 +55,7 @@ async def _lead(client: Client, config: Config, accounts: Accounts | None) -> No
             own = accounts.client(ACCOUNTS.get(entry.id, entry.id)) if accounts else client
             recorder = Recorder(own, entry.id, tasks)
             if isinstance(entry, Controller):
-                tuned = replace(entry, workers=config.concurrent_syncs)
+                tuned = replace(entry, workers=max(entry.workers, config.concurrent_syncs))
                 engine = Engine(tuned, informers, Applier(own, slots), recorder)
                 engine.attach()
                 tasks.spawn(engine.run(tasks), entry.id, fatal=True)

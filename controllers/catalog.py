@@ -19,7 +19,7 @@ from controllers.garbage_collector.process import GarbageCollector
 from controllers.job.plan import abandoned_job_pods, job
 from controllers.namespace import NamespaceController
 from controllers.node_ipam import node_ipam
-from controllers.node_lifecycle.plan import Timing, node_lifecycle
+from controllers.node_lifecycle.plan import Timing, node_lifecycle, ready_taints
 from controllers.node_lifecycle.zones import Limits
 from controllers.persistentvolume_protection import persistentvolume_protection
 from controllers.persistentvolumeclaim_protection import persistentvolumeclaim_protection
@@ -83,6 +83,7 @@ def catalog(config: Config) -> tuple[Entry, ...]:
                 config.unhealthy_zone_threshold,
                 config.large_cluster_size_threshold,
             ),
+            ranges=_together(config),
         ),
         taint_eviction(),
         *_node_ipam(config),
@@ -111,7 +112,15 @@ def _root_ca(config: Config) -> list[Entry]:
 def _node_ipam(config: Config) -> list[Entry]:
     if not (config.allocate_node_cidrs and config.cluster_cidr):
         return []
-    return [node_ipam(config.cluster_cidr, config.node_cidr_mask_size)]
+    also = {"also": ready_taints} if _together(config) else {}
+    return [node_ipam(config.cluster_cidr, config.node_cidr_mask_size, **also)]
+
+
+def _together(config: Config) -> bool:
+    """Say whether new nodes are looked after by both of their controllers, here: one write does for both."""
+    both = ("node-ipam-controller", "node-lifecycle-controller")
+    ranges = config.allocate_node_cidrs and bool(config.cluster_cidr)
+    return ranges and all(_is_chosen(one, config.controllers) for one in both)
 
 
 def is_optional(entry: Entry) -> bool:
@@ -121,5 +130,8 @@ def is_optional(entry: Entry) -> bool:
 
 def chosen(entries: Iterable[Entry], names: tuple[str, ...]) -> list[Entry]:
     """Return the entries that `--controllers` names: `*`, `name`, `-name`."""
-    everything = "*" in names
-    return [entry for entry in entries if entry.id in names or (everything and f"-{entry.id}" not in names)]
+    return [entry for entry in entries if _is_chosen(entry.id, names)]
+
+
+def _is_chosen(name: str, names: tuple[str, ...]) -> bool:
+    return name in names or ("*" in names and f"-{name}" not in names)

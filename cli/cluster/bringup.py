@@ -261,7 +261,7 @@ def wait_ready(layout: Layout, say: Say, seconds: float = 90.0) -> None:
         if clock.monotonic() > deadline:
             raise BringUpError(f"{lacking} not ready after {seconds:.0f} s; see the logs in {layout.logs}")
         # Thousands of nodes are much to ask for: most of the time is theirs to become ready.
-        clock.block(max(0.02, 4 * (clock.monotonic() - asked)))
+        clock.block(max(0.02, layout.settings.nodes / 20_000, 4 * (clock.monotonic() - asked)))
 
 
 def _lacking(layout: Layout, probe: Probe) -> str:
@@ -269,12 +269,21 @@ def _lacking(layout: Layout, probe: Probe) -> str:
         return ""
     if probe.get("/readyz") != "ok":
         return _API_SERVER
-    if not layout.settings.nodes:
+    wanted = layout.settings.nodes
+    if not wanted:
         return ""
+    if (there := _count_registered(probe)) < wanted:
+        return f"nodes ({there} of {wanted} registered)"
     ready, whole = _count_ready(probe)
-    if ready >= layout.settings.nodes:
+    if ready >= wanted:
         return ""
-    return f"nodes ({'' if whole else 'at least '}{ready} of {layout.settings.nodes} ready)"
+    return f"nodes ({'' if whole else 'at least '}{ready} of {wanted} ready)"
+
+
+def _count_registered(probe: Probe) -> int:
+    page = probe.get("/api/v1/nodes?limit=1") or {}
+    remaining: int = (page.get("metadata") or {}).get("remainingItemCount", 0)
+    return len(page.get("items", ())) + remaining
 
 
 def _count_ready(probe: Probe) -> tuple[int, bool]:

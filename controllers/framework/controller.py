@@ -110,7 +110,8 @@ class Controller(Generic[T]):
     observe: Observe[T] | None = None
     # What of an object of `of` matters: a change that leaves it as it was is ignored; None: nothing matters.
     relevant: Callable[[T], Any] | None = None
-    workers: int = 5
+    # Keys worked on at a time, where it is more than the settings say (`--concurrent-syncs`).
+    workers: int = 1
 
     def __call__(self, obj: T, view: View, now: datetime, *seen: Any) -> Plan:
         return self.plan(obj, view, now, *seen)
@@ -131,6 +132,7 @@ def controller(  # noqa: PLR0913 - the declaration of a controller
     only: Mapping[Resource[Any], str] | None = None,
     observe: Observe[T] | None = None,
     relevant: Callable[[T], Any] | None = None,
+    workers: int = 1,
 ) -> Callable[[Callable[..., Plan]], Controller[T]]:
     """Make a plan function a controller."""
     watching = {
@@ -140,7 +142,7 @@ def controller(  # noqa: PLR0913 - the declaration of a controller
 
     def declare(function: Callable[..., Plan]) -> Controller[T]:
         return Controller(
-            id, of, function, owns, watching, reads, indexes or {}, only or {}, observe, relevant
+            id, of, function, owns, watching, reads, indexes or {}, only or {}, observe, relevant, workers
         )
 
     return declare

@@ -19,7 +19,7 @@ from api.conditions import find
 from api.coordination.heartbeat import NODE_LEASES, group_of, renewal
 from api.podspec import is_pod_ready
 from api.resource import Key, Obj
-from api.times import format_time
+from api.times import format_time, parse_time
 from api.types.coordination_v1 import LEASES
 from api.types.core_v1 import NODES, PODS, Node, Pod
 from controllers.framework.controller import Controller, Reader, View, Watch, controller
@@ -37,6 +37,8 @@ _PRESSURES = {
     "NetworkUnavailable": "node.kubernetes.io/network-unavailable",
 }
 _UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
+# A range that has not been given by then is not waited for.
+_RANGE_WITHIN_S = 5.0
 _OURS_NO_SCHEDULE = frozenset({NOT_READY, UNREACHABLE, _UNSCHEDULABLE, *_PRESSURES.values()})
 _OURS_NO_EXECUTE = frozenset({NOT_READY, UNREACHABLE})
 
@@ -135,6 +137,8 @@ def _heartbeat(node: Node, view: View) -> Any:
 @dataclass(frozen=True)
 class _Lifecycle:
     timing: Timing
+    # The node IPAM controller takes the taints of a new node away as it gives it its range: `ready_taints`.
+    ranges: bool
 
     def plan(self, node: Node, view: View, now: datetime, seen: Seen) -> Plan:
         if "deletionTimestamp" in node["metadata"]:
@@ -150,12 +154,30 @@ class _Lifecycle:
                 )
             return Plan((*changes, *_unready(node, view, now)), again_s)
         unready = _unready(node, view, now) if not is_ready(node) else []
-        taints = compute_taints(node, seen, now)
+        change = _due_taints(node, seen, now)
         if seen.evict_in_s:
             again_s = min(again_s, seen.evict_in_s)
-        if taints == (node["spec"].get("taints") or []):
-            return Plan(tuple(unready), again_s)
-        return Plan((*unready, patch(NODES, node, {"spec": {"taints": taints or None}})), again_s)
+        if change and self.ranges and _gets_range(node, now):
+            return Plan(requeue_after=min(again_s, _RANGE_WITHIN_S))
+        return Plan((*unready, *([patch(NODES, node, {"spec": change})] if change else [])), again_s)
+
+
+def ready_taints(node: Node, now: datetime) -> Obj:
+    """Return what is to change in the spec of a node because it is ready, {} if nothing is or it is not."""
+    return _due_taints(node, Seen(0.0, None), now) if is_ready(node) else {}
+
+
+def _due_taints(node: Node, seen: Seen, now: datetime) -> Obj:
+    taints = compute_taints(node, seen, now)
+    return {} if taints == (node["spec"].get("taints") or []) else {"taints": taints or None}
+
+
+def _gets_range(node: Node, now: datetime) -> bool:
+    """Tell whether a node that is ready is so new that it will have its range at any moment."""
+    created = node["metadata"].get("creationTimestamp")
+    if not is_ready(node) or node["spec"].get("podCIDR") or not created:
+        return False
+    return abs((now - parse_time(created)).total_seconds()) < _RANGE_WITHIN_S
 
 
 def _lost_status(node: Node, seen: Seen, timing: Timing, now: datetime) -> Obj | None:
@@ -247,8 +269,8 @@ def _node_that_is_lost(pod: Mapping[str, Any], view: View) -> Iterable[Key]:
             yield Key("", name)
 
 
-def node_lifecycle(timing: Timing, limits: Limits) -> Controller[Any]:
-    """Return the controller with its time limits."""
+def node_lifecycle(timing: Timing, limits: Limits, *, ranges: bool = False) -> Controller[Any]:
+    """Return the controller with its time limits; `ranges`: `ready_taints` is done with the pod range."""
     return controller(
         "node-lifecycle-controller",
         of=NODES,
@@ -256,4 +278,4 @@ def node_lifecycle(timing: Timing, limits: Limits) -> Controller[Any]:
         reads=(LEASES,),
         indexes={PODS: {"node": by_node}},
         observe=Observer(timing, limits).observe,
-    )(_Lifecycle(timing).plan)
+    )(_Lifecycle(timing, ranges).plan)

@@ -38,6 +38,8 @@ from nodeagent.server import Server, ServerConfig
 
 _log = log.get("nodeagent.hollow.fleet")
 REGISTRATIONS_AT_ONCE = 32
+# At once, from all nodes that share a client.
+CROWD_REQUESTS = 32
 # Status writes of all nodes together; the API server takes 200 changes at once from everybody.
 WRITES_AT_ONCE = 64
 SILENT = f"{DOMAIN}/silent"
@@ -186,7 +188,8 @@ class Fleet:
             self._group = GroupHeartbeat(client, name, config.node_lease_duration_s)
 
     def _connect(self, path: Path) -> Client:
-        client = Client(HTTPTransport(kubeconfig.load(path), most_requests=MOST_REQUESTS), "kubelet")
+        most = MOST_REQUESTS if self._config.kubeconfig_template else CROWD_REQUESTS
+        client = Client(HTTPTransport(kubeconfig.load(path), most_requests=most), "kubelet")
         self._clients.append(client)
         return client
 

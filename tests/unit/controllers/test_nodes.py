@@ -9,9 +9,10 @@ import pytest
 
 from api.coordination.heartbeat import RENEWED_WITH
 from api.resource import Key
+from api.times import format_time
 from api.types.coordination_v1 import LEASES
 from api.types.core_v1 import NODES, PODS
-from controllers.framework.plan import Delete, Record
+from controllers.framework.plan import Delete, Patch, Record
 from controllers.node_ipam import Pool, first_free, node_ipam
 from controllers.node_lifecycle.plan import (
     NOT_READY,
@@ -21,6 +22,7 @@ from controllers.node_lifecycle.plan import (
     Timing,
     compute_taints,
     node_lifecycle,
+    ready_taints,
 )
 from controllers.node_lifecycle.zones import Gate, Limits, Zone, all_disrupted, count_zones
 from controllers.pod_garbage_collector import pod_garbage_collector
@@ -294,6 +296,49 @@ def test_each_node_gets_its_own_range_even_from_an_old_cache() -> None:
     world.remove(NODES, Key("", "n2"))
     world.settle()
     assert world.table(NODES).objects[Key("", "n5")]["spec"]["podCIDR"] == "10.0.2.0/24"
+
+
+TAINTED = [{"key": "mine", "effect": "NoExecute"}, {"key": NOT_READY, "effect": "NoSchedule"}]
+
+
+@pytest.mark.parametrize(
+    ("ready", "also"),
+    [
+        pytest.param("True", {"taints": TAINTED[:1]}, id="ready"),
+        pytest.param("False", {}, id="not-ready"),
+    ],
+)
+def test_with_its_range_a_node_that_is_ready_loses_its_taints(ready: str, also: Any) -> None:
+    ipam = node_ipam("10.0.0.0/22", 24, ready_taints)
+    world = World(ipam)
+    world.put(NODES, node(ready=ready, taints=TAINTED))
+    (change,) = world.plan(ipam, Key("", "n1")).changes
+    assert isinstance(change, Patch)
+    assert change.body == {"spec": {"podCIDR": "10.0.0.0/24", "podCIDRs": ["10.0.0.0/24"], **also}}
+    # The taints are replaced as a whole: only if they are still those that were seen.
+    assert bool(change.resource_version) == bool(also)
+
+
+@pytest.mark.parametrize(
+    ("ranges", "obj", "age_s", "waits"),
+    [
+        pytest.param(True, node(taints=TAINTED), 1.0, True, id="new"),
+        pytest.param(True, node(taints=TAINTED), -1.0, True, id="new-by-another-clock"),
+        pytest.param(True, node(taints=TAINTED), 5.0, False, id="no-range-came"),
+        pytest.param(True, node(taints=TAINTED, podCIDR="10.0.0.0/24"), 1.0, False, id="has-its-range"),
+        pytest.param(True, node(ready="False"), 1.0, False, id="not-ready"),
+        pytest.param(False, node(taints=TAINTED), 1.0, False, id="there-are-no-ranges"),
+    ],
+)
+def test_who_brings_the_taints_of_a_new_node_in_line(
+    ranges: bool, obj: Any, age_s: float, waits: bool
+) -> None:
+    created = format_time(START - timedelta(seconds=age_s))
+    new = {**obj, "metadata": {**obj["metadata"], "creationTimestamp": created}}
+    world = World(LIFECYCLE)
+    plan = node_lifecycle(Timing(), Limits(), ranges=ranges)(new, world.view(), START, Seen(0.0, None))
+    assert (not plan.changes) == waits
+    assert plan.requeue_after == 5.0
 
 
 def test_a_mask_wider_than_the_range_is_refused() -> None:

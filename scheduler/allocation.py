@@ -83,8 +83,8 @@ def score(cycle: Cycle, where: Where, strategy: Strategy) -> Ints:
         weights = _add(weights, weight, counts)
     if total is None or weights is None:
         return np.zeros(np.shape(cycle.snapshot.alive[where]), dtype=np.int64)
-    # Dividing integers takes four times as long, and is no more exact for numbers as small as these.
-    average: Ints = whole(total / at_least(weights, 1) + (0.5 if strategy.kind is Kind.RATIO else 0))
+    weights = at_least(weights, 1)
+    average: Ints = whole(total / weights + 0.5) if strategy.kind is Kind.RATIO else total // weights
     return average
 
 

@@ -108,8 +108,8 @@ class Cycle:
     def of_nodes(self, plugin: str, compute: Callable[[Where], A], part: Hashable = None) -> A:
         """Return what depends, per node, on this shape (or part of it) and the Node object, never on pods.
 
-        `compute` gives it for some slots, or for all: only nodes that have changed since the last time are
-        computed anew. The array must not be written to.
+        `compute` gives it for some slots or for all, and for one as a number: only nodes that have changed
+        since the last time are computed anew. The array must not be written to.
         """
         return self.kept.of_nodes((plugin, part or self.shape.base), self.snapshot, compute)
 

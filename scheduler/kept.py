@@ -18,6 +18,8 @@ from scheduler.snapshot import Ints, Mask, Snapshot
 
 # Slots of the snapshot: some, all, or one, for which a number stands where there would be an array.
 Where: TypeAlias = slice | Ints | int
+A = TypeVar("A", Ints, Mask)
+T = TypeVar("T")
 
 
 def at(column: Any, where: Where) -> Any:
@@ -25,10 +27,6 @@ def at(column: Any, where: Where) -> Any:
     fast as with an array of one cell.
     """
     return column.item(where) if isinstance(where, int) else column[where]
-
-
-A = TypeVar("A", Ints, Mask)
-T = TypeVar("T")
 
 
 @dataclass

@@ -19,7 +19,7 @@ from api.types.flowcontrol_v1 import FLOWSCHEMAS, PRIORITYLEVELCONFIGURATIONS
 from apiserver import features, metrics
 from apiserver.admission.policies.status import PolicyStatus
 from apiserver.aggregation.aggregator import Aggregator
-from apiserver.allocators.claims import AddressClaims, Claims, NumbersOf, PortClaims
+from apiserver.allocators.claims import AddressClaims, Claims, NumbersOf, Patient, PortClaims
 from apiserver.allocators.cluster_ip import ClusterIPs
 from apiserver.allocators.node_port import NodePorts
 from apiserver.allocators.repair import maintain as maintain_claims
@@ -132,8 +132,8 @@ class Server:
                 self.serve(resource)
         self.hub.of(VALIDATINGADMISSIONPOLICIES).cache.listeners.append(self.policy_status.notice)
         self._claims: dict[NumbersOf, Claims] = {
-            addresses_of: AddressClaims(self.registry, addresses_of),
-            ports_of: PortClaims(self.backend, self.registry, ports_of),
+            addresses_of: Patient(AddressClaims(self.registry, addresses_of)),
+            ports_of: Patient(PortClaims(self.backend, self.registry, ports_of)),
         }
         self._serve_services()
         self.hub.add_virtual(BINDINGS, lambda request: bind(self.hub, request))

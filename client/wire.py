@@ -73,7 +73,7 @@ class Connection(asyncio.Protocol):
     def end(self) -> None:
         """End the connection, whatever is under way."""
         self._fail("the connection was closed")
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.abort()
 
     async def _next(self, needed: int) -> None:

@@ -21,8 +21,7 @@ from apiserver.subresources.connect import HOP, copy, forwarded_headers, is_upgr
 from apiserver.subresources.kubelet import Target
 from apiserver.webhooks.client import describe
 
-# The listener has unpacked the body already.
-_NOT_SENT = HOP | {"expect", "x-forwarded-for", "content-encoding"}
+_NOT_SENT = HOP | {"expect", "x-forwarded-for"}
 # This server says these itself.
 _NOT_RETURNED = HOP | {"content-type", "content-length", "date", "cache-control", "audit-id", "server"}
 _FLOW = "x-kubernetes-pf-"
@@ -62,7 +61,7 @@ async def _ask(
     headers = [(name, value) for name, value in forwarded_headers(request) if name not in _NOT_SENT]
     body = request.body if request.upload is None else request.upload
     length = request.headers.get("content-length")
-    if request.upload is not None and length and "content-encoding" not in request.headers:
+    if request.upload is not None and length:
         headers.append(("Content-Length", length))
     try:
         answer = await connections.request(target, request.method, path, [*headers, *identity], body)

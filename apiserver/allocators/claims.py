@@ -10,6 +10,7 @@ anew, does nothing.
 Source: pkg/registry/core/service/ipallocator/ipallocator.go, KEP-1880 (1.36).
 """
 
+import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime
@@ -154,6 +155,37 @@ class PortClaims:
 def _port_owner(value: bytes) -> Key:
     found = orjson.loads(value)
     return Key(found["namespace"], found["name"])
+
+
+class Patient:
+    """Claims, of which one that is being given up at this moment is waited for: a client that has been told
+    that a service is gone may use its numbers.
+    """
+
+    def __init__(self, claims: Claims) -> None:
+        self._claims = claims
+        self._going: dict[str, asyncio.Event] = {}
+
+    async def take(self, number: str, owner: Key) -> None:
+        try:
+            await self._claims.take(number, owner)
+        except Taken:
+            if (gone := self._going.get(number)) is None:
+                raise
+            await gone.wait()
+            await self._claims.take(number, owner)
+
+    async def give(self, number: str, owner: Key) -> None:
+        gone = self._going[number] = asyncio.Event()
+        try:
+            await self._claims.give(number, owner)
+        finally:
+            gone.set()
+            if self._going.get(number) is gone:
+                del self._going[number]
+
+    async def claimed(self, before: datetime) -> list[tuple[str, Key]]:
+        return await self._claims.claimed(before)
 
 
 async def has_number(registry: Registry, owner: Key, number: str, numbers_of: NumbersOf) -> bool:

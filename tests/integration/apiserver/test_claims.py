@@ -9,6 +9,8 @@ from api.resource import Key
 from api.types.core_v1 import SERVICES
 from api.types.networking_v1 import IPADDRESSES
 from apiserver.allocators import repair
+from apiserver.allocators.claims import Patient
+from apiserver.allocators.pool import Taken
 from apiserver.app import build
 from apiserver.config import Config
 from tests.integration.in_process import until
@@ -152,3 +154,33 @@ async def test_a_late_give_does_not_hurt_a_service_made_anew(servers):
     assert made["spec"]["clusterIP"] == "10.7.0.22"
     with pytest.raises(NotFound):
         await server.registry.get(IPADDRESSES, "", "10.7.0.23")
+
+
+async def test_a_claim_that_is_being_given_up_is_waited_for():
+    owner, other = Key("default", "a"), Key("default", "b")
+    holder, may_end = [owner], asyncio.Event()
+
+    class Slow:
+        async def take(self, number, key):
+            if holder and holder[0] != key:
+                raise Taken
+            holder[:] = [key]
+
+        async def give(self, number, key):
+            await may_end.wait()
+            holder.clear()
+
+        async def claimed(self, before):
+            return []
+
+    claims = Patient(Slow())
+    with pytest.raises(Taken):
+        await claims.take("30001", other)
+    giving = asyncio.ensure_future(claims.give("30001", owner))
+    await asyncio.sleep(0)
+    taking = asyncio.ensure_future(claims.take("30001", other))
+    await asyncio.sleep(0.01)
+    assert not taking.done()
+    may_end.set()
+    await asyncio.gather(giving, taking)
+    assert holder == [other]

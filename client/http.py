@@ -4,6 +4,8 @@ Called by `client.api`. TCP keep-alive finds a silent peer, so a watch does not 
 """
 
 import asyncio
+import errno
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -115,22 +117,28 @@ class HTTPTransport:
         return await self._connect()
 
     async def _connect(self) -> Connection:
+        try:
+            transport, connection = await self._open()
+        except OSError as error:
+            raise OSError(f"cannot connect to {self._server.netloc}: {_why(error)}") from error
+        _keep_alive(transport.get_extra_info("socket"))
+        self._made.add(connection)
+        connection.gone.add_done_callback(lambda _: self._made.discard(connection))
+        return connection
+
+    async def _open(self) -> tuple[asyncio.BaseTransport, Connection]:
         scheme, host = self._server.scheme, self._server.hostname or ""
         if scheme == "https" and self._context is None:
             self._context = tls_context(self.endpoint)
         name = self.endpoint.tls_server_name or host
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            transport, connection = await asyncio.get_running_loop().create_connection(
+            return await asyncio.get_running_loop().create_connection(
                 Connection,
                 host,
                 self._server.port or _PORTS[scheme],
                 ssl=self._context,
                 server_hostname=name if self._context is not None else None,
             )
-        _keep_alive(transport.get_extra_info("socket"))
-        self._made.add(connection)
-        connection.gone.add_done_callback(lambda _: self._made.discard(connection))
-        return connection
 
     def _give_back(self, connection: Connection | None) -> None:
         if connection is None:
@@ -164,8 +172,19 @@ async def _pieces(connection: Connection) -> AsyncIterator[bytes]:
         raise _unreachable(error) from error
 
 
-def _unreachable(error: Exception) -> Unreachable:
-    return Unreachable(str(error) or type(error).__name__)
+def _unreachable(error: OSError) -> Unreachable:
+    return Unreachable(_why(error))
+
+
+def _why(error: OSError) -> str:
+    """Return what went wrong, in the system's words where it has some."""
+    if isinstance(error, TimeoutError) and not error.args:
+        return "no answer in time"
+    if isinstance(error, socket.gaierror | ssl.SSLError):
+        return str(error.strerror or error)
+    if error.errno is not None and error.errno in errno.errorcode:
+        return os.strerror(error.errno).lower()
+    return str(error) or type(error).__name__
 
 
 @lru_cache(maxsize=1024)

@@ -135,7 +135,7 @@ async def test_who_gives_up_ends_the_connection() -> None:
     peer = Peer(serve)
     async with peer as url:
         transport = HTTPTransport(Endpoint(url))
-        with pytest.raises(Unreachable, match="TimeoutError"):
+        with pytest.raises(Unreachable, match="no answer in time"):
             await transport.request(RawRequest("GET", "/", timeout_s=0.05))
         task = asyncio.ensure_future(transport.request(RawRequest("GET", "/")))
         await clock.sleep(0.05)

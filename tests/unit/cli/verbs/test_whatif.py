@@ -49,7 +49,11 @@ def test_what_is_no_question(words: list[str], text: str, capsys: pytest.Capture
     ("words", "text"),
     [
         pytest.param(["drain", "n1"], "cannot read", id="no-cluster"),
-        pytest.param(["drain", "n1", "--kubeconfig=bad"], "cannot connect to 127.0.0.1:1: connection refused", id="no-server"),
+        pytest.param(
+            ["drain", "n1", "--kubeconfig=bad"],
+            "cannot connect to 127.0.0.1:1: connection refused",
+            id="no-server",
+        ),
         pytest.param(
             ["drain", "n1", "--scheduler-config=bad"], "Object 'Kind' is missing", id="no-configuration"
         ),

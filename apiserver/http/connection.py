@@ -33,6 +33,7 @@ HIGH_WATER = 2 << 20
 
 _REFUSAL = "HTTP/1.1 {0}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n{0}"
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_NOBODYS = HttpRequestParser(object())
 
 
 class Malformed(Exception):
@@ -252,6 +253,8 @@ class Connection(asyncio.Protocol):
         self._connections.discard(self)
         if self._receiving is not None:
             self._receiving.fail(ConnectionResetError("the client has gone"))
+        # Both hold this connection as this one holds them.
+        self._receiving, self._parser = None, _NOBODYS
         if self.is_streaming and self.task is not None:
             self.task.cancel()
 

@@ -1,6 +1,8 @@
 """HTTP/1.1 as clients may speak it: one after the other, ahead, in whatever pieces, old, and not at all."""
 
 import asyncio
+import gc
+import weakref
 
 import pytest
 
@@ -10,10 +12,14 @@ CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 GET = b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
+async def connect(api, pki):
+    context = tls.client_context(pki / "ca.crt", pki / "admin.crt", pki / "admin.key")
+    return await asyncio.open_connection("127.0.0.1", api.session._base_url.port, ssl=context)
+
+
 @pytest.fixture
 async def client(api, pki):
-    context = tls.client_context(pki / "ca.crt", pki / "admin.crt", pki / "admin.key")
-    reader, writer = await asyncio.open_connection("127.0.0.1", api.session._base_url.port, ssl=context)
+    reader, writer = await connect(api, pki)
     yield reader, writer
     writer.close()
 
@@ -123,3 +129,20 @@ async def test_an_answer_before_the_body_has_come_can_be_read(client):
     assert status == "HTTP/1.1 413 Request Entity Too Large"
     assert headers["connection"] == "close"
     assert await rest(reader) == b""
+
+
+async def test_a_connection_that_has_ended_is_gone_without_the_collector(api, pki, server):
+    gc.disable()
+    try:
+        before = set(map(id, server.listener._connections))
+        reader, writer = await connect(api, pki)
+        writer.write(GET)
+        await answer(reader)
+        (made,) = [weakref.ref(one) for one in server.listener._connections if id(one) not in before]
+        writer.close()
+        await writer.wait_closed()
+        async with asyncio.timeout(20):
+            while made() is not None:
+                await asyncio.sleep(0.01)
+    finally:
+        gc.enable()

@@ -7,6 +7,7 @@ import weakref
 import pytest
 
 from kit import tls
+from tests.integration.in_process import until
 
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 GET = b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -141,8 +142,6 @@ async def test_a_connection_that_has_ended_is_gone_without_the_collector(api, pk
         (made,) = [weakref.ref(one) for one in server.listener._connections if id(one) not in before]
         writer.close()
         await writer.wait_closed()
-        async with asyncio.timeout(20):
-            while made() is not None:
-                await asyncio.sleep(0.01)
+        await until(lambda: made() is None)
     finally:
         gc.enable()

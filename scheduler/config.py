@@ -56,7 +56,7 @@ class Config:
     )
     tls_private_key_file: Path | None = field(default=None, metadata={"help": "its key, PEM"})
     bindings_in_flight: int = field(
-        default=64, metadata={"help": "bindings that may be under way at one time"}
+        default=128, metadata={"help": "bindings that may be under way at one time"}
     )
     plugin_file: tuple[str, ...] = field(
         default=(),

@@ -57,7 +57,7 @@ DEFRAGMENT_SHARE = 0.9
 RELIEF_S = 5.0
 DEFRAGMENT_S = 60.0
 # Refuse at once, rather than after seconds, when the member has lost its leader.
-HAS_LEADER = (("hasleader", "true"),)
+HAS_LEADER = grpc.aio.Metadata(("hasleader", "true"))
 
 
 class _StreamEnded(Exception):

@@ -142,6 +142,10 @@ async def test_a_connection_that_has_ended_is_gone_without_the_collector(api, pk
         (made,) = [weakref.ref(one) for one in server.listener._connections if id(one) not in before]
         writer.close()
         await writer.wait_closed()
-        await until(lambda: made() is None)
+
+        async def is_gone():
+            return made() is None
+
+        await until(is_gone)
     finally:
         gc.enable()

@@ -129,7 +129,9 @@ class Connection(asyncio.Protocol):
             raise ConnectionError("an answer that nobody asked for")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        # Not those behind the body.
+        if self._stage < HEAD:
+            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()

@@ -130,6 +130,8 @@ class Connection(asyncio.Protocol):
         self._headers: CIMultiDict[str] = CIMultiDict()
         # Bytes since a head began; None: none is on its way in.
         self._head_bytes: int | None = None
+        # Bytes of a request since there was something of its body: trailers, extensions of chunks.
+        self._idle_bytes = 0
         self._receiving: Incoming | None = None
         self._waiting: deque[Incoming] = deque()
         self._is_ending = False
@@ -220,7 +222,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._is_deaf:
             return
-        before = self._head_bytes
+        before, receiving = self._head_bytes, self._receiving
+        size = receiving.size if receiving is not None else 0
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
@@ -231,6 +234,10 @@ class Connection(asyncio.Protocol):
             self._refuse("400 Bad Request")
             return
         if self._head_bytes is None:
+            is_idle = receiving is not None and receiving.size == size and not receiving.is_complete
+            self._idle_bytes = self._idle_bytes + len(data) if is_idle else 0
+            if self._idle_bytes > HEAD_LIMIT:
+                self._refuse("400 Bad Request")
             return
         self._head_bytes += len(data)
         if self._head_bytes > HEAD_LIMIT:
@@ -267,11 +274,14 @@ class Connection(asyncio.Protocol):
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head_bytes is None:
+            # A trailer. What comes behind a body must not be taken for a header (RFC 9110, 6.5.1).
+            return
         self._headers.add(name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
 
     def on_headers_complete(self) -> None:
         parser = self._parser
-        method, target = parser.get_method().decode(), self._target.decode("latin-1")
+        method, target = parser.get_method().decode(), self._target.decode("utf-8", "surrogateescape")
         self._head_bytes = None
         request = Incoming(self, method, target, self._headers, parser.get_http_version() == "1.0")
         self._receiving = request

@@ -74,6 +74,28 @@ async def test_a_body_in_chunks(client):
     assert (await answer(reader))[0] == "HTTP/1.1 200 OK"
 
 
+async def test_a_trailer_is_no_header(client):
+    reader, writer = client
+    head, body = post("trailer", "Transfer-Encoding: chunked")
+    head = b"\r\n".join(line for line in head.split(b"\r\n") if not line.startswith(b"Content-Length"))
+    chunk = b"%x\r\n%b\r\n0\r\n" % (len(body), body)
+    # As a header it would make the user one who may do nothing.
+    writer.write(head + chunk + b"Impersonate-User: nobody\r\n\r\n" + GET)
+    assert (await answer(reader))[0] == "HTTP/1.1 201 Created"
+    assert (await answer(reader))[0] == "HTTP/1.1 200 OK"
+
+
+async def test_a_trailer_without_end(client):
+    reader, writer = client
+    writer.write(
+        f"POST {CONFIGMAPS} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ".encode()
+    )
+    for _ in range(20):
+        writer.write(b"x" * 65_000)
+    assert (await answer(reader))[0] == "HTTP/1.1 400 Bad Request"
+    assert await rest(reader) == b""
+
+
 @pytest.mark.parametrize(
     "request_line",
     [

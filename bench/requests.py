@@ -9,7 +9,6 @@ answered, bytes kept afterwards, and the share of each stage in percent, from a 
 import argparse
 import asyncio
 import cProfile
-import gc
 import json
 import pstats
 import statistics
@@ -28,6 +27,7 @@ from apiserver.app import Server, build
 from apiserver.config import Config
 from apiserver.http.message import Request, Response, Stream, User
 from bench.apiserver import pod
+from kit.tasks import collect_rarely
 from store.memory import MemoryBackend
 
 PODS = "/api/v1/namespaces/bench/pods"
@@ -237,10 +237,8 @@ async def main_async(options: argparse.Namespace) -> None:
                               json.dumps(_DEFINITION).encode()))  # fmt: skip
     for number in range(options.pods):
         await ask(server, request("POST", PODS, pod(number)))
-    # As `kit.tasks.run` has it.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    # As a component is run.
+    collect_rarely()
     for case in cases(options.pods, options.count):
         sys.stdout.write(json.dumps(await measure(server, case)) + "\n")
         sys.stdout.flush()

@@ -10,7 +10,6 @@ run against that API server, and it must not taint new nodes: `pelamis up --node
 
 import argparse
 import asyncio
-import gc
 import json
 import time
 from collections import Counter
@@ -23,6 +22,7 @@ from api.types.core_v1 import PODS
 from bench.apiserver import pss_mb, seconds_of
 from bench.scheduling import LIMIT_S, Load, Seen, creations, follow, has_node, rate, scheduler, while_alive
 from client import kubeconfig
+from kit.tasks import collect_rarely
 from scheduler.attempt import Attempts, Placed
 from scheduler.cluster import Cluster
 from scheduler.kept import Kept
@@ -143,10 +143,8 @@ def main() -> None:
     parser.add_argument("--pods", type=int, default=4000)
     parser.add_argument("--spread", action="store_true", help="P6b: zone spread and host anti-affinity")
     args = parser.parse_args()
-    # As the process itself is run (`kit.tasks.run`): else a figure holds a collection of all modules, or not.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    # As the process itself is run (`kit.tasks`): else a figure holds a collection of all modules, or not.
+    collect_rarely()
     if args.kubeconfig is None:
         pure(args.nodes or 5000, args.pods)
         return

@@ -90,15 +90,20 @@ async def retry(
             delay = min(limit_s, delay * 2)
 
 
+def collect_rarely() -> None:
+    """Raise the garbage collector's thresholds: what is alive after start-up stays alive."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 def run(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run a component until it returns, fails, or SIGTERM or SIGINT asks it to stop (then its task is
     cancelled).
 
-    Uses uvloop, and raises the garbage collector's thresholds: what is alive after start-up stays alive.
+    Uses uvloop.
     """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    collect_rarely()
     # A thread that computes (`kit.apart`) gives the loop its turn after this long.
     sys.setswitchinterval(0.001)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

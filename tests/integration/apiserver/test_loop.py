@@ -19,6 +19,7 @@ import yaml
 from api.types.core_v1 import PODS as PODS_TOKEN
 from apiserver.watchcache.select import Selection
 from kit import tls
+from kit.tasks import collect_rarely
 from kit.watchdog import LIMIT_S, Watchdog
 
 CONFIGMAPS, PODS = "/api/v1/namespaces/default/configmaps", "/api/v1/namespaces/default/pods"
@@ -30,9 +31,7 @@ def _as_in_a_component():
     """What `kit.tasks.run` sets for a process."""
     before, thresholds = sys.getswitchinterval(), gc.get_threshold()
     sys.setswitchinterval(0.001)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
+    collect_rarely()
     yield
     sys.setswitchinterval(before)
     gc.set_threshold(*thresholds)
